@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Actions: a bounded list whose order is its meaning. */
+#ifndef TURNOUT_ACTION_H
+#define TURNOUT_ACTION_H 1
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "turnout/byteorder.h"
+
+enum action_type {
+    ACTION_OUTPUT,
+    ACTION_ENQUEUE,
+    ACTION_SET_VLAN_VID,
+    ACTION_SET_VLAN_PCP,
+    ACTION_STRIP_VLAN,
+    ACTION_SET_DL_SRC,
+    ACTION_SET_DL_DST,
+    ACTION_SET_NW_SRC,
+    ACTION_SET_NW_DST,
+    ACTION_SET_NW_TOS,
+    ACTION_SET_TP_SRC,
+    ACTION_SET_TP_DST,
+    N_ACTION_TYPES
+};
+
+/* One action. 'type' says which member of the union counts. */
+struct action {
+    uint8_t type;             /* enum action_type */
+    uint8_t zero;
+    union {
+        struct {
+            uint16_t port;    /* host order; physical or PORT_* */
+            uint16_t max_len; /* bytes for PORT_CONTROLLER; else 0 */
+            uint16_t zero;
+        } output;
+        struct {
+            uint16_t port;    /* host order; physical or PORT_IN_PORT */
+            uint16_t queue_hi, queue_lo; /* queue id, host order halves */
+        } enqueue;
+        struct { uint16_t vid; uint16_t zero[2]; } vlan_vid;  /* 0 .. 4095 */
+        struct { uint8_t pcp; uint8_t zero[5]; } vlan_pcp;    /* 0 .. 7 */
+        struct { uint8_t addr[6]; } dl;
+        struct { uint16_t zero; struct be32 addr; } __attribute__((packed)) nw;
+        struct { uint8_t tos; uint8_t zero[5]; } nw_tos;      /* DSCP in bits 7..2, ECN 0 */
+        struct { struct be16 port; uint16_t zero[2]; } tp;
+        uint8_t bytes[6];
+    };
+};
+static_assert(sizeof(struct action) == 8, "an action is one word");
+
+/* Most actions a list may have; a controller that sends more gets TOO_MANY. */
+#define ACTION_LIST_MAX 1024
+
+/* An immutable list of actions: built once, then shared, compared with memcmp and
+ * freed by its owner after a grace period (see lib/epoch.h). All bytes, padding
+ * included, are initialised. */
+struct action_list {
+    uint32_t len;             /* number of actions */
+    uint32_t zero;
+    struct action actions[];
+};
+
+#endif /* turnout/action.h */

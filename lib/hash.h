@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keyed hash of 64-bit lanes: fast on short inputs, seeded so that somebody who
+ * chooses the keys but does not know the seed can't choose the hash. Multiply-fold:
+ * each step multiplies two seeded lanes to 128 bits and folds the halves. */
+#ifndef LIB_HASH_H
+#define LIB_HASH_H 1
+
+#include <stdint.h>
+
+static inline uint64_t
+hash_fold(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128) a * b;
+    return (uint64_t) product ^ (uint64_t) (product >> 64);
+}
+
+/* A final mix of one word. */
+static inline uint64_t
+hash_word(uint64_t x, uint64_t seed)
+{
+    return hash_fold(x ^ seed, UINT64_C(0x9e3779b97f4a7c15) ^ (seed << 1 | 1));
+}
+
+/* A random seed from the kernel; the same for the life of the process. */
+uint64_t hash_seed(void);
+
+#endif /* lib/hash.h */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The OpenFlow agent of one bridge: connections, the flow table, and what goes between.
+ *
+ * Control thread (event loop) only. */
+#ifndef OFAGENT_AGENT_H
+#define OFAGENT_AGENT_H 1
+
+#include "lib/errmsg.h"
+#include "ofagent/flow_table.h"
+#include "sw-datapath/datapath.h"
+
+struct agent;
+struct event_base;
+
+enum agent_fail_mode { AGENT_FAIL_SECURE, AGENT_FAIL_STANDALONE };
+
+struct agent_config {
+    uint64_t datapath_id;          /* 0: made from the LOCAL port's address */
+    enum agent_fail_mode fail_mode;
+    uint32_t inactivity_probe_s;   /* idle seconds before an echo request; 0: never */
+    uint32_t max_backoff_s;
+    uint32_t packet_in_rate;       /* a second and controller; 0: no limit */
+    uint32_t max_flows;
+};
+
+/* Makes the agent and its bridge ('name', LOCAL). NULL and *err on failure. */
+struct agent *agent_new(struct event_base *, struct dp *, const char *name,
+                        const struct dp_bridge_config *, enum pktio_kind local_kind,
+                        const struct agent_config *, struct errmsg *err);
+void agent_free(struct agent *);
+struct dp_bridge *agent_bridge(struct agent *);
+struct flow_table *agent_flows(struct agent *);
+uint64_t agent_datapath_id(const struct agent *);
+void agent_set_config(struct agent *, const struct agent_config *);
+
+/* Targets: "tcp:HOST[:PORT]" and "unix:PATH" (we connect, and again when lost),
+ * "ptcp:[PORT][:HOST]" and "punix:PATH" (we listen). PORT defaults to 6653; an IPv6 HOST
+ * is in brackets. agent_check_target() returns 0 or -EINVAL and says what is wrong. */
+int agent_check_target(const char *target, bool listen, struct errmsg *err);
+int agent_add_target(struct agent *, const char *target, struct errmsg *err);
+int agent_del_target(struct agent *, const char *target);
+/* A service socket that controllers' roles and fail modes do not count (BR.mgmt). */
+int agent_add_management(struct agent *, const char *punix_target, struct errmsg *err);
+
+/* One row of `turnoutctl controllers`. */
+struct agent_connection_info {
+    const char *target;            /* as configured */
+    char peer[64];                 /* address of the other end, "" if not connected */
+    const char *state;             /* "backoff", "connecting", "hello", "active", "listening" */
+    bool listener, management;
+    uint64_t since_ms;             /* clock_ms() when the state began */
+    uint64_t messages_in, messages_out, errors_sent, dropped; /* dropped: packet-ins not queued */
+    uint32_t queued_bytes;         /* output that waits */
+    char last_error[96];
+};
+void agent_for_each_connection(const struct agent *,
+                               bool (*visit)(const struct agent_connection_info *, void *aux),
+                               void *aux);
+
+#endif /* ofagent/agent.h */

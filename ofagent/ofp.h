@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OpenFlow 1.0 messages, decoded: what the agent works with.
+ *
+ * The codec (ofp_decode.c, ofp_encode.c, ofp_actions.c, ofp_match.c) is the only code
+ * that knows the wire layout (openflow10.h). It is strict in both directions: a message
+ * whose length, reserved values or contents are not what the specification says is
+ * refused with the error that the specification names, and nothing that it encodes
+ * would be refused by its own decoder.
+ *
+ * Everything here is host order except struct be16/be32/be64 and addresses.
+ *
+ * Decoders return 0; or OFP_REFUSED with *refusal set: the caller answers with that
+ * error and the connection lives on. Output is unspecified when refused.
+ */
+#ifndef OFAGENT_OFP_H
+#define OFAGENT_OFP_H 1
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/wire.h"
+#include "turnout/action.h"
+#include "turnout/flow.h"
+#include "turnout/port.h"
+
+enum { OFP_VERSION = 0x01, OFP_HEADER_SIZE = 8, OFP_MAX_SIZE = 65535 };
+
+enum ofp_type {
+    OFPT_HELLO, OFPT_ERROR, OFPT_ECHO_REQUEST, OFPT_ECHO_REPLY, OFPT_VENDOR,
+    OFPT_FEATURES_REQUEST, OFPT_FEATURES_REPLY, OFPT_GET_CONFIG_REQUEST,
+    OFPT_GET_CONFIG_REPLY, OFPT_SET_CONFIG, OFPT_PACKET_IN, OFPT_FLOW_REMOVED,
+    OFPT_PORT_STATUS, OFPT_PACKET_OUT, OFPT_FLOW_MOD, OFPT_PORT_MOD,
+    OFPT_STATS_REQUEST, OFPT_STATS_REPLY, OFPT_BARRIER_REQUEST, OFPT_BARRIER_REPLY,
+    OFPT_QUEUE_GET_CONFIG_REQUEST, OFPT_QUEUE_GET_CONFIG_REPLY,
+    N_OFP_TYPES
+};
+
+enum { OFP_REFUSED = 1 };
+
+/* Error types and codes (5.4.4). */
+enum ofp_error_type {
+    OFPET_HELLO_FAILED, OFPET_BAD_REQUEST, OFPET_BAD_ACTION, OFPET_FLOW_MOD_FAILED,
+    OFPET_PORT_MOD_FAILED, OFPET_QUEUE_OP_FAILED,
+};
+enum { OFPHFC_INCOMPATIBLE, OFPHFC_EPERM };
+enum {
+    OFPBRC_BAD_VERSION, OFPBRC_BAD_TYPE, OFPBRC_BAD_STAT, OFPBRC_BAD_VENDOR, OFPBRC_BAD_SUBTYPE,
+    OFPBRC_EPERM, OFPBRC_BAD_LEN, OFPBRC_BUFFER_EMPTY, OFPBRC_BUFFER_UNKNOWN,
+};
+enum {
+    OFPBAC_BAD_TYPE, OFPBAC_BAD_LEN, OFPBAC_BAD_VENDOR, OFPBAC_BAD_VENDOR_TYPE,
+    OFPBAC_BAD_OUT_PORT, OFPBAC_BAD_ARGUMENT, OFPBAC_EPERM, OFPBAC_TOO_MANY, OFPBAC_BAD_QUEUE,
+};
+enum {
+    OFPFMFC_ALL_TABLES_FULL, OFPFMFC_OVERLAP, OFPFMFC_EPERM, OFPFMFC_BAD_EMERG_TIMEOUT,
+    OFPFMFC_BAD_COMMAND, OFPFMFC_UNSUPPORTED,
+};
+enum { OFPPMFC_BAD_PORT, OFPPMFC_BAD_HW_ADDR };
+enum { OFPQOFC_BAD_PORT, OFPQOFC_BAD_QUEUE, OFPQOFC_EPERM };
+
+struct ofp_refusal {
+    uint16_t type, code;      /* OFPET_*, and its code */
+    const char *why;          /* for the log: static string, what was wrong and where */
+};
+
+struct ofp_header {
+    uint8_t version, type;
+    uint16_t length;
+    uint32_t xid;
+};
+/* Reads a header from 8 bytes. Checks nothing. */
+void ofp_header_decode(const uint8_t *, struct ofp_header *);
+
+const char *ofp_type_name(uint8_t type);                      /* "FLOW_MOD"; "type N" */
+const char *ofp_error_name(uint16_t type, uint16_t code);     /* "BAD_ACTION/BAD_LEN" */
+
+/* Whole messages ('msg' has 'size' bytes, header included, size == header length).
+ * ofp_check_size() refuses a version other than 1 (but in HELLO), an unknown type, a type
+ * that only a switch sends, and sizes that the type can't have. Call it first. */
+int ofp_check_size(const uint8_t *msg, size_t size, struct ofp_refusal *);
+
+/* --- controller to switch ------------------------------------------------------ */
+
+struct ofp_switch_config { uint16_t flags, miss_send_len; };
+enum { OFPC_FRAG_NORMAL, OFPC_FRAG_DROP, OFPC_FRAG_REASM, OFPC_FRAG_MASK = 3 };
+int ofp_decode_set_config(const uint8_t *msg, size_t size, struct ofp_switch_config *,
+                          struct ofp_refusal *);
+
+enum ofp_flow_mod_command {
+    OFPFC_ADD, OFPFC_MODIFY, OFPFC_MODIFY_STRICT, OFPFC_DELETE, OFPFC_DELETE_STRICT,
+};
+enum { OFPFF_SEND_FLOW_REM = 1, OFPFF_CHECK_OVERLAP = 2, OFPFF_EMERG = 4 };
+enum { OFP_NO_BUFFER = 0xffffffff, OFP_DEFAULT_PRIORITY = 0x8000 };
+
+/* A match as 1.0 has it: normalised, and whether it had no wildcards on the wire (then
+ * the flow outranks every wildcarded one). */
+struct ofp_match {
+    struct flow_match match;
+    bool exact;
+};
+
+struct ofp_flow_mod {
+    struct ofp_match match;
+    uint64_t cookie;
+    uint16_t command, idle_timeout, hard_timeout, priority, out_port, flags;
+    uint32_t buffer_id;
+    uint32_t n_actions;
+    struct action actions[ACTION_LIST_MAX];
+};
+/* Checks everything that needs no state, each action's argument and port number
+ * included (DELETEs ignore their actions). Whether a port exists is the agent's. */
+int ofp_decode_flow_mod(const uint8_t *msg, size_t size, struct ofp_flow_mod *,
+                        struct ofp_refusal *);
+
+struct ofp_packet_out {
+    uint32_t buffer_id;
+    uint16_t in_port;
+    const uint8_t *data;       /* in 'msg'; only without a buffer */
+    uint32_t data_size;
+    uint32_t n_actions;
+    struct action actions[ACTION_LIST_MAX];
+};
+int ofp_decode_packet_out(const uint8_t *msg, size_t size, struct ofp_packet_out *,
+                          struct ofp_refusal *);
+
+struct ofp_port_mod {
+    uint16_t port_no;
+    uint8_t hw_addr[6];
+    uint32_t config, mask, advertise;
+};
+int ofp_decode_port_mod(const uint8_t *msg, size_t size, struct ofp_port_mod *,
+                        struct ofp_refusal *);
+
+enum ofp_stats_type {
+    OFPST_DESC, OFPST_FLOW, OFPST_AGGREGATE, OFPST_TABLE, OFPST_PORT, OFPST_QUEUE,
+    OFPST_VENDOR = 0xffff,
+};
+enum { OFPSF_REPLY_MORE = 1 };
+struct ofp_stats_request {
+    uint16_t type;
+    struct ofp_match match;    /* FLOW, AGGREGATE */
+    uint8_t table_id;          /* FLOW, AGGREGATE */
+    uint16_t out_port;         /* FLOW, AGGREGATE */
+    uint16_t port_no;          /* PORT, QUEUE */
+    uint32_t queue_id;         /* QUEUE */
+};
+int ofp_decode_stats_request(const uint8_t *msg, size_t size, struct ofp_stats_request *,
+                             struct ofp_refusal *);
+
+int ofp_decode_queue_get_config(const uint8_t *msg, size_t size, uint16_t *port_no,
+                                struct ofp_refusal *);
+
+/* HELLO: the highest version both sides have, from its header and an optional version
+ * bitmap; 0 if there is none in common. */
+uint8_t ofp_decode_hello(const uint8_t *msg, size_t size);
+
+/* ERROR from the peer, for the log. */
+int ofp_decode_error(const uint8_t *msg, size_t size, uint16_t *type, uint16_t *code,
+                     struct ofp_refusal *);
+
+/* --- switch to controller ------------------------------------------------------ */
+/* Each appends one whole message to 'w'. */
+
+void ofp_encode_header_only(struct writer *w, uint8_t type, uint32_t xid);
+/* 'request': the message refused; at least its first 64 bytes, or all of it, go along. */
+void ofp_encode_error(struct writer *w, const struct ofp_refusal *, const uint8_t *request,
+                      size_t size);
+void ofp_encode_echo(struct writer *w, uint8_t type, uint32_t xid, const void *data, size_t size);
+
+struct ofp_features {
+    uint64_t datapath_id;
+    uint32_t n_buffers;
+    uint8_t n_tables;
+    uint32_t capabilities, actions;   /* OFPC_* and 1 << OFPAT_* */
+};
+enum {
+    OFPC_FLOW_STATS = 1 << 0, OFPC_TABLE_STATS = 1 << 1, OFPC_PORT_STATS = 1 << 2, OFPC_STP = 1 << 3,
+    OFPC_IP_REASM = 1 << 5, OFPC_QUEUE_STATS = 1 << 6, OFPC_ARP_MATCH_IP = 1 << 7,
+};
+/* The message is begun, ports are added one by one (at most 1360 fit: the rest are left
+ * out, and the function returns false), then it is ended. */
+size_t ofp_begin_features(struct writer *w, uint32_t xid, const struct ofp_features *);
+bool ofp_put_phy_port(struct writer *w, size_t begin, const struct port_info *);
+void ofp_end(struct writer *w, size_t begin);
+
+void ofp_encode_config(struct writer *w, uint32_t xid, const struct ofp_switch_config *);
+
+enum { OFPR_NO_MATCH, OFPR_ACTION };
+struct ofp_packet_in {
+    uint32_t buffer_id;
+    uint16_t total_len, in_port;
+    uint8_t reason;
+    const uint8_t *data;
+    uint32_t data_size;
+};
+void ofp_encode_packet_in(struct writer *w, const struct ofp_packet_in *);
+
+enum { OFPRR_IDLE_TIMEOUT, OFPRR_HARD_TIMEOUT, OFPRR_DELETE };
+struct ofp_flow_removed {
+    struct ofp_match match;
+    uint64_t cookie, packets, bytes;
+    uint16_t priority, idle_timeout;
+    uint8_t reason;
+    uint32_t duration_s, duration_ns;
+};
+void ofp_encode_flow_removed(struct writer *w, const struct ofp_flow_removed *);
+
+enum { OFPPR_ADD, OFPPR_DELETE, OFPPR_MODIFY };
+void ofp_encode_port_status(struct writer *w, uint8_t reason, const struct port_info *);
+
+/* Statistics replies: a reply is begun, entries are appended, and when the next one does
+ * not fit below 64 KiB the reply is closed with the MORE flag and another begun. The
+ * caller may send what is in 'w' up to 'begin' at any time and clear it between entries,
+ * with ofp_stats_flush(). */
+struct ofp_stats_reply {
+    struct writer *w;
+    size_t begin;
+    uint32_t xid;
+    uint16_t type;
+};
+void ofp_stats_begin(struct ofp_stats_reply *, struct writer *w, uint32_t xid, uint16_t type);
+void ofp_stats_end(struct ofp_stats_reply *);
+
+struct ofp_desc { const char *mfr, *hw, *sw, *serial, *dp; };
+void ofp_put_desc(struct ofp_stats_reply *, const struct ofp_desc *);
+
+struct ofp_flow_stats {
+    struct ofp_match match;
+    uint64_t cookie, packets, bytes;
+    uint32_t duration_s, duration_ns;
+    uint16_t priority, idle_timeout, hard_timeout;
+    const struct action *actions;
+    uint32_t n_actions;
+};
+void ofp_put_flow(struct ofp_stats_reply *, const struct ofp_flow_stats *);
+void ofp_put_aggregate(struct ofp_stats_reply *, uint64_t packets, uint64_t bytes, uint32_t flows);
+void ofp_put_table(struct ofp_stats_reply *, uint8_t id, const char *name, uint32_t wildcards,
+                   uint32_t max, uint32_t active, uint64_t lookups, uint64_t matched);
+void ofp_put_port(struct ofp_stats_reply *, uint16_t port_no, const struct port_counters *);
+
+void ofp_encode_queue_config_empty(struct writer *w, uint32_t xid, uint16_t port_no);
+
+/* --- for tests, fuzzers and snooping: the other direction ----------------------- */
+
+void ofp_encode_flow_mod(struct writer *w, uint32_t xid, const struct ofp_flow_mod *);
+void ofp_encode_packet_out(struct writer *w, uint32_t xid, const struct ofp_packet_out *);
+/* Wire match of 40 bytes. */
+void ofp_encode_match(struct writer *w, const struct ofp_match *);
+int ofp_decode_match(struct reader *, struct ofp_match *);
+
+#endif /* ofagent/ofp.h */

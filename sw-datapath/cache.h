@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The exact-match cache: one a worker and bridge, in front of the classifier.
+ *
+ * Keys are packets' keys under a mask profile (classifier.h). Set-associative and of
+ * fixed capacity: work and memory have bounds that no traffic moves; a full set evicts
+ * its least recently used entry. Storage is touched only as it fills.
+ *
+ * Validity is checked, never pushed: each entry has the version of the classifier it was
+ * derived at. A hit on an older one asks classifier_changed(); if the changes since do
+ * not overlap it, it is current again without a look-up, otherwise it is derived again
+ * by one look-up. So a change needs no scan, an idle worker needs no wake-up, and a
+ * worker that has been quiescent since a change was published never uses what was
+ * there before it.
+ *
+ * Hits in an older profile generation are moved to the newest without a look-up.
+ *
+ * Threads: the worker that owns it looks up, inserts and sweeps. Any other thread may
+ * only call cache_dump() and cache_get_stats(); what they see of one entry is
+ * consistent (a sequence count), of several is not one moment.
+ */
+#ifndef SW_DATAPATH_CACHE_H
+#define SW_DATAPATH_CACHE_H 1
+
+#include "sw-datapath/classifier.h"
+
+struct cache;
+
+/* At most 'capacity' entries (rounded up to a power of two); 'classifier' must outlive
+ * it. NULL without memory. Control thread. */
+struct cache *cache_new(struct classifier *, uint32_t capacity);
+void cache_free(struct cache *);
+
+/* Where a key's answer came from. */
+enum cache_result {
+    CACHE_HIT,          /* entry, current or revalidated without a look-up */
+    CACHE_EXACT_RULE,   /* a rule without wildcards */
+    CACHE_REDERIVED,    /* entry, after one classifier look-up */
+    CACHE_MISS,         /* no entry: classifier look-up; now cached, if a rule was found */
+    CACHE_NO_RULE,      /* nothing matches: the table miss. Cached too, as a NULL rule. */
+};
+
+/* What happened to one packet. 'rule' is NULL on a table miss. 'entry' is a handle to
+ * count in with cache_count(), valid until the next call that changes the cache; it is
+ * UINT32_MAX when there is none (exact rules). */
+struct cache_hit {
+    struct rule *rule;
+    uint32_t entry;
+    enum cache_result result;
+};
+
+/* Finds the rules for n (at most PACKET_BATCH_MAX) keys, installing what is missing.
+ * A packet in a batch sees the entries that earlier ones of the batch made. Worker. */
+void cache_lookup_batch(struct cache *, const struct flow_key *keys[], unsigned n,
+                        struct cache_hit hits[], uint64_t now_ms);
+
+/* Counts packets in the entry (for the display; rules have counters of their own). */
+void cache_count(struct cache *, uint32_t entry, uint64_t packets, uint64_t bytes, uint64_t now_ms);
+
+/* Looks at up to 'n' slots from where the last sweep ended, and frees entries unused for
+ * 'max_idle_ms' or of generations that are gone. Returns how many entries there are. */
+uint32_t cache_sweep(struct cache *, uint32_t n, uint64_t now_ms, uint64_t max_idle_ms);
+
+/* Forgets everything (a bridge mode changed). Worker. */
+void cache_clear(struct cache *);
+
+struct cache_stats {
+    uint64_t hits;           /* includes exact rules */
+    uint64_t revalidated;    /* hits made current from the change log: no look-up */
+    uint64_t rederived;      /* hits that cost a look-up because of a change */
+    uint64_t misses;
+    uint64_t evictions;
+    uint64_t promoted;       /* moved from an older profile generation */
+    uint32_t entries, capacity;
+};
+void cache_get_stats(const struct cache *, struct cache_stats *);
+
+struct cache_dump_entry {
+    struct flow_match match;  /* masked key and the profile's mask */
+    uint64_t packets, bytes, used_ms;
+    uint64_t version;
+    struct rule *rule;        /* as it was derived; NULL: table miss. Do not follow it unless
+                               * classifier_changed() says UNCHANGED and you are the control
+                               * thread: look the key up instead. */
+};
+/* Calls visit for each entry; stops when it returns false. Control thread. */
+void cache_dump(const struct cache *, bool (*visit)(const struct cache_dump_entry *, void *aux),
+                void *aux);
+
+#endif /* sw-datapath/cache.h */

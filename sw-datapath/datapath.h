@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The software datapath: bridges of ports, packet workers, and what a barrier waits for.
+ *
+ * A datapath has W packet workers (threads) and any number of bridges. Each port's ring
+ * is owned by one worker. A worker takes a batch from a port, parses it, finds each
+ * packet's rule (cache, then classifier), executes, flushes what it sent, and is then
+ * quiescent: it holds nothing of the state it used. Workers without traffic sleep and
+ * count as having left every state.
+ *
+ * The control thread changes a bridge (rules through its classifier, ports, modes) by
+ * publishing and never waits for workers; dp_barrier() tells when the state before is
+ * no longer used by anyone. What workers have for the control thread (packets for the
+ * controller) comes through bounded queues; a full one drops and counts.
+ *
+ * Everything here is called by the control thread alone.
+ */
+#ifndef SW_DATAPATH_DATAPATH_H
+#define SW_DATAPATH_DATAPATH_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/errmsg.h"
+#include "sw-datapath/cache.h"
+#include "sw-datapath/classifier.h"
+#include "sw-datapath/fdb.h"
+#include "sw-datapath/pktio.h"
+#include "turnout/action.h"
+#include "turnout/port.h"
+
+struct event_base;
+struct dp;
+struct dp_bridge;
+
+enum { DP_CACHE_ENTRIES_DEFAULT = 262144, DP_MAX_WORKERS = 32 };
+
+struct dp_config {
+    const char *cpus;          /* "0,2-3": one pinned worker each; NULL: one, not pinned */
+    uint32_t cache_entries;    /* each worker and bridge */
+    bool threads;              /* false: no threads; the caller runs dp_run_once() (tests) */
+};
+
+/* Starts the workers. Returns NULL and *err on failure. */
+struct dp *dp_new(struct event_base *, const struct dp_config *, struct errmsg *err);
+/* Stops the workers and frees everything that is left, ports and TAPs included. */
+void dp_free(struct dp *);
+
+/* Without threads: handles what is there on all ports once, in this thread. Returns the
+ * number of frames. */
+unsigned dp_run_once(struct dp *);
+
+unsigned dp_n_workers(const struct dp *);
+/* Counter slots a rule has: the workers' and, last, the control thread's. */
+unsigned dp_n_slots(const struct dp *);
+
+/* Why a packet goes to the controller. */
+enum dp_packet_in_reason { DP_TABLE_MISS, DP_ACTION };
+
+struct dp_packet_in {
+    enum dp_packet_in_reason reason;
+    uint16_t in_port;
+    uint16_t max_len;          /* of the CONTROLLER action; the agent knows miss_send_len */
+    const struct packet *packet; /* whole frame with its offload state; valid in the call only */
+};
+
+enum dp_port_event { DP_PORT_ADDED, DP_PORT_REMOVED, DP_PORT_MODIFIED };
+
+/* What the datapath tells its user; called in the event loop, control thread. */
+struct dp_bridge_ops {
+    void (*packet_in)(void *aux, const struct dp_packet_in *);
+    void (*port_event)(void *aux, enum dp_port_event, const struct port_info *);
+};
+
+struct dp_bridge_config {
+    uint32_t fdb_max;
+    uint32_t fdb_age_s;
+};
+
+/* A bridge named 'name', without ports but LOCAL, a TAP of that name ('local_kind'
+ * PKTIO_TAP, or PKTIO_MEMORY in tests). NULL and *err if the TAP can't be made. */
+struct dp_bridge *dp_bridge_new(struct dp *, const char *name, const struct dp_bridge_config *,
+                                enum pktio_kind local_kind, const struct dp_bridge_ops *, void *aux,
+                                struct errmsg *err);
+/* Takes it out of the datapath. Its classifier must be empty. Freed after a grace period. */
+void dp_bridge_free(struct dp_bridge *);
+const char *dp_bridge_name(const struct dp_bridge *);
+void dp_bridge_set_config(struct dp_bridge *, const struct dp_bridge_config *);
+
+struct classifier *dp_bridge_classifier(struct dp_bridge *);
+struct fdb *dp_bridge_fdb(struct dp_bridge *);
+
+/* What a table miss does. */
+enum dp_miss_mode { DP_MISS_CONTROLLER, DP_MISS_NORMAL, DP_MISS_DROP };
+void dp_bridge_set_miss_mode(struct dp_bridge *, enum dp_miss_mode);
+enum dp_miss_mode dp_bridge_miss_mode(const struct dp_bridge *);
+
+/* Fragments: forwarded like others, or dropped (OFPC_FRAG_NORMAL, OFPC_FRAG_DROP). */
+void dp_bridge_set_drop_fragments(struct dp_bridge *, bool);
+
+/* Adds device 'name'. 'want' is the port number, 0 for the lowest free one, which goes
+ * to *port_no. -ENODEV, -EEXIST (number taken), -EBUSY (device is in a bridge), ...
+ * A device that goes away later keeps its number, link down, and is taken up again when
+ * it comes back. */
+int dp_port_add(struct dp_bridge *, const char *name, uint16_t want, enum pktio_kind,
+                uint16_t *port_no, struct errmsg *err);
+int dp_port_del(struct dp_bridge *, uint16_t port_no, struct errmsg *err);
+
+/* False if there is no such port. PORT_LOCAL is one. */
+bool dp_port_get(const struct dp_bridge *, uint16_t port_no, struct port_info *);
+bool dp_port_find(const struct dp_bridge *, const char *name, uint16_t *port_no);
+bool dp_port_get_counters(const struct dp_bridge *, uint16_t port_no, struct port_counters *);
+/* Ascending by number, LOCAL last; stops when visit returns false. */
+void dp_port_for_each(const struct dp_bridge *, bool (*visit)(const struct port_info *, void *aux),
+                      void *aux);
+/* Sets the PORT_CONFIG_* bits in 'mask' to those of 'config'; takes effect with the next
+ * barrier at the latest. False if there is no such port. */
+bool dp_port_set_config(struct dp_bridge *, uint16_t port_no, uint32_t config, uint32_t mask);
+
+/* The pktio behind a port of kind PKTIO_MEMORY; NULL for others. Tests. */
+struct pktio *dp_port_pktio(const struct dp_bridge *, uint16_t port_no);
+
+/* Executes 'actions' on the packet in the control thread, as if it had come in by
+ * packet->in_port (PORT_NONE and PORT_CONTROLLER are none). OFPP_TABLE runs it through
+ * the table. The packet may be changed. Bytes from packet->data on need the head- and
+ * tailroom of packet.h. Sent when this returns. */
+void dp_execute(struct dp_bridge *, struct packet *, const struct action_list *);
+
+/* Runs the packet through 'rule' in the control thread, counting it there. */
+void dp_execute_rule(struct dp_bridge *, struct packet *, struct rule *);
+
+/* A barrier. done(aux) is called once no packet is forwarded by any state published
+ * before this call: at once, before dp_barrier() returns, if every worker is idle or
+ * there is none, else from the event loop. The object is the caller's, until done. */
+struct dp_barrier {
+    struct dp_barrier *next;
+    uint64_t epoch;
+    void (*done)(void *aux);
+    void *aux;
+};
+void dp_barrier(struct dp *, struct dp_barrier *);
+/* The owner goes away: done() is not called any more. */
+void dp_barrier_cancel(struct dp *, struct dp_barrier *);
+
+struct dp_bridge_stats {
+    uint64_t hits;      /* look-ups that found a cache entry or an exact rule */
+    uint64_t misses;    /* look-ups that went to the classifier */
+    uint64_t lost;      /* packets for the controller dropped before they got there */
+    uint64_t matched;   /* packets that had a rule: TABLE statistics */
+    uint64_t lookups;   /* all packets looked up */
+    struct cache_stats cache; /* summed over the workers */
+};
+void dp_bridge_get_stats(const struct dp_bridge *, struct dp_bridge_stats *);
+
+/* Every cache entry of every worker, and every rule without wildcards that was hit. Only
+ * valid ones: those that changes overtook are left out. 'actions' is what the entry's
+ * rule does now, NULL for a table miss. */
+struct dp_cache_entry {
+    unsigned worker;
+    struct flow_match match;
+    uint64_t packets, bytes, used_ms;
+    const struct action_list *actions;
+};
+void dp_bridge_dump_cache(const struct dp_bridge *,
+                          bool (*visit)(const struct dp_cache_entry *, void *aux), void *aux);
+
+#endif /* sw-datapath/datapath.h */

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The forwarding database: which port an Ethernet address was last seen on, by VLAN.
+ *
+ * One a bridge, of bounded size. Workers look up without locks and learn in place, so
+ * that the work of a flood of new addresses falls on the worker that receives it; a
+ * worker that finds the table being written does not wait: it skips learning this once
+ * (counted). When the table is full, the port with the most entries loses its least
+ * recently used one, so a flood evicts its own port's entries first.
+ */
+#ifndef SW_DATAPATH_FDB_H
+#define SW_DATAPATH_FDB_H 1
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fdb;
+
+enum { FDB_MAX_DEFAULT = 8192, FDB_AGE_DEFAULT_S = 300 };
+
+/* NULL without memory. */
+struct fdb *fdb_new(uint32_t max_entries, uint64_t max_age_ms);
+void fdb_free(struct fdb *);
+
+/* The port that 'addr' in 'vid' (0: untagged) is behind, or 0 if it is not known or has
+ * not been seen for max_age_ms. Any thread, never waits. */
+uint16_t fdb_lookup(const struct fdb *, const uint8_t addr[6], uint16_t vid, uint64_t now_ms);
+
+/* 'addr' was seen on 'port' now. Group addresses and port 0 are ignored. Any thread,
+ * never waits. Returns true if the entry is new or has moved. */
+bool fdb_learn(struct fdb *, const uint8_t addr[6], uint16_t vid, uint16_t port, uint64_t now_ms);
+
+/* Removes what has aged; what is behind 'port'; everything. Control thread (waits for a
+ * worker's single insertion at most). Return how many went. */
+uint32_t fdb_expire(struct fdb *, uint64_t now_ms);
+uint32_t fdb_flush_port(struct fdb *, uint16_t port);
+uint32_t fdb_flush(struct fdb *);
+
+/* New limits; entries over them go. Control thread. 0 or -ENOMEM. */
+int fdb_set_limits(struct fdb *, uint32_t max_entries, uint64_t max_age_ms);
+
+struct fdb_entry {
+    uint8_t addr[6];
+    uint16_t vid;
+    uint16_t port;
+    uint64_t used_ms;
+};
+/* Calls visit for each entry until it returns false. Control thread. */
+void fdb_for_each(const struct fdb *, bool (*visit)(const struct fdb_entry *, void *aux), void *aux);
+
+struct fdb_stats {
+    uint32_t entries, max_entries;
+    uint64_t learned, moved, expired, evicted, skipped;
+};
+void fdb_get_stats(const struct fdb *, struct fdb_stats *);
+
+#endif /* sw-datapath/fdb.h */
