@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/epoch.h"
 
-#include <assert.h>
 #include <sched.h>
 #include <stdlib.h>
 
@@ -72,7 +71,9 @@ epoch_quiescent(struct epoch_reader *reader)
 void
 epoch_offline(struct epoch_reader *reader)
 {
-    atomic_store_explicit(&reader->seen, 0, memory_order_release);
+    /* In the single order, so that a reader that next looks for somebody who waits for it
+     * and that somebody, who looks here after asking, can't both miss the other. */
+    atomic_store(&reader->seen, 0);
 }
 
 uint64_t

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The datapath's life, its barrier, and what workers tell the control thread. */
+#include "sw-datapath/datapath.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/counters.h"
+#include "lib/cpulist.h"
+#include "lib/log.h"
+#include "sw-datapath/dp_internal.h"
+#include "sw-datapath/parse.h"
+
+LOG_MODULE(datapath);
+
+enum {
+    UPCALL_RING_BYTES = 1 << 20,
+    UPCALLS_A_TURN = 64,          /* of each worker, before other events have their turn */
+    TICK_MS = 100,
+    FDB_EXPIRE_TICKS = 10,
+};
+
+/* --- barriers -------------------------------------------------------------------- */
+
+static void
+barriers_run(struct dp *dp)
+{
+    while (dp->barriers && epoch_passed(dp->barriers->epoch)) {
+        struct dp_barrier *barrier = dp->barriers;
+        dp->barriers = barrier->next;
+        if (!dp->barriers) {
+            dp->barriers_tail = &dp->barriers;
+        }
+        barrier->done(barrier->aux);
+    }
+}
+
+/* Asks the workers to say when they are next quiescent. One that was already, between the
+ * look that found it busy and this, is found by the second look. */
+static void
+barriers_ask(struct dp *dp)
+{
+    for (unsigned i = 0; i < dp->n_workers; i++) {
+        atomic_store(&dp->workers[i]->notify, true);
+    }
+    barriers_run(dp);
+}
+
+void
+dp_barrier(struct dp *dp, struct dp_barrier *barrier)
+{
+    barrier->epoch = epoch_advance();
+    barrier->next = NULL;
+    if (!dp->barriers && epoch_passed(barrier->epoch)) {
+        barrier->done(barrier->aux);
+        return;
+    }
+    *dp->barriers_tail = barrier;
+    dp->barriers_tail = &barrier->next;
+    barriers_ask(dp);
+}
+
+void
+dp_barrier_cancel(struct dp *dp, struct dp_barrier *barrier)
+{
+    for (struct dp_barrier **p = &dp->barriers; *p; p = &(*p)->next) {
+        if (*p == barrier) {
+            *p = barrier->next;
+            if (!*p) {
+                dp->barriers_tail = p;
+            }
+            return;
+        }
+    }
+}
+
+/* --- events from workers --------------------------------------------------------- */
+
+void
+dp_notify(struct dp *dp)
+{
+    if (!atomic_exchange(&dp->event_set, true)) {
+        uint64_t one = 1;
+        ssize_t r = write(dp->event_fd, &one, sizeof one);
+        (void) r; /* full: the event is there */
+    }
+}
+
+static void
+on_event(evutil_socket_t fd, short what, void *aux)
+{
+    (void) what;
+    struct dp *dp = aux;
+    uint64_t count;
+    ssize_t r = read(fd, &count, sizeof count);
+    (void) r; /* made active by hand: nothing to read */
+    atomic_store(&dp->event_set, false);
+    barriers_run(dp);
+    if (upcall_deliver(dp, UPCALLS_A_TURN)) {
+        event_active(dp->event, EV_READ, 0);
+    }
+    if (dp->barriers) {
+        barriers_ask(dp);
+    }
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *aux)
+{
+    (void) fd;
+    (void) what;
+    struct dp *dp = aux;
+    static unsigned n;
+    epoch_poll();
+    if (++n % FDB_EXPIRE_TICKS == 0) {
+        uint64_t now_ms = clock_ms();
+        for (struct dp_bridge *b = dp->bridges; b; b = b->next) {
+            fdb_expire(b->fdb, now_ms);
+        }
+    }
+}
+
+static void
+on_link(void *aux, const struct link_info *link, bool gone)
+{
+    port_link_changed(aux, link, gone);
+}
+
+/* --- life ------------------------------------------------------------------------ */
+
+static void
+thread_fini(struct dp_thread *thread)
+{
+    pktio_tx_free(thread->tx);
+    ring_free(thread->upcalls);
+}
+
+static void
+worker_free(struct worker *w)
+{
+    if (!w) {
+        return;
+    }
+    if (w->running) {
+        atomic_store(&w->stop, true);
+        worker_wake(w);
+        pthread_join(w->pthread, NULL);
+    }
+    thread_fini(&w->thread);
+    epoch_reader_free(w->reader);
+    free(atomic_load(&w->ports));
+    if (w->wake_fd >= 0) {
+        close(w->wake_fd);
+    }
+    free(w);
+}
+
+static struct worker *
+worker_new(struct dp *dp, unsigned slot, int cpu, struct errmsg *err)
+{
+    struct worker *w = aligned_alloc(64, (sizeof *w + 63) & ~(size_t) 63);
+    if (!w) {
+        errmsg_set(err, "no memory for a packet worker");
+        return NULL;
+    }
+    memset(w, 0, sizeof *w);
+    w->thread.dp = dp;
+    w->thread.slot = slot;
+    w->cpu = cpu;
+    w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    w->reader = epoch_reader_new();
+    w->thread.upcalls = ring_new(UPCALL_RING_BYTES);
+    atomic_store(&w->ports, calloc(1, sizeof(struct rx_list)));
+    if (w->wake_fd < 0 || !w->reader || !w->thread.upcalls || !atomic_load(&w->ports)) {
+        errmsg_set(err, "packet worker %u: %s", slot, w->reader ? strerror(errno) : "too many");
+        worker_free(w);
+        return NULL;
+    }
+    w->thread.tx = pktio_tx_new(err);
+    if (!w->thread.tx) {
+        worker_free(w);
+        return NULL;
+    }
+    return w;
+}
+
+static int
+worker_start(struct worker *w, struct errmsg *err)
+{
+    /* Signals are the control thread's. */
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int error = pthread_create(&w->pthread, NULL, worker_main, w);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (error) {
+        errmsg_set(err, "packet worker %u: cannot start its thread: %s", w->thread.slot,
+                   strerror(error));
+        return -error;
+    }
+    w->running = true;
+    if (w->cpu >= 0) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET((unsigned) w->cpu, &set);
+        error = pthread_setaffinity_np(w->pthread, sizeof set, &set);
+        if (error) {
+            errmsg_set(err, "packet worker %u: cannot be put on CPU %d: %s", w->thread.slot,
+                       w->cpu, strerror(error));
+            return -error;
+        }
+    }
+    return 0;
+}
+
+static int
+workers_new(struct dp *dp, struct errmsg *err)
+{
+    unsigned cpus[DP_MAX_WORKERS];
+    int n = 1;
+    if (dp->config.cpus) {
+        n = cpulist_parse(dp->config.cpus, cpus, DP_MAX_WORKERS, err);
+        if (n < 0) {
+            return n;
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        dp->workers[i] = worker_new(dp, (unsigned) i, dp->config.cpus ? (int) cpus[i] : -1, err);
+        if (!dp->workers[i]) {
+            return -ENOMEM;
+        }
+        dp->n_workers++;
+    }
+    for (int i = 0; i < n && dp->config.threads; i++) {
+        int error = worker_start(dp->workers[i], err);
+        if (error) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+static int
+events_new(struct dp *dp, struct errmsg *err)
+{
+    dp->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (dp->event_fd < 0) {
+        errmsg_set(err, "datapath: eventfd: %s", strerror(errno));
+        return -errno;
+    }
+    static const struct timeval tick = { .tv_usec = TICK_MS * 1000 };
+    dp->event = event_new(dp->base, dp->event_fd, EV_READ | EV_PERSIST, on_event, dp);
+    dp->tick = event_new(dp->base, -1, EV_PERSIST, on_tick, dp);
+    if (!dp->event || !dp->tick || event_add(dp->event, NULL) || event_add(dp->tick, &tick)) {
+        errmsg_set(err, "datapath: cannot watch for events");
+        return -ENOMEM;
+    }
+    if (dp->config.threads) {
+        dp->links = link_monitor_new(dp->base, on_link, dp, err);
+        if (!dp->links) {
+            return -EIO;
+        }
+    }
+    return 0;
+}
+
+struct dp *
+dp_new(struct event_base *base, const struct dp_config *config, struct errmsg *err)
+{
+    struct dp *dp = calloc(1, sizeof *dp);
+    if (!dp) {
+        errmsg_set(err, "datapath: no memory");
+        return NULL;
+    }
+    dp->base = base;
+    dp->config = *config;
+    dp->config.cpus = NULL;
+    if (!dp->config.cache_entries) {
+        dp->config.cache_entries = DP_CACHE_ENTRIES_DEFAULT;
+    }
+    dp->event_fd = -1;
+    dp->barriers_tail = &dp->barriers;
+    dp->control.dp = dp;
+    dp->config.cpus = config->cpus;
+    if (events_new(dp, err) || workers_new(dp, err)) {
+        dp_free(dp);
+        return NULL;
+    }
+    dp->config.cpus = NULL; /* the caller's string */
+    dp->control.slot = dp->n_workers;
+    dp->control.tx = pktio_tx_new(err);
+    if (!dp->control.tx) {
+        dp_free(dp);
+        return NULL;
+    }
+    return dp;
+}
+
+void
+dp_free(struct dp *dp)
+{
+    if (!dp) {
+        return;
+    }
+    while (dp->bridges) {
+        dp_bridge_free(dp->bridges);
+    }
+    for (unsigned i = 0; i < dp->n_workers; i++) {
+        worker_free(dp->workers[i]);
+    }
+    epoch_drain();
+    link_monitor_free(dp->links);
+    if (dp->event) {
+        event_free(dp->event);
+    }
+    if (dp->tick) {
+        event_free(dp->tick);
+    }
+    if (dp->event_fd >= 0) {
+        close(dp->event_fd);
+    }
+    thread_fini(&dp->control);
+    free(dp);
+}
+
+unsigned
+dp_run_once(struct dp *dp)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < dp->n_workers; i++) {
+        struct worker *w = dp->workers[i];
+        epoch_online(w->reader);
+        n += worker_round(w);
+        epoch_offline(w->reader);
+    }
+    while (upcall_deliver(dp, UPCALLS_A_TURN)) {
+        continue;
+    }
+    barriers_run(dp);
+    return n;
+}
+
+unsigned
+dp_n_workers(const struct dp *dp)
+{
+    return dp->n_workers;
+}
+
+unsigned
+dp_n_slots(const struct dp *dp)
+{
+    return dp->n_workers + 1;
+}
+
+/* --- the control thread's own packets -------------------------------------------- */
+
+void
+dp_execute(struct dp_bridge *bridge, struct packet *packet, const struct action_list *actions)
+{
+    struct dp_thread *thread = &bridge->dp->control;
+    thread->now_ms = clock_ms();
+    struct flow_key key;
+    if (packet_parse(packet, &key)) {
+        counter_inc(COUNTER_packet_out_short);
+        return;
+    }
+    forward_actions(thread, bridge, atomic_load(&bridge->map), packet, actions, true);
+    pktio_tx_flush(thread->tx);
+}
+
+void
+dp_execute_rule(struct dp_bridge *bridge, struct packet *packet, struct rule *rule)
+{
+    struct dp_thread *thread = &bridge->dp->control;
+    thread->now_ms = clock_ms();
+    struct flow_key key;
+    if (packet_parse(packet, &key)) {
+        counter_inc(COUNTER_packet_out_short);
+        return;
+    }
+    forward_packet(thread, bridge, atomic_load(&bridge->map), packet, rule);
+    pktio_tx_flush(thread->tx);
+}

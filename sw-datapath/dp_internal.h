@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the datapath share: included by sw-datapath/ only.
+ *
+ * Published state, read by workers while they are online, is reached through the atomic
+ * pointers below and replaced as a whole; what it replaced is freed after a grace period:
+ *
+ *   worker.ports   which ports this worker receives from (struct rx_list)
+ *   bridge.map     where a port number leads (struct port_map)
+ *   port.io        the device behind a port, NULL while it is absent
+ *
+ * Everything else is the control thread's, or a counter slot of one thread.
+ */
+#ifndef SW_DATAPATH_DP_INTERNAL_H
+#define SW_DATAPATH_DP_INTERNAL_H 1
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include "lib/epoch.h"
+#include "lib/netdev/link.h"
+#include "lib/ring.h"
+#include "sw-datapath/datapath.h"
+
+/* Adds to a counter that only this thread writes. */
+static inline void
+slot_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+/* --- threads --------------------------------------------------------------------- */
+
+/* What any thread that forwards has: the workers and the control thread. */
+struct dp_thread {
+    struct dp *dp;
+    unsigned slot;              /* its counter slot: rules', ports', bridges' */
+    struct pktio_tx *tx;
+    struct ring *upcalls;       /* to the control thread; NULL in the control thread */
+    uint64_t now_ms;            /* of the batch */
+};
+
+/* A port and its bridge, as a worker polls them. */
+struct rx_port {
+    struct dp_bridge *bridge;
+    struct dp_port *port;
+    struct pktio *io;
+};
+
+struct rx_list {
+    unsigned n_ports, n_bridges;
+    struct dp_bridge **bridges; /* in the same allocation, behind 'ports' */
+    struct rx_port ports[];
+};
+
+struct worker {
+    struct dp_thread thread;
+    struct epoch_reader *reader;
+    pthread_t pthread;
+    bool running;
+    int cpu;                            /* to pin to, or -1 */
+    int wake_fd;                        /* eventfd: look at 'ports' and 'stop' again */
+    unsigned n_ports;                   /* control thread: how many it was given */
+    _Atomic(struct rx_list *) ports;
+    _Atomic bool stop;
+    _Atomic bool notify;                /* a barrier waits for this worker */
+    struct packet packets[PACKET_BATCH_MAX];
+    struct flow_key keys[PACKET_BATCH_MAX];
+};
+
+/* The worker's thread function, and one round of it for callers without threads: handles
+ * up to a batch from each port; returns the number of frames. */
+void *worker_main(void *worker);
+unsigned worker_round(struct worker *);
+/* Makes a sleeping worker look again. Control thread. */
+void worker_wake(struct worker *);
+
+/* --- ports ----------------------------------------------------------------------- */
+
+/* One thread's share of a port's counters. */
+struct port_slot {
+    alignas(64) _Atomic uint64_t rx_packets, rx_bytes, rx_dropped;
+    _Atomic uint64_t tx_packets, tx_bytes, tx_dropped;
+};
+
+/* What the packet path needs to know of a port's configuration and state, in one word. */
+enum {
+    PORT_PATH_RX = 1 << 0,          /* receives ordinary frames */
+    PORT_PATH_RX_STP = 1 << 1,      /* receives spanning tree frames */
+    PORT_PATH_TX = 1 << 2,
+    PORT_PATH_FLOOD = 1 << 3,       /* takes part in FLOOD */
+    PORT_PATH_PACKET_IN = 1 << 4,   /* its table misses go to the controller */
+};
+
+struct dp_port {
+    struct dp_bridge *bridge;
+    struct port_info info;              /* control thread */
+    enum pktio_kind kind;
+    struct link_info link;              /* ifindex 0 while the device is absent */
+    struct worker *worker;
+    uint16_t no;
+    _Atomic uint32_t path;              /* PORT_PATH_* */
+    _Atomic(struct pktio *) io;
+    struct pktio_stats gone;            /* of devices that were behind this port before */
+    struct port_slot *slots;            /* dp_n_slots() of them */
+};
+
+struct port_map {
+    unsigned n;                         /* ports but LOCAL, ascending by number */
+    unsigned limit;                     /* 'by_no' has this many */
+    struct dp_port *local;
+    struct dp_port **ports;             /* in the same allocation */
+    struct dp_port *by_no[];
+};
+
+static inline struct dp_port *
+port_map_find(const struct port_map *map, uint16_t no)
+{
+    if (no < map->limit) {
+        return map->by_no[no];
+    }
+    return no == PORT_LOCAL ? map->local : NULL;
+}
+
+/* Opens the bridge's own port. 0 or -errno. */
+int port_open_local(struct dp_bridge *, enum pktio_kind, struct errmsg *);
+/* Takes all ports out; they are freed after a grace period. */
+void port_close_all(struct dp_bridge *);
+/* A device changed, or has gone. */
+void port_link_changed(struct dp *, const struct link_info *, bool gone);
+
+/* --- bridges --------------------------------------------------------------------- */
+
+/* One thread's share of a bridge's counters. */
+struct bridge_slot {
+    alignas(64) _Atomic uint64_t lookups, matched, lost;
+};
+
+struct dp_bridge {
+    struct dp *dp;
+    struct dp_bridge *next;
+    uint32_t id;                        /* never reused: names the bridge in upcalls */
+    char name[PORT_NAME_SIZE];
+    struct dp_bridge_config config;
+    const struct dp_bridge_ops *ops;
+    void *ops_aux;
+    struct classifier *classifier;
+    struct fdb *fdb;
+    struct cache *caches[DP_MAX_WORKERS];
+    struct bridge_slot *slots;
+    _Atomic int miss_mode;
+    _Atomic bool drop_fragments;
+    _Atomic(struct port_map *) map;
+};
+
+struct dp {
+    struct event_base *base;
+    struct dp_config config;
+    struct dp_bridge *bridges;
+    uint32_t next_bridge_id;
+    unsigned n_workers;
+    struct worker *workers[DP_MAX_WORKERS];
+    struct dp_thread control;           /* the control thread's own forwarding */
+    struct link_monitor *links;         /* NULL without threads */
+    struct event *tick;
+    int event_fd;                       /* workers write it: upcalls, or a barrier is due */
+    struct event *event;
+    _Atomic bool event_set;
+    struct dp_barrier *barriers, **barriers_tail;
+};
+
+struct dp_bridge *dp_find_bridge(const struct dp *, uint32_t id);
+/* The ports changed: publishes which worker receives from which. */
+void dp_publish_rx(struct dp *);
+/* From a worker: there is something for the control thread. */
+void dp_notify(struct dp *);
+
+/* --- the way of a packet --------------------------------------------------------- */
+
+/* Executes what 'rule' (NULL: the table miss) says on a parsed packet, and counts it. */
+void forward_packet(struct dp_thread *, struct dp_bridge *, const struct port_map *,
+                    struct packet *, struct rule *rule);
+/* Executes a list on a parsed packet; 'table': OFPP_TABLE is allowed. */
+void forward_actions(struct dp_thread *, struct dp_bridge *, const struct port_map *,
+                     struct packet *, const struct action_list *, bool table);
+/* Counts a frame received by 'port' and says whether it goes on. */
+bool forward_admit(struct dp_thread *, struct dp_port *, const struct packet *);
+
+/* Hands a frame to the control thread (or, in it, to the user at once). */
+void upcall_send(struct dp_thread *, struct dp_bridge *, const struct packet *,
+                 enum dp_packet_in_reason, uint16_t max_len);
+/* Control thread: delivers up to 'n' from each worker; true if there are more. */
+bool upcall_deliver(struct dp *, unsigned n);
+
+#endif /* sw-datapath/dp_internal.h */

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where packets go: admission by port configuration, execution of a rule, and what each
+ * kind of output port means. Any thread that forwards; state is that of its batch. */
+#include <string.h>
+
+#include "lib/counters.h"
+#include "sw-datapath/dp_internal.h"
+#include "sw-datapath/execute.h"
+#include "sw-datapath/parse.h"
+
+/* One execution of an action list. */
+struct forwarding {
+    struct dp_thread *thread;
+    struct dp_bridge *bridge;
+    const struct port_map *map;
+    enum dp_packet_in_reason reason;
+    bool table_allowed;
+};
+
+static bool
+is_stp(const struct packet *packet)
+{
+    static const uint8_t stp_addr[6] = { 0x01, 0x80, 0xc2, 0, 0, 0 };
+    return !memcmp(packet->data, stp_addr, sizeof stp_addr);
+}
+
+/* Addresses that a bridge must not forward (IEEE 802.1D, table 7-10). */
+static bool
+is_reserved(const uint8_t addr[6])
+{
+    static const uint8_t prefix[5] = { 0x01, 0x80, 0xc2, 0, 0 };
+    return !memcmp(addr, prefix, sizeof prefix) && addr[5] <= 0x0f;
+}
+
+bool
+forward_admit(struct dp_thread *thread, struct dp_port *port, const struct packet *packet)
+{
+    struct port_slot *slot = &port->slots[thread->slot];
+    slot_add(&slot->rx_packets, packet_n_segments(packet));
+    slot_add(&slot->rx_bytes, packet_wire_bytes(packet));
+    uint32_t path = atomic_load_explicit(&port->path, memory_order_relaxed);
+    if ((path & (PORT_PATH_RX | PORT_PATH_RX_STP)) == (PORT_PATH_RX | PORT_PATH_RX_STP)) {
+        return true;
+    }
+    if (path & (is_stp(packet) ? PORT_PATH_RX_STP : PORT_PATH_RX)) {
+        return true;
+    }
+    slot_add(&slot->rx_dropped, 1);
+    counter_inc(COUNTER_rx_port_blocked);
+    return false;
+}
+
+static void
+send_to_port(const struct forwarding *fw, struct dp_port *port, const struct packet *packet,
+             bool copy)
+{
+    struct port_slot *slot = &port->slots[fw->thread->slot];
+    struct pktio *io = atomic_load_explicit(&port->io, memory_order_acquire);
+    if (!io || !(atomic_load_explicit(&port->path, memory_order_relaxed) & PORT_PATH_TX)) {
+        slot_add(&slot->tx_dropped, 1);
+        counter_inc(COUNTER_tx_port_blocked);
+        return;
+    }
+    slot_add(&slot->tx_packets, packet_n_segments(packet));
+    slot_add(&slot->tx_bytes, packet_wire_bytes(packet));
+    pktio_tx(fw->thread->tx, io, packet, copy);
+}
+
+/* To every port but the ingress; with 'path' only to those that have these bits. */
+static void
+flood(const struct forwarding *fw, const struct packet *packet, uint32_t path, bool copy)
+{
+    const struct port_map *map = fw->map;
+    for (unsigned i = 0; i <= map->n; i++) {
+        struct dp_port *port = i < map->n ? map->ports[i] : map->local;
+        if (!port || port->no == packet->in_port) {
+            continue;
+        }
+        uint32_t has = atomic_load_explicit(&port->path, memory_order_relaxed);
+        if ((has & (path | PORT_PATH_TX)) == (path | PORT_PATH_TX)) {
+            send_to_port(fw, port, packet, copy);
+        }
+    }
+}
+
+static uint16_t
+packet_vid(const struct packet *packet)
+{
+    return packet->tagged ? (packet->data[14] & 0x0f) << 8 | packet->data[15] : 0;
+}
+
+/* The learning switch. */
+static void
+normal(const struct forwarding *fw, const struct packet *packet, bool copy)
+{
+    const uint8_t *dst = packet->data;
+    const uint8_t *src = packet->data + 6;
+    if (is_reserved(dst)) {
+        counter_inc(COUNTER_normal_reserved);
+        return;
+    }
+    struct fdb *fdb = fw->bridge->fdb;
+    uint16_t vid = packet_vid(packet);
+    if (port_map_find(fw->map, packet->in_port)) {
+        fdb_learn(fdb, src, vid, packet->in_port, fw->thread->now_ms);
+    }
+    uint16_t no = dst[0] & 1 ? 0 : fdb_lookup(fdb, dst, vid, fw->thread->now_ms);
+    struct dp_port *port = no ? port_map_find(fw->map, no) : NULL;
+    if (!port) {
+        flood(fw, packet, PORT_PATH_FLOOD, copy);
+    } else if (no == packet->in_port) {
+        counter_inc(COUNTER_normal_same_port);
+    } else {
+        send_to_port(fw, port, packet, copy);
+    }
+}
+
+static void
+run_table(const struct forwarding *fw, const struct packet *packet)
+{
+    if (!fw->table_allowed) {
+        counter_inc(COUNTER_output_invalid);
+        return;
+    }
+    struct packet again = *packet;
+    struct flow_key key;
+    if (packet_parse(&again, &key)) {
+        counter_inc(COUNTER_rx_short);
+        return;
+    }
+    forward_packet(fw->thread, fw->bridge, fw->map, &again,
+                   classifier_lookup(fw->bridge->classifier, &key));
+}
+
+static void
+send_to_number(const struct forwarding *fw, const struct packet *packet, uint16_t no, bool copy)
+{
+    if (no == packet->in_port) {
+        /* Only OFPP_IN_PORT sends a packet back (OpenFlow 1.0, 3.3). */
+        counter_inc(COUNTER_output_in_port);
+        return;
+    }
+    struct dp_port *port = port_map_find(fw->map, no);
+    if (port) {
+        send_to_port(fw, port, packet, copy);
+    } else {
+        counter_inc(COUNTER_output_no_port);
+    }
+}
+
+static void
+output(void *aux, struct packet *packet, const struct action *action, bool copy)
+{
+    const struct forwarding *fw = aux;
+    uint16_t no = action->type == ACTION_ENQUEUE ? action->enqueue.port : action->output.port;
+    switch (no) {
+    case PORT_IN_PORT: {
+        struct dp_port *port = port_map_find(fw->map, packet->in_port);
+        if (port) {
+            send_to_port(fw, port, packet, copy);
+        } else {
+            counter_inc(COUNTER_output_no_port);
+        }
+        break;
+    }
+    case PORT_TABLE:
+        run_table(fw, packet);
+        break;
+    case PORT_NORMAL:
+        normal(fw, packet, copy);
+        break;
+    case PORT_FLOOD:
+        flood(fw, packet, PORT_PATH_FLOOD, copy);
+        break;
+    case PORT_ALL:
+        flood(fw, packet, 0, copy);
+        break;
+    case PORT_CONTROLLER:
+        upcall_send(fw->thread, fw->bridge, packet, fw->reason, action->output.max_len);
+        break;
+    default:
+        send_to_number(fw, packet, no, copy);
+        break;
+    }
+}
+
+static const struct execute_ops output_ops = { .output = output };
+
+void
+forward_actions(struct dp_thread *thread, struct dp_bridge *bridge, const struct port_map *map,
+                struct packet *packet, const struct action_list *actions, bool table)
+{
+    struct forwarding fw = {
+        .thread = thread,
+        .bridge = bridge,
+        .map = map,
+        .reason = DP_ACTION,
+        .table_allowed = table,
+    };
+    execute_actions(actions, packet, &output_ops, &fw);
+}
+
+static void
+table_miss(struct dp_thread *thread, struct dp_bridge *bridge, const struct port_map *map,
+           struct packet *packet)
+{
+    enum dp_miss_mode mode = atomic_load_explicit(&bridge->miss_mode, memory_order_relaxed);
+    if (mode == DP_MISS_NORMAL) {
+        struct forwarding fw = { .thread = thread, .bridge = bridge, .map = map };
+        normal(&fw, packet, false);
+        return;
+    }
+    if (mode == DP_MISS_DROP) {
+        counter_inc(COUNTER_miss_no_controller);
+        return;
+    }
+    struct dp_port *port = port_map_find(map, packet->in_port);
+    if (port && !(atomic_load_explicit(&port->path, memory_order_relaxed) & PORT_PATH_PACKET_IN)) {
+        counter_inc(COUNTER_miss_no_packet_in);
+        return;
+    }
+    upcall_send(thread, bridge, packet, DP_TABLE_MISS, 0);
+}
+
+void
+forward_packet(struct dp_thread *thread, struct dp_bridge *bridge, const struct port_map *map,
+               struct packet *packet, struct rule *rule)
+{
+    struct bridge_slot *slot = &bridge->slots[thread->slot];
+    uint32_t n_segments = packet_n_segments(packet);
+    slot_add(&slot->lookups, n_segments);
+    if (!rule) {
+        table_miss(thread, bridge, map, packet);
+        return;
+    }
+    slot_add(&slot->matched, n_segments);
+    rule_count(rule, thread->slot, n_segments, packet_wire_bytes(packet), thread->now_ms);
+    forward_actions(thread, bridge, map, packet,
+                    atomic_load_explicit(&rule->actions, memory_order_acquire), false);
+}

@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ports: a number, the device behind it while there is one, and what the packet path may
+ * do with it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "sw-datapath/dp_internal.h"
+
+LOG_MODULE(port);
+
+/* --- publication ------------------------------------------------------------------ */
+
+/* Makes a map of the bridge's ports, of which 'add' is one more and 'del' one less. */
+static struct port_map *
+map_new(const struct port_map *old, struct dp_port *add, const struct dp_port *del)
+{
+    unsigned limit = old->limit;
+    if (add && add->no != PORT_LOCAL && add->no >= limit) {
+        limit = add->no + 1u;
+    }
+    struct port_map *map = calloc(1, sizeof *map + limit * sizeof map->by_no[0]
+                                         + (old->n + 1) * sizeof map->ports[0]);
+    if (!map) {
+        return NULL;
+    }
+    map->limit = limit;
+    map->ports = &map->by_no[limit];
+    map->local = old->local == del ? NULL : old->local;
+    memcpy(map->by_no, old->by_no, old->limit * sizeof map->by_no[0]);
+    if (add && add->no == PORT_LOCAL) {
+        map->local = add;
+    } else if (add) {
+        map->by_no[add->no] = add;
+    }
+    if (del && del->no != PORT_LOCAL) {
+        map->by_no[del->no] = NULL;
+    }
+    for (unsigned i = 0; i < limit; i++) {
+        if (map->by_no[i]) {
+            map->ports[map->n++] = map->by_no[i];
+        }
+    }
+    return map;
+}
+
+static int
+map_publish(struct dp_bridge *bridge, struct dp_port *add, const struct dp_port *del)
+{
+    struct port_map *old = atomic_load(&bridge->map);
+    struct port_map *map = map_new(old, add, del);
+    if (!map) {
+        return -ENOMEM;
+    }
+    atomic_store(&bridge->map, map);
+    epoch_defer(free, old);
+    return 0;
+}
+
+static void
+visit_ports(const struct dp *dp, void (*visit)(struct dp_port *, void *aux), void *aux)
+{
+    for (struct dp_bridge *bridge = dp->bridges; bridge; bridge = bridge->next) {
+        const struct port_map *map = atomic_load(&bridge->map);
+        for (unsigned i = 0; i <= map->n; i++) {
+            struct dp_port *port = i < map->n ? map->ports[i] : map->local;
+            if (port) {
+                visit(port, aux);
+            }
+        }
+    }
+}
+
+struct rx_build {
+    const struct worker *worker;
+    struct rx_list *list;
+};
+
+static void
+rx_build_visit(struct dp_port *port, void *aux)
+{
+    struct rx_build *build = aux;
+    struct pktio *io = atomic_load(&port->io);
+    if (port->worker == build->worker && io) {
+        if (build->list->ports) {
+            build->list->ports[build->list->n_ports] =
+                (struct rx_port) { .bridge = port->bridge, .port = port, .io = io };
+        }
+        build->list->n_ports++;
+    }
+}
+
+static void
+count_visit(struct dp_port *port, void *aux)
+{
+    (void) port;
+    ++*(unsigned *) aux;
+}
+
+static struct rx_list *
+rx_list_new(const struct dp *dp, const struct worker *worker, unsigned n_ports)
+{
+    unsigned n_bridges = 0;
+    for (const struct dp_bridge *bridge = dp->bridges; bridge; bridge = bridge->next) {
+        n_bridges++;
+    }
+    struct rx_list *list = calloc(1, sizeof *list + n_ports * sizeof list->ports[0]
+                                         + n_bridges * sizeof list->bridges[0]);
+    if (!list) {
+        return NULL;
+    }
+    list->bridges = (struct dp_bridge **) &list->ports[n_ports];
+    for (struct dp_bridge *bridge = dp->bridges; bridge; bridge = bridge->next) {
+        list->bridges[list->n_bridges++] = bridge;
+    }
+    struct rx_build build = { .worker = worker, .list = list };
+    visit_ports(dp, rx_build_visit, &build);
+    return list;
+}
+
+void
+dp_publish_rx(struct dp *dp)
+{
+    unsigned n_ports = 0;
+    visit_ports(dp, count_visit, &n_ports);
+    for (unsigned i = 0; i < dp->n_workers; i++) {
+        struct worker *w = dp->workers[i];
+        struct rx_list *list = rx_list_new(dp, w, n_ports);
+        if (!list) {
+            log_error("no memory to publish the ports: worker %u keeps the ones it has", i);
+            continue;
+        }
+        w->n_ports = list->n_ports;
+        epoch_defer(free, atomic_exchange(&w->ports, list));
+        if (w->running) {
+            worker_wake(w);
+        }
+    }
+}
+
+/* --- configuration and state -------------------------------------------------------- */
+
+/* What the packet path may do, from configuration and link. */
+static void
+update_path(struct dp_port *port)
+{
+    uint32_t config = port->info.config;
+    uint32_t path = 0;
+    if (!(config & PORT_CONFIG_DOWN)) {
+        path |= config & PORT_CONFIG_NO_RECV ? 0 : PORT_PATH_RX;
+        path |= config & PORT_CONFIG_NO_RECV_STP ? 0 : PORT_PATH_RX_STP;
+        if (!(config & PORT_CONFIG_NO_FWD) && !(port->info.state & PORT_STATE_LINK_DOWN)) {
+            path |= PORT_PATH_TX;
+        }
+    }
+    path |= config & PORT_CONFIG_NO_FLOOD ? 0 : PORT_PATH_FLOOD;
+    path |= config & PORT_CONFIG_NO_PACKET_IN ? 0 : PORT_PATH_PACKET_IN;
+    atomic_store_explicit(&port->path, path, memory_order_relaxed);
+}
+
+static void
+update_info(struct dp_port *port)
+{
+    struct port_info *info = &port->info;
+    struct link_features features = { 0 };
+    if (port->link.ifindex) {
+        link_get_features(info->name, &features, NULL);
+        memcpy(info->hw_addr, port->link.hw_addr, sizeof info->hw_addr);
+    }
+    info->current = features.current;
+    info->advertised = features.advertised;
+    info->supported = features.supported;
+    info->peer = features.peer;
+    info->speed_mbps = features.speed_mbps;
+    bool up = port->kind == PKTIO_MEMORY || (port->link.ifindex && port->link.running);
+    info->state = up ? 0 : PORT_STATE_LINK_DOWN;
+    update_path(port);
+}
+
+static void
+tell(const struct dp_port *port, enum dp_port_event event)
+{
+    port->bridge->ops->port_event(port->bridge->ops_aux, event, &port->info);
+}
+
+/* --- devices ----------------------------------------------------------------------- */
+
+static void
+close_io(void *io)
+{
+    pktio_close(io);
+}
+
+/* Opens the device behind the port. */
+static int
+port_attach(struct dp_port *port, struct errmsg *err)
+{
+    struct pktio *io;
+    int error = pktio_open(port->kind, port->info.name, &io, err);
+    if (error) {
+        return error;
+    }
+    if (port->kind != PKTIO_MEMORY) {
+        error = link_get(port->info.name, &port->link, err);
+        if (error) {
+            pktio_close(io);
+            return error;
+        }
+    }
+    update_info(port);
+    atomic_store(&port->io, io);
+    return 0;
+}
+
+/* Lets go of the device; its counters stay the port's. */
+static void
+port_detach(struct dp_port *port)
+{
+    struct pktio *io = atomic_exchange(&port->io, NULL);
+    if (!io) {
+        return;
+    }
+    struct pktio_stats stats;
+    pktio_get_stats(io, &stats);
+    port->gone.rx_dropped += stats.rx_dropped;
+    port->gone.rx_errors += stats.rx_errors;
+    port->gone.tx_dropped += stats.tx_dropped;
+    port->gone.tx_errors += stats.tx_errors;
+    port->link = (struct link_info) { 0 };
+    update_info(port);
+    epoch_defer(close_io, io);
+}
+
+static struct worker *
+least_loaded(const struct dp *dp)
+{
+    struct worker *best = dp->workers[0];
+    for (unsigned i = 1; i < dp->n_workers; i++) {
+        if (dp->workers[i]->n_ports < best->n_ports) {
+            best = dp->workers[i];
+        }
+    }
+    return best;
+}
+
+static void
+port_destroy(void *arg)
+{
+    struct dp_port *port = arg;
+    free(port->slots);
+    free(port);
+}
+
+static struct dp_port *
+port_new(struct dp_bridge *bridge, const char *name, uint16_t no, enum pktio_kind kind)
+{
+    unsigned n_slots = dp_n_slots(bridge->dp);
+    struct dp_port *port = calloc(1, sizeof *port);
+    if (!port) {
+        return NULL;
+    }
+    port->slots = aligned_alloc(64, n_slots * sizeof *port->slots);
+    if (!port->slots) {
+        free(port);
+        return NULL;
+    }
+    memset(port->slots, 0, n_slots * sizeof *port->slots);
+    port->bridge = bridge;
+    port->kind = kind;
+    port->no = no;
+    port->info.port_no = no;
+    snprintf(port->info.name, sizeof port->info.name, "%s", name);
+    port->worker = least_loaded(bridge->dp);
+    update_info(port);
+    return port;
+}
+
+int
+port_open_local(struct dp_bridge *bridge, enum pktio_kind kind, struct errmsg *err)
+{
+    struct dp_port *port = port_new(bridge, bridge->name, PORT_LOCAL, kind);
+    if (!port) {
+        errmsg_set(err, "no memory for the local port");
+        return -ENOMEM;
+    }
+    int error = port_attach(port, err);
+    if (!error) {
+        error = map_publish(bridge, port, NULL);
+    }
+    if (error) {
+        pktio_close(atomic_load(&port->io));
+        port_destroy(port);
+    }
+    return error;
+}
+
+/* --- the calls of datapath.h --------------------------------------------------------- */
+
+struct search {
+    const char *name;
+    const struct dp_port *found;
+};
+
+static void
+search_visit(struct dp_port *port, void *aux)
+{
+    struct search *search = aux;
+    if (!strcmp(port->info.name, search->name)) {
+        search->found = port;
+    }
+}
+
+static int
+choose_number(const struct dp_bridge *bridge, uint16_t want, uint16_t *no, struct errmsg *err)
+{
+    const struct port_map *map = atomic_load(&bridge->map);
+    if (want) {
+        if (want >= PORT_MAX) {
+            errmsg_set(err, "port number %u: not between 1 and %u", want, PORT_MAX - 1);
+            return -EINVAL;
+        }
+        const struct dp_port *other = port_map_find(map, want);
+        if (other) {
+            errmsg_set(err, "port number %u is taken by %s", want, other->info.name);
+            return -EEXIST;
+        }
+        *no = want;
+        return 0;
+    }
+    uint16_t free_no = 1;
+    while (port_map_find(map, free_no)) {
+        free_no++;
+    }
+    if (free_no >= PORT_MAX) {
+        errmsg_set(err, "bridge %s has no port number left", bridge->name);
+        return -ENOSPC;
+    }
+    *no = free_no;
+    return 0;
+}
+
+static int
+port_add(struct dp_bridge *bridge, const char *name, uint16_t want, enum pktio_kind kind,
+         bool absent, uint16_t *port_no, struct errmsg *err)
+{
+    struct dp *dp = bridge->dp;
+    if (!*name || strlen(name) >= PORT_NAME_SIZE) {
+        errmsg_set(err, "device '%s': a name has 1 to %d characters", name, PORT_NAME_SIZE - 1);
+        return -EINVAL;
+    }
+    struct search search = { .name = name };
+    visit_ports(dp, search_visit, &search);
+    if (search.found) {
+        errmsg_set(err, "device %s is port %u of bridge %s already", name, search.found->no,
+                   search.found->bridge->name);
+        return -EBUSY;
+    }
+    uint16_t no;
+    int error = choose_number(bridge, want, &no, err);
+    if (error) {
+        return error;
+    }
+    struct dp_port *port = port_new(bridge, name, no, kind);
+    if (!port) {
+        errmsg_set(err, "no memory for port %s", name);
+        return -ENOMEM;
+    }
+    if (!absent) {
+        error = port_attach(port, err);
+    }
+    if (!error) {
+        error = map_publish(bridge, port, NULL);
+    }
+    if (error) {
+        pktio_close(atomic_load(&port->io));
+        port_destroy(port);
+        return error;
+    }
+    dp_publish_rx(dp);
+    *port_no = no;
+    log_info("bridge %s: port %u is %s%s", bridge->name, no, name,
+             absent ? ", which does not exist yet" : "");
+    tell(port, DP_PORT_ADDED);
+    return 0;
+}
+
+int
+dp_port_add(struct dp_bridge *bridge, const char *name, uint16_t want, enum pktio_kind kind,
+            uint16_t *port_no, struct errmsg *err)
+{
+    return port_add(bridge, name, want, kind, false, port_no, err);
+}
+
+int
+dp_port_reserve(struct dp_bridge *bridge, const char *name, uint16_t want, uint16_t *port_no,
+                struct errmsg *err)
+{
+    return port_add(bridge, name, want, PKTIO_AFPACKET, true, port_no, err);
+}
+
+static void
+port_remove(struct dp_port *port)
+{
+    port_detach(port);
+    fdb_flush_port(port->bridge->fdb, port->no);
+    epoch_defer(port_destroy, port);
+}
+
+int
+dp_port_del(struct dp_bridge *bridge, uint16_t port_no, struct errmsg *err)
+{
+    struct dp_port *port = port_map_find(atomic_load(&bridge->map), port_no);
+    if (!port || port_no == PORT_LOCAL) {
+        errmsg_set(err, port ? "bridge %s: LOCAL goes with the bridge"
+                             : "bridge %s has no port %u", bridge->name, port_no);
+        return port ? -EPERM : -ENODEV;
+    }
+    if (map_publish(bridge, NULL, port)) {
+        errmsg_set(err, "no memory to remove port %u", port_no);
+        return -ENOMEM;
+    }
+    log_info("bridge %s: port %u, %s, removed", bridge->name, port_no, port->info.name);
+    struct port_info info = port->info;
+    port_remove(port);
+    dp_publish_rx(bridge->dp);
+    bridge->ops->port_event(bridge->ops_aux, DP_PORT_REMOVED, &info);
+    return 0;
+}
+
+void
+port_close_all(struct dp_bridge *bridge)
+{
+    const struct port_map *map = atomic_load(&bridge->map);
+    for (unsigned i = 0; i <= map->n; i++) {
+        struct dp_port *port = i < map->n ? map->ports[i] : map->local;
+        if (port) {
+            port_remove(port);
+        }
+    }
+}
+
+bool
+dp_port_get(const struct dp_bridge *bridge, uint16_t port_no, struct port_info *info)
+{
+    const struct dp_port *port = port_map_find(atomic_load(&bridge->map), port_no);
+    if (port) {
+        *info = port->info;
+    }
+    return port;
+}
+
+bool
+dp_port_find(const struct dp_bridge *bridge, const char *name, uint16_t *port_no)
+{
+    const struct port_map *map = atomic_load(&bridge->map);
+    for (unsigned i = 0; i <= map->n; i++) {
+        const struct dp_port *port = i < map->n ? map->ports[i] : map->local;
+        if (port && !strcmp(port->info.name, name)) {
+            *port_no = port->no;
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t
+load(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+bool
+dp_port_get_counters(const struct dp_bridge *bridge, uint16_t port_no, struct port_counters *out)
+{
+    const struct dp_port *port = port_map_find(atomic_load(&bridge->map), port_no);
+    if (!port) {
+        return false;
+    }
+    struct pktio_stats io = { 0 };
+    if (atomic_load(&port->io)) {
+        pktio_get_stats(atomic_load(&port->io), &io);
+    }
+    *out = (struct port_counters) {
+        .rx_dropped = io.rx_dropped + port->gone.rx_dropped,
+        .tx_dropped = io.tx_dropped + port->gone.tx_dropped,
+        .rx_errors = io.rx_errors + port->gone.rx_errors,
+        .tx_errors = io.tx_errors + port->gone.tx_errors,
+        .rx_frame_err = UINT64_MAX,
+        .rx_over_err = UINT64_MAX,
+        .rx_crc_err = UINT64_MAX,
+        .collisions = UINT64_MAX,
+    };
+    for (unsigned i = 0; i < dp_n_slots(bridge->dp); i++) {
+        const struct port_slot *slot = &port->slots[i];
+        out->rx_packets += load(&slot->rx_packets);
+        out->rx_bytes += load(&slot->rx_bytes);
+        out->rx_dropped += load(&slot->rx_dropped);
+        out->tx_packets += load(&slot->tx_packets);
+        out->tx_bytes += load(&slot->tx_bytes);
+        out->tx_dropped += load(&slot->tx_dropped);
+    }
+    return true;
+}
+
+void
+dp_port_for_each(const struct dp_bridge *bridge,
+                 bool (*visit)(const struct port_info *, void *aux), void *aux)
+{
+    const struct port_map *map = atomic_load(&bridge->map);
+    for (unsigned i = 0; i <= map->n; i++) {
+        const struct dp_port *port = i < map->n ? map->ports[i] : map->local;
+        if (port && !visit(&port->info, aux)) {
+            return;
+        }
+    }
+}
+
+bool
+dp_port_set_config(struct dp_bridge *bridge, uint16_t port_no, uint32_t config, uint32_t mask)
+{
+    struct dp_port *port = port_map_find(atomic_load(&bridge->map), port_no);
+    if (!port) {
+        return false;
+    }
+    uint32_t changed = (port->info.config ^ config) & mask;
+    if (changed) {
+        port->info.config ^= changed;
+        update_path(port);
+        tell(port, DP_PORT_MODIFIED);
+    }
+    return true;
+}
+
+struct pktio *
+dp_port_pktio(const struct dp_bridge *bridge, uint16_t port_no)
+{
+    const struct dp_port *port = port_map_find(atomic_load(&bridge->map), port_no);
+    return port && port->kind == PKTIO_MEMORY ? atomic_load(&port->io) : NULL;
+}
+
+/* --- links come, change and go ------------------------------------------------------- */
+
+struct link_change {
+    const struct link_info *link;
+    bool gone;
+    bool republish;
+};
+
+static void
+take_up(struct dp_port *port, struct link_change *change)
+{
+    struct errmsg err;
+    if (port_attach(port, &err)) {
+        log_warn("bridge %s: port %u, %s, is there but cannot be used: %s", port->bridge->name,
+                 port->no, port->info.name, err.text);
+        return;
+    }
+    log_info("bridge %s: port %u, %s, is there", port->bridge->name, port->no, port->info.name);
+    change->republish = true;
+}
+
+static void
+let_go(struct dp_port *port, struct link_change *change)
+{
+    log_warn("bridge %s: port %u, %s, has gone; its number waits for it", port->bridge->name,
+             port->no, port->info.name);
+    port_detach(port);
+    fdb_flush_port(port->bridge->fdb, port->no);
+    change->republish = true;
+}
+
+static void
+link_visit(struct dp_port *port, void *aux)
+{
+    struct link_change *change = aux;
+    const struct link_info *link = change->link;
+    bool ours = port->link.ifindex && port->link.ifindex == link->ifindex;
+    bool named = !strcmp(port->info.name, link->name);
+    if (port->kind != PKTIO_AFPACKET && !(ours && !change->gone)) {
+        return;
+    }
+    struct port_info before = port->info;
+    if (ours && (change->gone || !named)) {
+        let_go(port, change);
+    } else if (ours) {
+        port->link = *link;
+        update_info(port);
+    } else if (named && !change->gone) {
+        if (port->link.ifindex) {
+            let_go(port, change); /* deleted and made again: the old index is dead */
+        }
+        take_up(port, change);
+    }
+    if (memcmp(&before, &port->info, sizeof before)) {
+        tell(port, DP_PORT_MODIFIED);
+    }
+}
+
+void
+port_link_changed(struct dp *dp, const struct link_info *link, bool gone)
+{
+    struct link_change change = { .link = link, .gone = gone };
+    visit_ports(dp, link_visit, &change);
+    if (change.republish) {
+        dp_publish_rx(dp);
+    }
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A packet worker: batches from its ports, one after the other, and sleep when there are
+ * none. Between batches it is quiescent; asleep it is offline (lib/epoch.h). */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/counters.h"
+#include "lib/log.h"
+#include "sw-datapath/dp_internal.h"
+#include "sw-datapath/parse.h"
+
+LOG_MODULE(worker);
+
+/* Rounds without a frame before the worker sleeps: a few microseconds, so that a reply
+ * that is about to come does not cost a wake-up. */
+enum { IDLE_ROUNDS = 64 };
+
+/* Cache entries unused for this long go; looked for while there is something to do, and
+ * once a second while there are entries. */
+enum { CACHE_IDLE_MS = 10000, SWEEP_SLOTS = 256, SWEEP_ALL = 1 << 16, SWEEP_EVERY_MS = 1000 };
+
+/* Parses what was received; keys[i] belongs to packets[i]. Refused frames are taken out
+ * of the batch. Returns how many are left. */
+static unsigned
+parse_batch(struct worker *w, struct dp_bridge *bridge, struct dp_port *port, unsigned n)
+{
+    bool drop_fragments = atomic_load_explicit(&bridge->drop_fragments, memory_order_relaxed);
+    unsigned kept = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct packet *packet = &w->packets[kept];
+        if (kept != i) {
+            *packet = w->packets[i];
+        }
+        packet->in_port = port->no;
+        if (packet_parse(packet, &w->keys[kept])) {
+            counter_inc(COUNTER_rx_short);
+            slot_add(&port->slots[w->thread.slot].rx_dropped, 1);
+            continue;
+        }
+        if (!forward_admit(&w->thread, port, packet)) {
+            continue;
+        }
+        if (drop_fragments && packet->nw_frag) {
+            counter_inc(COUNTER_rx_fragment_dropped);
+            continue;
+        }
+        kept++;
+    }
+    return kept;
+}
+
+static unsigned
+receive(struct worker *w, const struct rx_port *rx)
+{
+    unsigned n = pktio_rx(rx->io, w->packets, PACKET_BATCH_MAX);
+    if (!n) {
+        return 0;
+    }
+    struct dp_bridge *bridge = rx->bridge;
+    struct dp_thread *thread = &w->thread;
+    thread->now_ms = clock_ms();
+    const struct port_map *map = atomic_load_explicit(&bridge->map, memory_order_acquire);
+    unsigned kept = parse_batch(w, bridge, rx->port, n);
+
+    const struct flow_key *keys[PACKET_BATCH_MAX];
+    struct cache_hit hits[PACKET_BATCH_MAX];
+    for (unsigned i = 0; i < kept; i++) {
+        keys[i] = &w->keys[i];
+    }
+    struct cache *cache = bridge->caches[thread->slot];
+    cache_lookup_batch(cache, keys, kept, hits, thread->now_ms);
+    for (unsigned i = 0; i < kept; i++) {
+        struct packet *packet = &w->packets[i];
+        if (hits[i].entry != UINT32_MAX) {
+            cache_count(cache, hits[i].entry, packet_n_segments(packet), packet_wire_bytes(packet),
+                        thread->now_ms);
+        }
+        forward_packet(thread, bridge, map, packet, hits[i].rule);
+    }
+    pktio_tx_flush(thread->tx);
+    pktio_rx_release(rx->io);
+    return n;
+}
+
+unsigned
+worker_round(struct worker *w)
+{
+    const struct rx_list *list = atomic_load_explicit(&w->ports, memory_order_acquire);
+    unsigned n = 0;
+    for (unsigned i = 0; i < list->n_ports; i++) {
+        n += receive(w, &list->ports[i]);
+        if (i + 1 < list->n_ports) {
+            /* The list stays: it is freed only after this worker was quiescent, so look
+             * at it again after each time. */
+            epoch_quiescent(w->reader);
+            const struct rx_list *now = atomic_load_explicit(&w->ports, memory_order_acquire);
+            if (now != list) {
+                break;
+            }
+        }
+    }
+    epoch_quiescent(w->reader);
+    if (atomic_load_explicit(&w->notify, memory_order_relaxed)
+        && atomic_exchange(&w->notify, false)) {
+        dp_notify(w->thread.dp);
+    }
+    return n;
+}
+
+/* Frees cache entries that are no longer used, looking at 'n_slots' of each cache. Returns
+ * true if entries are left. */
+static bool
+sweep(struct worker *w, uint32_t n_slots)
+{
+    const struct rx_list *list = atomic_load_explicit(&w->ports, memory_order_acquire);
+    uint64_t now_ms = clock_ms();
+    uint32_t left = 0;
+    for (unsigned i = 0; i < list->n_bridges; i++) {
+        left += cache_sweep(list->bridges[i]->caches[w->thread.slot], n_slots, now_ms,
+                            CACHE_IDLE_MS);
+    }
+    return left > 0;
+}
+
+/* Polls the worker's ports and its wake-up descriptor. */
+struct poll_set {
+    struct pollfd *fds;
+    unsigned capacity;
+};
+
+static unsigned
+poll_set_fill(struct poll_set *set, const struct worker *w)
+{
+    const struct rx_list *list = atomic_load_explicit(&w->ports, memory_order_acquire);
+    if (set->capacity < list->n_ports + 1) {
+        unsigned capacity = list->n_ports + 16;
+        struct pollfd *fds = realloc(set->fds, capacity * sizeof *fds);
+        if (fds) {
+            set->fds = fds;
+            set->capacity = capacity;
+        }
+    }
+    unsigned n = 0;
+    set->fds[n++] = (struct pollfd) { .fd = w->wake_fd, .events = POLLIN };
+    for (unsigned i = 0; i < list->n_ports && n < set->capacity; i++) {
+        int fd = pktio_fd(list->ports[i].io);
+        if (fd >= 0) {
+            set->fds[n++] = (struct pollfd) { .fd = fd, .events = POLLIN };
+        }
+    }
+    return n;
+}
+
+static void
+worker_sleep(struct worker *w, struct poll_set *set, uint64_t *swept_ms)
+{
+    unsigned n = poll_set_fill(set, w);
+    uint64_t now_ms = clock_ms();
+    bool due = now_ms - *swept_ms >= SWEEP_EVERY_MS;
+    bool entries = sweep(w, due ? SWEEP_ALL : 0);
+    if (due) {
+        *swept_ms = now_ms;
+    }
+    epoch_offline(w->reader);
+    if (atomic_exchange(&w->notify, false)) {
+        dp_notify(w->thread.dp);
+    }
+    int timeout = atomic_load(&w->stop) ? 0 : entries ? SWEEP_EVERY_MS : -1;
+    if (poll(set->fds, n, timeout) > 0 && set->fds[0].revents) {
+        uint64_t count;
+        ssize_t r = read(w->wake_fd, &count, sizeof count);
+        (void) r; /* nothing to read is as good: somebody else woke us */
+    }
+    epoch_online(w->reader);
+}
+
+void *
+worker_main(void *arg)
+{
+    struct worker *w = arg;
+    struct poll_set set = { .fds = malloc(sizeof *set.fds), .capacity = 1 };
+    if (!set.fds) {
+        log_error("worker %u: no memory, it does not start", w->thread.slot);
+        return NULL;
+    }
+    counters_thread_register(w->thread.slot + 1);
+    epoch_online(w->reader);
+    unsigned idle = 0;
+    uint64_t swept_ms = 0;
+    while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
+        if (!worker_round(w)) {
+            if (++idle >= IDLE_ROUNDS) {
+                worker_sleep(w, &set, &swept_ms);
+                idle = 0;
+            }
+            continue;
+        }
+        idle = 0;
+        if (w->thread.now_ms != swept_ms) {
+            swept_ms = w->thread.now_ms;
+            sweep(w, SWEEP_SLOTS);
+        }
+    }
+    epoch_offline(w->reader);
+    free(set.fds);
+    return NULL;
+}
+
+void
+worker_wake(struct worker *w)
+{
+    uint64_t one = 1;
+    ssize_t r = write(w->wake_fd, &one, sizeof one);
+    (void) r; /* full: it is awake anyway */
+}
