@@ -220,18 +220,18 @@ worker_start(struct worker *w, struct errmsg *err)
 }
 
 static int
-workers_new(struct dp *dp, struct errmsg *err)
+workers_new(struct dp *dp, const char *cpu_list, struct errmsg *err)
 {
     unsigned cpus[DP_MAX_WORKERS];
     int n = 1;
-    if (dp->config.cpus) {
-        n = cpulist_parse(dp->config.cpus, cpus, DP_MAX_WORKERS, err);
+    if (cpu_list) {
+        n = cpulist_parse(cpu_list, cpus, DP_MAX_WORKERS, err);
         if (n < 0) {
             return n;
         }
     }
     for (int i = 0; i < n; i++) {
-        dp->workers[i] = worker_new(dp, (unsigned) i, dp->config.cpus ? (int) cpus[i] : -1, err);
+        dp->workers[i] = worker_new(dp, (unsigned) i, cpu_list ? (int) cpus[i] : -1, err);
         if (!dp->workers[i]) {
             return -ENOMEM;
         }
@@ -280,19 +280,17 @@ dp_new(struct event_base *base, const struct dp_config *config, struct errmsg *e
     }
     dp->base = base;
     dp->config = *config;
-    dp->config.cpus = NULL;
+    dp->config.cpus = NULL; /* the caller's string */
     if (!dp->config.cache_entries) {
         dp->config.cache_entries = DP_CACHE_ENTRIES_DEFAULT;
     }
     dp->event_fd = -1;
     dp->barriers_tail = &dp->barriers;
     dp->control.dp = dp;
-    dp->config.cpus = config->cpus;
-    if (events_new(dp, err) || workers_new(dp, err)) {
+    if (events_new(dp, err) || workers_new(dp, config->cpus, err)) {
         dp_free(dp);
         return NULL;
     }
-    dp->config.cpus = NULL; /* the caller's string */
     dp->control.slot = dp->n_workers;
     dp->control.tx = pktio_tx_new(err);
     if (!dp->control.tx) {

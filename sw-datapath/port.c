@@ -83,11 +83,8 @@ rx_build_visit(struct dp_port *port, void *aux)
     struct rx_build *build = aux;
     struct pktio *io = atomic_load(&port->io);
     if (port->worker == build->worker && io) {
-        if (build->list->ports) {
-            build->list->ports[build->list->n_ports] =
-                (struct rx_port) { .bridge = port->bridge, .port = port, .io = io };
-        }
-        build->list->n_ports++;
+        build->list->ports[build->list->n_ports++] =
+            (struct rx_port) { .bridge = port->bridge, .port = port, .io = io };
     }
 }
 
@@ -577,8 +574,8 @@ link_visit(struct dp_port *port, void *aux)
     const struct link_info *link = change->link;
     bool ours = port->link.ifindex && port->link.ifindex == link->ifindex;
     bool named = !strcmp(port->info.name, link->name);
-    if (port->kind != PKTIO_AFPACKET && !(ours && !change->gone)) {
-        return;
+    if (port->kind != PKTIO_AFPACKET && !ours) {
+        return; /* a TAP is made, never found */
     }
     struct port_info before = port->info;
     if (ours && (change->gone || !named)) {
