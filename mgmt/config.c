@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mgmt/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *
+config_realloc(void *old, size_t n, size_t size)
+{
+    void *p = reallocarray(old, n, size);
+    if (!p) {
+        fputs("turnoutd: out of memory while reading the configuration\n", stderr);
+        exit(1);
+    }
+    return p;
+}
+
+char *
+config_strdup(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    return memcpy(config_realloc(NULL, size, 1), text, size);
+}
+
+struct config *
+config_new(void)
+{
+    struct config *config = config_realloc(NULL, 1, sizeof *config);
+    *config = (struct config) { .cache_entries = DP_CACHE_ENTRIES_DEFAULT };
+    return config;
+}
+
+static void
+bridge_fini(struct config_bridge *bridge)
+{
+    for (size_t i = 0; i < bridge->n_targets; i++) {
+        free(bridge->targets[i].target);
+    }
+    free(bridge->targets);
+    free(bridge->ports);
+}
+
+void
+config_free(struct config *config)
+{
+    if (!config) {
+        return;
+    }
+    for (size_t i = 0; i < config->n_bridges; i++) {
+        bridge_fini(&config->bridges[i]);
+    }
+    for (size_t i = 0; i < config->n_log_levels; i++) {
+        free(config->log_levels[i]);
+    }
+    free(config->bridges);
+    free(config->log_levels);
+    free(config->rundir);
+    free(config->control);
+    free(config->control_group);
+    free(config->cpus);
+    free(config->pidfile);
+    free(config->log_to);
+    free(config);
+}
+
+struct config_bridge *
+config_find_bridge(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->n_bridges; i++) {
+        if (!strcmp(config->bridges[i].name, name)) {
+            return &config->bridges[i];
+        }
+    }
+    return NULL;
+}
+
+struct config_bridge *
+config_add_bridge(struct config *config, const char *name, const struct config_bridge *defaults)
+{
+    config->bridges = config_realloc(config->bridges, config->n_bridges + 1,
+                                     sizeof *config->bridges);
+    struct config_bridge *bridge = &config->bridges[config->n_bridges++];
+    *bridge = (struct config_bridge) { .agent = defaults->agent, .datapath = defaults->datapath };
+    snprintf(bridge->name, sizeof bridge->name, "%s", name);
+    return bridge;
+}
+
+void
+config_add_port(struct config_bridge *bridge, const struct config_port *port)
+{
+    bridge->ports = config_realloc(bridge->ports, bridge->n_ports + 1, sizeof *bridge->ports);
+    bridge->ports[bridge->n_ports++] = *port;
+}
+
+void
+config_add_target(struct config_bridge *bridge, const char *target, bool listen)
+{
+    bridge->targets = config_realloc(bridge->targets, bridge->n_targets + 1,
+                                     sizeof *bridge->targets);
+    bridge->targets[bridge->n_targets++] = (struct config_target) {
+        .target = config_strdup(target),
+        .listen = listen,
+    };
+}
+
+const struct config_port *
+config_find_port(const struct config_bridge *bridge, const char *name)
+{
+    for (size_t i = 0; i < bridge->n_ports; i++) {
+        if (!strcmp(bridge->ports[i].name, name)) {
+            return &bridge->ports[i];
+        }
+    }
+    return NULL;
+}
+
+bool
+config_has_target(const struct config_bridge *bridge, const struct config_target *target)
+{
+    for (size_t i = 0; i < bridge->n_targets; i++) {
+        if (!strcmp(bridge->targets[i].target, target->target)) {
+            return true;
+        }
+    }
+    return false;
+}

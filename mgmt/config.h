@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What turnoutd is asked to do: the result of its command line and configuration file.
+ *
+ * Plain data, fully checked: whoever has a 'struct config' need not look for a duplicate
+ * bridge or a number out of range. It owns all its strings. Read by config_parse() in
+ * options.h; compared with its successor by the daemon when it is read again. */
+#ifndef MGMT_CONFIG_H
+#define MGMT_CONFIG_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/errmsg.h"
+#include "ofagent/agent.h"
+#include "sw-datapath/datapath.h"
+#include "turnout/port.h"
+
+/* Where the daemon and its tool meet unless told otherwise. */
+#define CONFIG_RUNDIR_DEFAULT "/run/turnout"
+#define CONFIG_CONTROL_NAME "control.sock"
+
+enum { CONFIG_MAX_BRIDGES = 256 };
+
+struct config_port {
+    char name[PORT_NAME_SIZE];
+    uint16_t number;            /* 0: the lowest free one */
+    uint32_t flags;             /* PORT_CONFIG_* that the port starts with */
+};
+
+struct config_target {
+    char *target;               /* "tcp:...", as agent_add_target() takes it */
+    bool listen;
+};
+
+struct config_bridge {
+    char name[PORT_NAME_SIZE];
+    struct config_port *ports;
+    size_t n_ports;
+    struct config_target *targets;
+    size_t n_targets;
+    struct agent_config agent;
+    struct dp_bridge_config datapath;
+};
+
+struct config {
+    struct config_bridge *bridges;
+    size_t n_bridges;
+    char *rundir;
+    char *control;
+    char *control_group;        /* NULL: nobody but the owner */
+    char *cpus;                 /* NULL: one worker, not pinned */
+    uint32_t cache_entries;
+    char *pidfile;              /* NULL: none */
+    char **log_levels;          /* each "LEVEL" or "MODULE:LEVEL", in order */
+    size_t n_log_levels;
+    char *log_to;               /* NULL: stderr, or syslog when detached */
+    bool detach;
+    bool check_only;
+};
+
+/* An empty configuration with every default. Never NULL: running out of memory while
+ * reading the configuration ends the process with a message. */
+struct config *config_new(void);
+void config_free(struct config *);
+
+/* The bridge of that name, or NULL. */
+struct config_bridge *config_find_bridge(const struct config *, const char *name);
+
+/* A new bridge at the end, a copy of 'defaults' but for its name. Pointers to earlier
+ * bridges are no longer valid. */
+struct config_bridge *config_add_bridge(struct config *, const char *name,
+                                        const struct config_bridge *defaults);
+void config_add_port(struct config_bridge *, const struct config_port *);
+void config_add_target(struct config_bridge *, const char *target, bool listen);
+
+const struct config_port *config_find_port(const struct config_bridge *, const char *name);
+bool config_has_target(const struct config_bridge *, const struct config_target *);
+
+/* malloc() and friends that end the process when there is no memory: for what is read at
+ * start, where there is nothing to go on with. */
+void *config_realloc(void *, size_t n, size_t size);
+char *config_strdup(const char *);
+
+#endif /* mgmt/config.h */
