@@ -8,6 +8,12 @@
  *
  * Control thread only. A removed flow lives until a grace period after its removal; the
  * counters in FLOW_REMOVED are read when workers have left it, so they are final.
+ *
+ * Points that the specification leaves open, decided as Open vSwitch does: MODIFY sets
+ * the cookie of the flows that it changes but leaves their flags, counters and
+ * time-outs; a MODIFY that finds nothing is an ADD, CHECK_OVERLAP included. By the
+ * letter of the specification an ADD with CHECK_OVERLAP of a flow that is there already
+ * is refused: one packet may match both.
  */
 #ifndef OFAGENT_FLOW_TABLE_H
 #define OFAGENT_FLOW_TABLE_H 1
@@ -23,13 +29,16 @@ struct flow {
     uint16_t priority;             /* as given */
     uint16_t idle_timeout, hard_timeout; /* seconds, 0: none */
     uint16_t flags;                /* OFPFF_SEND_FLOW_REM */
+    struct flow *list_prev, *list_next;  /* all flows, for cursors */
     struct flow *timer_next;
     struct flow **timer_prev;      /* NULL: no time-out */
     struct rule rule;              /* last: the key and counters follow */
 };
 
 struct flow_table_ops {
-    /* A flow with SEND_FLOW_REM is gone, its counters final. */
+    /* A flow with SEND_FLOW_REM is gone, its counters final. Called from
+     * flow_table_settle(), flow_table_poll() or the event loop, never from
+     * flow_table_mod(); it must not change the table. */
     void (*removed)(void *aux, const struct ofp_flow_removed *);
 };
 
@@ -39,20 +48,47 @@ struct flow_table *flow_table_new(struct dp *, struct dp_bridge *, uint32_t max_
 void flow_table_free(struct flow_table *);
 
 /* Does what the message says. 0, or OFP_REFUSED and *refusal with nothing changed. For
- * ADD and MODIFY with a buffer, *flow is the flow that the buffered packet goes through
- * (NULL for deletes). Buffers and port numbers are the caller's. */
+ * ADD and MODIFY, *flow is the flow that a buffered packet goes through (NULL for
+ * deletes): the new one, or the first that was modified. Buffers and port numbers are
+ * the caller's. After a change the caller calls flow_table_settle(), at the latest when
+ * it goes back to the event loop. */
 int flow_table_mod(struct flow_table *, const struct ofp_flow_mod *, struct flow **flow,
                    struct ofp_refusal *);
 
-/* Removes what has timed out. Returns the ms until it wants to be called again, or
- * UINT32_MAX. */
+/* Begins the grace period of the flows removed so far whose FLOW_REMOVED is due, and
+ * sees to it that they are told when it is over (at once, if no worker is busy). Cheap
+ * when there are none. */
+void flow_table_settle(struct flow_table *);
+
+/* Tells of every removed flow whose grace period is over. A dp_barrier() begun after a
+ * flow_table_settle() is done only when this tells of all flows removed before it. */
+void flow_table_poll(struct flow_table *);
+
+/* Removes what has timed out, a bounded number at a time. Returns the ms until it wants
+ * to be called again (0: there is more), or UINT32_MAX. */
 uint32_t flow_table_expire(struct flow_table *);
 
 /* Calls visit for each flow that 'match' covers and, unless out_port is PORT_NONE, that
- * has an output to it; stops when it returns false. */
+ * has an output to it; stops when it returns false. All in one go: for lists that may be
+ * long use a cursor. */
 void flow_table_for_each(struct flow_table *, const struct ofp_match *match, uint16_t out_port,
                          bool (*visit)(const struct flow *, void *aux), void *aux);
 
+/* A walk over the flows that may be interrupted and survives changes of the table: each
+ * flow that is there throughout comes exactly once, also one that an ADD replaces; flows
+ * added after the walk began don't come. */
+struct flow_cursor {
+    struct flow *next, *last;      /* what comes next; where the walk ends */
+    struct flow_cursor *chain_next, **chain_prev;
+    struct ofp_match match;
+    uint16_t out_port;
+};
+void flow_cursor_open(struct flow_table *, struct flow_cursor *, const struct ofp_match *match,
+                      uint16_t out_port);
+void flow_cursor_close(struct flow_cursor *);
+/* The next flow, or NULL: at the end if *budget is not 0, else because *budget flows
+ * were looked at. Takes those from *budget. The flow is valid until the table changes. */
+struct flow *flow_cursor_next(struct flow_table *, struct flow_cursor *, uint32_t *budget);
 
 struct flow_stats {
     uint64_t packets, bytes;
@@ -65,5 +101,7 @@ const struct action_list *flow_actions(const struct flow *);
 
 size_t flow_table_count(const struct flow_table *);
 uint32_t flow_table_max(const struct flow_table *);
+/* Holds for ADDs from now on; flows over it stay. */
+void flow_table_set_max(struct flow_table *, uint32_t max_flows);
 
 #endif /* ofagent/flow_table.h */

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* FLOW_MOD: the five commands on the flow table. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/counters.h"
+#include "ofagent/flow_table_private.h"
+
+static int
+refuse(struct ofp_refusal *refusal, enum counter counter, uint16_t code, const char *why)
+{
+    counter_inc(counter);
+    *refusal = (struct ofp_refusal) { OFPET_FLOW_MOD_FAILED, code, why };
+    return OFP_REFUSED;
+}
+
+static int
+refuse_full(struct ofp_refusal *refusal, const char *why)
+{
+    return refuse(refusal, COUNTER_flow_table_full, OFPFMFC_ALL_TABLES_FULL, why);
+}
+
+static struct flow *
+find(const struct flow_table *ft, const struct ofp_flow_mod *fm)
+{
+    struct rule *rule = classifier_find(ft->classifier, &fm->match.match,
+                                        flow_rank(&fm->match, fm->priority));
+    return rule ? flow_of_rule(rule) : NULL;
+}
+
+/* A flow as the message says, in nothing yet but initialised for the classifier. */
+static struct flow *
+flow_new(struct flow_table *ft, const struct ofp_flow_mod *fm, struct ofp_refusal *refusal)
+{
+    const struct action_list *actions = action_intern_get(ft->actions, fm->actions,
+                                                          fm->n_actions);
+    if (!actions) {
+        refuse_full(refusal, "no memory for the actions");
+        return NULL;
+    }
+    size_t size = offsetof(struct flow, rule)
+                  + classifier_rule_size(ft->classifier, &fm->match.match);
+    struct flow *flow = malloc(size);
+    if (flow) {
+        /* malloc() and memset(): calloc() does not use the allocator's fast path. */
+        memset(flow, 0, size);
+        if (!classifier_rule_init(ft->classifier, &flow->rule, &fm->match.match,
+                                  flow_rank(&fm->match, fm->priority), actions)) {
+            flow->cookie = fm->cookie;
+            flow->created_ns = clock_ns();
+            flow->priority = fm->priority;
+            flow->idle_timeout = fm->idle_timeout;
+            flow->hard_timeout = fm->hard_timeout;
+            flow->flags = fm->flags & OFPFF_SEND_FLOW_REM;
+            return flow;
+        }
+        free(flow);
+    }
+    action_intern_put(ft->actions, actions);
+    refuse_full(refusal, "no memory, or too many different masks");
+    return NULL;
+}
+
+/* Puts 'flow' into the table, in the place of 'old' if that is not NULL. */
+static int
+publish(struct flow_table *ft, struct flow *flow, struct flow *old, struct ofp_refusal *refusal)
+{
+    if (old) {
+        classifier_replace(ft->classifier, &old->rule, &flow->rule);
+        flow_list_replace(ft, old, flow);
+        flow_timer_remove(&ft->timer, old);
+        flow_table_dispose(ft, old);
+    } else if (classifier_insert(ft->classifier, &flow->rule)) {
+        classifier_rule_fini(ft->classifier, &flow->rule);
+        action_intern_put(ft->actions, flow_actions(flow));
+        free(flow);
+        return refuse_full(refusal, "no memory for the classifier");
+    } else {
+        flow_list_append(ft, flow);
+        ft->n_flows++;
+    }
+    if (flow->idle_timeout || flow->hard_timeout) {
+        flow_timer_add(&ft->timer, flow);
+    }
+    return 0;
+}
+
+static int
+add(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow **out,
+    struct ofp_refusal *refusal)
+{
+    if (fm->flags & OFPFF_CHECK_OVERLAP
+        && classifier_find_overlap(ft->classifier, &fm->match.match,
+                                   flow_rank(&fm->match, fm->priority))) {
+        return refuse(refusal, COUNTER_flow_mod_overlap, OFPFMFC_OVERLAP,
+                      "overlaps a flow of the same priority");
+    }
+    struct flow *old = find(ft, fm);
+    if (!old && ft->n_flows >= ft->max_flows) {
+        return refuse_full(refusal, "the flow table is full");
+    }
+    struct flow *flow = flow_new(ft, fm, refusal);
+    if (!flow) {
+        return OFP_REFUSED;
+    }
+    int error = publish(ft, flow, old, refusal);
+    if (!error) {
+        *out = flow;
+    }
+    return error;
+}
+
+struct change {
+    struct flow_table *ft;
+    const struct ofp_flow_mod *fm;
+    const struct action_list *actions;
+    struct flow *first;              /* the first that was changed */
+};
+
+static bool
+modify_rule(struct rule *rule, void *change_)
+{
+    struct change *change = change_;
+    struct flow *flow = flow_of_rule(rule);
+    const struct action_list *old = flow_actions(flow);
+    if (old != change->actions) {
+        action_intern_ref(change->actions);
+        atomic_store_explicit(&rule->actions, change->actions, memory_order_release);
+        action_intern_put(change->ft->actions, old);
+    }
+    flow->cookie = change->fm->cookie;
+    if (!change->first) {
+        change->first = flow;
+    }
+    return true;
+}
+
+static int
+modify(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow **out,
+       struct ofp_refusal *refusal)
+{
+    struct change change = { .ft = ft, .fm = fm };
+    change.actions = action_intern_get(ft->actions, fm->actions, fm->n_actions);
+    if (!change.actions) {
+        return refuse_full(refusal, "no memory for the actions");
+    }
+    if (fm->command == OFPFC_MODIFY) {
+        classifier_for_each_covered(ft->classifier, &fm->match.match, modify_rule, &change);
+    } else {
+        struct flow *flow = find(ft, fm);
+        if (flow) {
+            modify_rule(&flow->rule, &change);
+        }
+    }
+    action_intern_put(ft->actions, change.actions);
+    if (!change.first) {
+        return add(ft, fm, out, refusal);
+    }
+    *out = change.first;
+    return 0;
+}
+
+static bool
+delete_rule(struct rule *rule, void *change_)
+{
+    struct change *change = change_;
+    struct flow *flow = flow_of_rule(rule);
+    if (flow_actions_output_to(flow_actions(flow), change->fm->out_port)) {
+        flow_table_remove(change->ft, flow, OFPRR_DELETE);
+    }
+    return true;
+}
+
+static void
+delete(struct flow_table *ft, const struct ofp_flow_mod *fm)
+{
+    struct change change = { .ft = ft, .fm = fm };
+    if (fm->command == OFPFC_DELETE) {
+        classifier_for_each_covered(ft->classifier, &fm->match.match, delete_rule, &change);
+        return;
+    }
+    struct flow *flow = find(ft, fm);
+    if (flow) {
+        delete_rule(&flow->rule, &change);
+    }
+}
+
+/* There is no emergency table: nothing can be added to it, and a delete finds nothing. */
+static int
+emergency(const struct ofp_flow_mod *fm, struct ofp_refusal *refusal)
+{
+    if (fm->command == OFPFC_DELETE || fm->command == OFPFC_DELETE_STRICT) {
+        return 0;
+    }
+    if (fm->idle_timeout || fm->hard_timeout) {
+        return refuse(refusal, COUNTER_flow_mod_emergency, OFPFMFC_BAD_EMERG_TIMEOUT,
+                      "an emergency flow with a time-out");
+    }
+    return refuse(refusal, COUNTER_flow_mod_emergency, OFPFMFC_ALL_TABLES_FULL,
+                  "the emergency table has no room");
+}
+
+int
+flow_table_mod(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow **flow,
+               struct ofp_refusal *refusal)
+{
+    *flow = NULL;
+    if (fm->flags & OFPFF_EMERG) {
+        return emergency(fm, refusal);
+    }
+    switch (fm->command) {
+    case OFPFC_ADD:
+        return add(ft, fm, flow, refusal);
+    case OFPFC_MODIFY:
+    case OFPFC_MODIFY_STRICT:
+        return modify(ft, fm, flow, refusal);
+    case OFPFC_DELETE:
+    case OFPFC_DELETE_STRICT:
+        delete(ft, fm);
+        return 0;
+    default:
+        return refuse(refusal, COUNTER_flow_mod_bad_command, OFPFMFC_BAD_COMMAND,
+                      "no such command");
+    }
+}

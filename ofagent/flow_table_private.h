@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What flow_table.c and flow_mod.c share: the table's inside. */
+#ifndef OFAGENT_FLOW_TABLE_PRIVATE_H
+#define OFAGENT_FLOW_TABLE_PRIVATE_H 1
+
+#include "ofagent/action_intern.h"
+#include "ofagent/flow_table.h"
+#include "ofagent/flow_timer.h"
+
+/* A removed flow whose FLOW_REMOVED waits for a grace period. Its match is kept here:
+ * the mask that its rule's key needs may go with the flow. */
+struct departed {
+    struct departed *next;
+    struct flow *flow;
+    uint64_t epoch;              /* 0: the grace period has not begun */
+    uint64_t removed_ns;
+    struct ofp_match match;
+    uint8_t reason;              /* OFPRR_* */
+};
+
+struct flow_table {
+    struct dp *dp;
+    struct classifier *classifier;
+    const struct flow_table_ops *ops;
+    void *aux;
+    struct action_intern *actions;
+    uint32_t max_flows;
+    size_t n_flows;
+    struct flow *first, *last;   /* in the order of their ADDs */
+    struct flow_cursor *cursors;
+    struct flow_timer timer;
+
+    struct departed *departed, **departed_end;
+    struct departed *unsettled;  /* the first with epoch 0 */
+    struct dp_barrier barrier;   /* for the departed */
+    bool barrier_armed;
+};
+
+static inline struct flow *
+flow_of_rule(const struct rule *rule)
+{
+    return (struct flow *) ((uintptr_t) rule - offsetof(struct flow, rule));
+}
+
+static inline uint32_t
+flow_rank(const struct ofp_match *match, uint16_t priority)
+{
+    return match->exact ? RULE_RANK_EXACT : priority;
+}
+
+/* True if 'list' has an output to 'port', or 'port' is PORT_NONE. */
+bool flow_actions_output_to(const struct action_list *list, uint16_t port);
+
+/* flow_list.c: the list of all flows and the cursors on it. 'replace' gives 'flow' the
+ * place of 'old'. */
+void flow_list_append(struct flow_table *, struct flow *);
+void flow_list_replace(struct flow_table *, struct flow *old, struct flow *flow);
+void flow_list_remove(struct flow_table *, struct flow *);
+
+/* Takes a flow out of classifier, list and wheel and disposes of it after a grace
+ * period; FLOW_REMOVED with 'reason' follows if it has SEND_FLOW_REM. */
+void flow_table_remove(struct flow_table *, struct flow *, uint8_t reason);
+/* Disposes of a flow that is in nothing any more but may still be in use by packets. */
+void flow_table_dispose(struct flow_table *, struct flow *);
+
+#endif /* ofagent/flow_table_private.h */
