@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OpenFlow 1.0 messages, decoded: what the agent works with.
  *
- * The codec (ofp_decode.c, ofp_encode.c, ofp_actions.c, ofp_match.c) is the only code
- * that knows the wire layout (openflow10.h). It is strict in both directions: a message
- * whose length, reserved values or contents are not what the specification says is
- * refused with the error that the specification names, and nothing that it encodes
- * would be refused by its own decoder.
+ * The codec (ofp_*.c) is the only code that knows the wire layout (openflow10.h). It is
+ * strict in both directions: a message whose length, reserved values or contents are not
+ * what the specification says is refused with the error that the specification names, and
+ * nothing that it encodes would be refused by its own decoder. docs/OPENFLOW.md lists what
+ * is checked, and where it is lenient because real controllers need it.
+ *
+ * This header has what a switch needs; the controller's side (encoders of requests,
+ * decoders of replies) is in ofp_peer.h, one readable line a message in ofp_print.h.
  *
  * Everything here is host order except struct be16/be32/be64 and addresses.
  *
  * Decoders return 0; or OFP_REFUSED with *refusal set: the caller answers with that
- * error and the connection lives on. Output is unspecified when refused.
+ * error and the connection lives on. Output is unspecified when refused. An ERROR is
+ * never answered with an error, however wrong it is: two peers could go on for ever.
+ *
+ * 'msg' may be at any address, and is only read. 'size' bytes are there; a decoder reads
+ * no further whatever the message says. No function keeps state: any thread.
  */
 #ifndef OFAGENT_OFP_H
 #define OFAGENT_OFP_H 1
@@ -36,6 +43,15 @@ enum ofp_type {
 };
 
 enum { OFP_REFUSED = 1 };
+
+/* Action types (5.2.4); FEATURES_REPLY has a bit 1 << OFPAT_* for each. */
+enum ofp_action_type {
+    OFPAT_OUTPUT, OFPAT_SET_VLAN_VID, OFPAT_SET_VLAN_PCP, OFPAT_STRIP_VLAN, OFPAT_SET_DL_SRC,
+    OFPAT_SET_DL_DST, OFPAT_SET_NW_SRC, OFPAT_SET_NW_DST, OFPAT_SET_NW_TOS, OFPAT_SET_TP_SRC,
+    OFPAT_SET_TP_DST, OFPAT_ENQUEUE,
+    N_OFP_ACTION_TYPES,
+    OFPAT_ALL = (1 << N_OFP_ACTION_TYPES) - 1, /* every one of 1.0's own */
+};
 
 /* Error types and codes (5.4.4). */
 enum ofp_error_type {
@@ -71,16 +87,20 @@ struct ofp_header {
 /* Reads a header from 8 bytes. Checks nothing. */
 void ofp_header_decode(const uint8_t *, struct ofp_header *);
 
-const char *ofp_type_name(uint8_t type);                      /* "FLOW_MOD"; "type N" */
+/* Names. A number without one is written out ("type 99"; "type 1/code 99"), to a buffer
+ * of the thread's own that lasts until its next call. */
+const char *ofp_type_name(uint8_t type);                      /* "FLOW_MOD" */
 const char *ofp_error_name(uint16_t type, uint16_t code);     /* "BAD_ACTION/BAD_LEN" */
 
 /* Whole messages ('msg' has 'size' bytes, header included, size == header length).
- * ofp_check_size() refuses a version other than 1 (but in HELLO), an unknown type, a type
- * that only a switch sends, and sizes that the type can't have. Call it first. */
+ * ofp_check_size() refuses a version other than 1 (but in HELLO, and in ERROR, which a
+ * peer of another version may send), an unknown type, a type that only a switch sends,
+ * and sizes that the type can't have. Call it first. */
 int ofp_check_size(const uint8_t *msg, size_t size, struct ofp_refusal *);
 
 /* --- controller to switch ------------------------------------------------------ */
 
+/* 'flags' is one of OFPC_FRAG_*; reserved bits are left out. The value 3 means nothing. */
 struct ofp_switch_config { uint16_t flags, miss_send_len; };
 enum { OFPC_FRAG_NORMAL, OFPC_FRAG_DROP, OFPC_FRAG_REASM, OFPC_FRAG_MASK = 3 };
 int ofp_decode_set_config(const uint8_t *msg, size_t size, struct ofp_switch_config *,
@@ -108,13 +128,16 @@ struct ofp_flow_mod {
     struct action actions[ACTION_LIST_MAX];
 };
 /* Checks everything that needs no state, each action's argument and port number
- * included (DELETEs ignore their actions). Whether a port exists is the agent's. */
+ * included (DELETEs ignore their actions). Whether a port exists is the agent's. What a
+ * command does not use comes out neutral: out_port is PORT_NONE in ADD and MODIFY;
+ * buffer_id is OFP_NO_BUFFER and n_actions 0 in DELETE. Only the first n_actions of
+ * 'actions' are written. */
 int ofp_decode_flow_mod(const uint8_t *msg, size_t size, struct ofp_flow_mod *,
                         struct ofp_refusal *);
 
 struct ofp_packet_out {
     uint32_t buffer_id;
-    uint16_t in_port;
+    uint16_t in_port;          /* physical, PORT_LOCAL, PORT_CONTROLLER or PORT_NONE (0 too) */
     const uint8_t *data;       /* in 'msg'; only without a buffer */
     uint32_t data_size;
     uint32_t n_actions;
@@ -150,6 +173,14 @@ int ofp_decode_stats_request(const uint8_t *msg, size_t size, struct ofp_stats_r
 int ofp_decode_queue_get_config(const uint8_t *msg, size_t size, uint16_t *port_no,
                                 struct ofp_refusal *);
 
+/* VENDOR. 'data' is in 'msg'. Knowing no vendor, the agent answers BAD_VENDOR. */
+struct ofp_vendor {
+    uint32_t vendor;
+    const uint8_t *data;       /* what follows the vendor's number */
+    uint32_t data_size;
+};
+int ofp_decode_vendor(const uint8_t *msg, size_t size, struct ofp_vendor *, struct ofp_refusal *);
+
 /* HELLO: the highest version both sides have, from its header and an optional version
  * bitmap; 0 if there is none in common. */
 uint8_t ofp_decode_hello(const uint8_t *msg, size_t size);
@@ -162,7 +193,9 @@ int ofp_decode_error(const uint8_t *msg, size_t size, uint16_t *type, uint16_t *
 /* Each appends one whole message to 'w'. */
 
 void ofp_encode_header_only(struct writer *w, uint8_t type, uint32_t xid);
-/* 'request': the message refused; at least its first 64 bytes, or all of it, go along. */
+/* 'request': the message refused; its first 64 bytes, or all of it, go along (with
+ * HELLO_FAILED: refusal->why as text, as 5.4.4 has it). The xid is the request's. Counts
+ * the refusal by its type. */
 void ofp_encode_error(struct writer *w, const struct ofp_refusal *, const uint8_t *request,
                       size_t size);
 void ofp_encode_echo(struct writer *w, uint8_t type, uint32_t xid, const void *data, size_t size);
@@ -186,12 +219,13 @@ void ofp_end(struct writer *w, size_t begin);
 void ofp_encode_config(struct writer *w, uint32_t xid, const struct ofp_switch_config *);
 
 enum { OFPR_NO_MATCH, OFPR_ACTION };
+enum { OFP_PACKET_IN_MAX = OFP_MAX_SIZE - 18 };  /* bytes of frame that one can carry */
 struct ofp_packet_in {
     uint32_t buffer_id;
     uint16_t total_len, in_port;
     uint8_t reason;
     const uint8_t *data;
-    uint32_t data_size;
+    uint32_t data_size;        /* what is above OFP_PACKET_IN_MAX is cut off, and counted */
 };
 void ofp_encode_packet_in(struct writer *w, const struct ofp_packet_in *);
 
@@ -210,8 +244,8 @@ void ofp_encode_port_status(struct writer *w, uint8_t reason, const struct port_
 
 /* Statistics replies: a reply is begun, entries are appended, and when the next one does
  * not fit below 64 KiB the reply is closed with the MORE flag and another begun. The
- * caller may send what is in 'w' up to 'begin' at any time and clear it between entries,
- * with ofp_stats_flush(). */
+ * caller may send what is in 'w' before 'begin' (whole messages) between entries, and then
+ * drop it with ofp_stats_flush(), so that a long reply needs no more than 128 KiB. */
 struct ofp_stats_reply {
     struct writer *w;
     size_t begin;
@@ -220,6 +254,8 @@ struct ofp_stats_reply {
 };
 void ofp_stats_begin(struct ofp_stats_reply *, struct writer *w, uint32_t xid, uint16_t type);
 void ofp_stats_end(struct ofp_stats_reply *);
+/* Drops the bytes before 'begin', which the caller has sent; 'begin' is 0 then. */
+void ofp_stats_flush(struct ofp_stats_reply *);
 
 struct ofp_desc { const char *mfr, *hw, *sw, *serial, *dp; };
 void ofp_put_desc(struct ofp_stats_reply *, const struct ofp_desc *);
@@ -236,15 +272,36 @@ void ofp_put_flow(struct ofp_stats_reply *, const struct ofp_flow_stats *);
 void ofp_put_aggregate(struct ofp_stats_reply *, uint64_t packets, uint64_t bytes, uint32_t flows);
 void ofp_put_table(struct ofp_stats_reply *, uint8_t id, const char *name, uint32_t wildcards,
                    uint32_t max, uint32_t active, uint64_t lookups, uint64_t matched);
+/* A counter that is UINT64_MAX is sent as all ones, which says "not available". */
 void ofp_put_port(struct ofp_stats_reply *, uint16_t port_no, const struct port_counters *);
+struct ofp_queue_stats {
+    uint16_t port_no;
+    uint32_t queue_id;
+    uint64_t bytes, packets, errors;
+};
+void ofp_put_queue(struct ofp_stats_reply *, const struct ofp_queue_stats *);
 
+/* QUEUE_GET_CONFIG_REPLY: without queues, or begun, queues added, ended with ofp_end(). */
 void ofp_encode_queue_config_empty(struct writer *w, uint32_t xid, uint16_t port_no);
+enum { OFP_MIN_RATE_NONE = 0xffff };
+struct ofp_queue {
+    uint32_t queue_id;
+    uint16_t min_rate;         /* tenths of a per cent; OFP_MIN_RATE_NONE: no such property */
+};
+size_t ofp_begin_queue_config(struct writer *w, uint32_t xid, uint16_t port_no);
+bool ofp_put_queue_config(struct writer *w, size_t begin, const struct ofp_queue *);
+
+/* VENDOR, in either direction. */
+void ofp_encode_vendor(struct writer *w, uint32_t xid, const struct ofp_vendor *);
 
 /* --- for tests, fuzzers and snooping: the other direction ----------------------- */
 
 void ofp_encode_flow_mod(struct writer *w, uint32_t xid, const struct ofp_flow_mod *);
 void ofp_encode_packet_out(struct writer *w, uint32_t xid, const struct ofp_packet_out *);
-/* Wire match of 40 bytes. */
+/* Wire match of 40 bytes. Encoding takes matches that 1.0 can say: a field is matched
+ * whole or not at all, network addresses by prefix; what a mask has beyond that is wild.
+ * Fields that don't count are wild, or, in a match without wildcards, zero. Decoding
+ * returns 0, or OFP_REFUSED when there are fewer bytes: every match has a meaning. */
 void ofp_encode_match(struct writer *w, const struct ofp_match *);
 int ofp_decode_match(struct reader *, struct ofp_match *);
 
