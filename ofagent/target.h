@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where OpenFlow connections come from and go to.
+ *
+ *   tcp:HOST[:PORT]     we connect          ptcp:[PORT][:HOST]  we listen
+ *   unix:PATH           we connect          punix:PATH          we listen
+ *
+ * HOST is an IPv4 address, an IPv6 address in brackets, or "localhost": names are not
+ * looked up, because that could hold the switch up for as long as a resolver likes. PORT
+ * defaults to 6653. Control thread only. */
+#ifndef OFAGENT_TARGET_H
+#define OFAGENT_TARGET_H 1
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include "lib/errmsg.h"
+
+enum { TARGET_DEFAULT_PORT = 6653, TARGET_PEER_SIZE = 64 };
+
+enum target_kind { TARGET_TCP, TARGET_UNIX, TARGET_PTCP, TARGET_PUNIX };
+
+struct target {
+    enum target_kind kind;
+    socklen_t addr_size;
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    } addr;
+};
+
+/* 0 and *target; or -EINVAL, *target unspecified, and 'err' says what is wrong. */
+int target_parse(const char *text, struct target *, struct errmsg *err);
+bool target_listens(const struct target *);
+
+/* Begins to connect: a non-blocking socket on which the connection is made or under way,
+ * or -errno. */
+int target_connect(const struct target *, struct errmsg *err);
+
+/* What identifies the socket file that we made, so that only our own is removed. */
+struct target_file {
+    dev_t dev;
+    ino_t ino;
+};
+
+/* A non-blocking listening socket, or -errno: -EADDRINUSE when somebody listens there. A
+ * socket file that nobody listens on any more is replaced; another file is not. */
+int target_listen(const struct target *, struct target_file *, struct errmsg *err);
+/* Removes the socket file if it is still the one that target_listen() made. */
+void target_unlisten(const struct target *, const struct target_file *);
+
+/* The address of a connected socket's other end: "192.0.2.1:5000", "[2001:db8::1]:5000",
+ * or "unix" with the peer's process id. */
+void target_peer(int fd, char name[TARGET_PEER_SIZE]);
+
+#endif /* ofagent/target.h */
