@@ -152,15 +152,21 @@ ofp_encode_header_only(struct writer *w, uint8_t type, uint32_t xid)
     writer_bytes(w, &wire, sizeof wire);
 }
 
+/* Bytes of 'data_size' that a message with a fixed part of 'fixed' bytes has room for. */
+static size_t
+clamp_data(size_t fixed, size_t data_size)
+{
+    size_t room = OFP_MAX_SIZE - fixed;
+    return data_size < room ? data_size : room;
+}
+
 void
 ofp_encode_echo(struct writer *w, uint8_t type, uint32_t xid, const void *data, size_t size)
 {
-    if (size > OFP_MAX_SIZE - sizeof(struct of10_header)) {
-        size = OFP_MAX_SIZE - sizeof(struct of10_header);
-    }
-    struct of10_header wire = of10_header(type, sizeof wire + size, xid);
+    size_t data_size = clamp_data(sizeof(struct of10_header), size);
+    struct of10_header wire = of10_header(type, sizeof wire + data_size, xid);
     writer_bytes(w, &wire, sizeof wire);
-    writer_bytes(w, data, size);
+    writer_bytes(w, data, data_size);
 }
 
 int
@@ -183,10 +189,11 @@ ofp_decode_vendor(const uint8_t *msg, size_t size, struct ofp_vendor *out,
 void
 ofp_encode_vendor(struct writer *w, uint32_t xid, const struct ofp_vendor *vendor)
 {
+    size_t data_size = clamp_data(sizeof(struct of10_vendor), vendor->data_size);
     struct of10_vendor wire = {
-        .header = of10_header(OFPT_VENDOR, sizeof wire + vendor->data_size, xid),
+        .header = of10_header(OFPT_VENDOR, sizeof wire + data_size, xid),
         .vendor = be32_from_host(vendor->vendor),
     };
     writer_bytes(w, &wire, sizeof wire);
-    writer_bytes(w, vendor->data, vendor->data_size);
+    writer_bytes(w, vendor->data, data_size);
 }

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the two files of the printer share. Printers of a message return 0, or OFP_REFUSED
+ * with the reason, after what they could print. */
+#ifndef OFAGENT_OFP_PRINT_INTERNAL_H
+#define OFAGENT_OFP_PRINT_INTERNAL_H 1
+
+#include "ofagent/ofp.h"
+
+struct strbuf;
+
+void ofp_print_port(struct strbuf *, uint16_t port);
+void ofp_print_text(struct strbuf *, const char *text);
+void ofp_print_match(struct strbuf *, const struct ofp_match *);
+void ofp_print_actions(struct strbuf *, const struct action *, uint32_t n_actions);
+
+int ofp_print_stats_request(struct strbuf *, const uint8_t *msg, size_t size,
+                            struct ofp_refusal *);
+int ofp_print_stats_reply(struct strbuf *, const uint8_t *msg, size_t size, struct ofp_refusal *);
+
+#endif /* ofagent/ofp_print_internal.h */
