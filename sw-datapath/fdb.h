@@ -6,6 +6,20 @@
  * worker that finds the table being written does not wait: it skips learning this once
  * (counted). When the table is full, the port with the most entries loses its least
  * recently used one, so a flood evicts its own port's entries first.
+ *
+ * How: entries sit in one array, chained from a hash table with a secret seed. Reading
+ * takes no lock: a chain ends in its bucket's number, so a reader whose entry was reused
+ * under it sees that it ended elsewhere and starts again (a few times at most, then the
+ * address counts as not known), and a sequence number tells whether an entry's words
+ * belong together. Seeing an address again on its port is one compare-and-swap of the
+ * entry's port and time, at most once a second. Everything else is done under one lock,
+ * which workers only ever try. Ports are kept in lists by their number of entries, so the
+ * largest is known at once; a port's entries are in a list from which eviction takes the
+ * oldest, giving those that were seen since they were put there another round. Each
+ * insertion and eviction is O(1); memory is allocated at creation only.
+ *
+ * Threads: workers are online in the epoch sense (lib/epoch.h) when they call; "control
+ * thread" is epoch's writer. Times are clock_ms(), passed in.
  */
 #ifndef SW_DATAPATH_FDB_H
 #define SW_DATAPATH_FDB_H 1
@@ -17,16 +31,20 @@ struct fdb;
 
 enum { FDB_MAX_DEFAULT = 8192, FDB_AGE_DEFAULT_S = 300 };
 
+/* Limits are brought into 1 .. FDB_MAX_LIMIT entries. An age of 0: entries do not age. */
+enum { FDB_MAX_LIMIT = 1 << 24 };
+
 /* NULL without memory. */
 struct fdb *fdb_new(uint32_t max_entries, uint64_t max_age_ms);
+/* Control thread, when no worker can reach it any more. NULL does nothing. */
 void fdb_free(struct fdb *);
 
-/* The port that 'addr' in 'vid' (0: untagged) is behind, or 0 if it is not known or has
- * not been seen for max_age_ms. Any thread, never waits. */
+/* The port that 'addr' in 'vid' (0: untagged; 0 .. 4095) is behind, or 0 if it is not
+ * known or has not been seen for max_age_ms. Any thread, never waits. */
 uint16_t fdb_lookup(const struct fdb *, const uint8_t addr[6], uint16_t vid, uint64_t now_ms);
 
 /* 'addr' was seen on 'port' now. Group addresses and port 0 are ignored. Any thread,
- * never waits. Returns true if the entry is new or has moved. */
+ * never waits. Returns true if the entry is new (or had aged) or has moved. */
 bool fdb_learn(struct fdb *, const uint8_t addr[6], uint16_t vid, uint16_t port, uint64_t now_ms);
 
 /* Removes what has aged; what is behind 'port'; everything. Control thread (waits for a
@@ -35,7 +53,8 @@ uint32_t fdb_expire(struct fdb *, uint64_t now_ms);
 uint32_t fdb_flush_port(struct fdb *, uint16_t port);
 uint32_t fdb_flush(struct fdb *);
 
-/* New limits; entries over them go. Control thread. 0 or -ENOMEM. */
+/* New limits; entries over them go, as eviction would choose them. Control thread. 0; or
+ * -ENOMEM, with nothing changed. */
 int fdb_set_limits(struct fdb *, uint32_t max_entries, uint64_t max_age_ms);
 
 struct fdb_entry {
@@ -44,13 +63,15 @@ struct fdb_entry {
     uint16_t port;
     uint64_t used_ms;
 };
-/* Calls visit for each entry until it returns false. Control thread. */
+/* Calls visit for each entry, those included that have aged and were not removed yet,
+ * until it returns false. Control thread. */
 void fdb_for_each(const struct fdb *, bool (*visit)(const struct fdb_entry *, void *aux), void *aux);
 
 struct fdb_stats {
     uint32_t entries, max_entries;
     uint64_t learned, moved, expired, evicted, skipped;
 };
+/* Any thread. */
 void fdb_get_stats(const struct fdb *, struct fdb_stats *);
 
 #endif /* sw-datapath/fdb.h */

@@ -57,14 +57,32 @@ struct packet {
     bool tagged;            /* an 802.1Q header follows the addresses */
     uint16_t l3_offset;
     uint16_t l4_offset;
-    uint16_t l4_limit;      /* end of what IP's total length covers, capped to the frame:
+    uint32_t l4_limit;      /* end of what IP's total length covers, capped to the frame:
                              * nothing behind it (padding) is ever looked at */
 };
 
-/* Frames that 'packet' stands for on the wire: 1, or the segments of a super-frame. */
+/* Frames that 'packet' (parsed) stands for on the wire: 1, or the segments of a
+ * super-frame. What its headers say decides; offload.hdr_len, which senders often leave
+ * too long, counts only where they say nothing. */
 uint32_t packet_n_segments(const struct packet *);
 
 /* Bytes on the wire (Ethernet header to payload, no FCS): each segment's headers count. */
 uint64_t packet_wire_bytes(const struct packet *);
+
+/* Both in one go, for counters. */
+void packet_get_wire_size(const struct packet *, uint32_t *n_segments, uint64_t *bytes);
+
+/* Does the checksum that the sender left to the device, for a frame that goes where no
+ * device will: to a controller, into a file. A super-frame stays one, with the checksum
+ * of the whole. False, with the frame unchanged, if the checksum's place is outside of
+ * the frame (counted); true also where there was nothing to do. */
+bool packet_complete_checksum(struct packet *);
+
+/* Cuts segment 'index' (from 0) out of a TCP super-frame over IPv4 or IPv6, as a device
+ * would: lengths, IP identification, sequence number, flags and checksums are the
+ * segment's own. Writes it to 'out', which has room for 'capacity' bytes. Returns its
+ * size; 0 if there is no such segment, it has no room, or the frame is not a TCP
+ * super-frame that can be cut (another kind, a tunnel, IPv6 extension headers). */
+uint32_t packet_segment(const struct packet *, uint32_t index, uint8_t *out, uint32_t capacity);
 
 #endif /* sw-datapath/packet.h */
