@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* FLOW_MOD and FLOW_REMOVED. */
+#include "lib/counters.h"
+#include "ofagent/agent_private.h"
+
+/* The shortest time-out is a second: the timer has to come up by then. */
+enum { FIRST_LOOK_MS = 1000 };
+
+/* What the codec can't know: there are no queues. */
+static int
+check_actions(const struct ofp_flow_mod *fm, struct ofp_refusal *refusal)
+{
+    for (uint32_t i = 0; i < fm->n_actions; i++) {
+        if (fm->actions[i].type == ACTION_ENQUEUE) {
+            *refusal = (struct ofp_refusal) { OFPET_BAD_ACTION, OFPBAC_BAD_QUEUE,
+                                              "ENQUEUE, but no port has queues" };
+            return OFP_REFUSED;
+        }
+    }
+    return 0;
+}
+
+void
+session_flow_mod(struct session *s, const struct ofp_header *header, const uint8_t *msg)
+{
+    struct agent *agent = s->agent;
+    struct ofp_flow_mod *fm = &agent->flow_mod;
+    struct ofp_refusal refusal;
+    struct flow *flow;
+    if (ofp_decode_flow_mod(msg, header->length, fm, &refusal)
+        || check_actions(fm, &refusal)
+        || flow_table_mod(agent->flows, fm, &flow, &refusal)) {
+        conn_send_error(s->conn, &refusal, msg, header->length);
+        return;
+    }
+    if (fm->idle_timeout || fm->hard_timeout) {
+        agent_run_within(agent, FIRST_LOOK_MS);
+    }
+    if (fm->buffer_id != OFP_NO_BUFFER && flow) {
+        /* As Open vSwitch does: a buffer that is not good any more is an error, but the
+         * flow stays. */
+        session_run_buffer(s, header, msg, fm->buffer_id, flow, PORT_NONE);
+    }
+}
+
+void
+agent_flow_removed(void *agent_, const struct ofp_flow_removed *removed)
+{
+    struct agent *agent = agent_;
+    ofp_encode_flow_removed(&agent->async, removed);
+    agent_tell_all(agent);
+}

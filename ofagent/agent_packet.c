@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PACKET_IN and PACKET_OUT. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/counters.h"
+#include "ofagent/agent_private.h"
+
+/* --- packets to run ------------------------------------------------------------------ */
+
+static void
+refuse_buffer(struct session *s, const struct ofp_header *header, const uint8_t *msg, bool empty)
+{
+    counter_inc(empty ? COUNTER_buffer_empty : COUNTER_buffer_unknown);
+    session_refuse(s, header, msg, OFPET_BAD_REQUEST,
+                   empty ? OFPBRC_BUFFER_EMPTY : OFPBRC_BUFFER_UNKNOWN,
+                   empty ? "the buffer's packet was used, or made room for another"
+                         : "the buffer id was never given out");
+}
+
+void
+session_run_buffer(struct session *s, const struct ofp_header *header, const uint8_t *msg,
+                   uint32_t id, struct flow *flow, uint16_t in_port)
+{
+    struct agent *agent = s->agent;
+    struct pktbuf_packet held;
+    switch (pktbuf_take(agent->buffers, id, &held)) {
+    case PKTBUF_EMPTY:
+        refuse_buffer(s, header, msg, true);
+        return;
+    case PKTBUF_UNKNOWN:
+        refuse_buffer(s, header, msg, false);
+        return;
+    case PKTBUF_FOUND:
+        break;
+    }
+    if (flow) {
+        dp_execute_rule(agent->bridge, &held.packet, &flow->rule);
+    } else {
+        held.packet.in_port = in_port;
+        dp_execute(agent->bridge, &held.packet, agent->list);
+    }
+    free(held.memory);
+}
+
+/* True if the actions can be done now. */
+static bool
+check_actions(const struct agent *agent, const struct ofp_packet_out *out,
+              struct ofp_refusal *refusal)
+{
+    struct port_info info;
+    for (uint32_t i = 0; i < out->n_actions; i++) {
+        const struct action *a = &out->actions[i];
+        if (a->type == ACTION_ENQUEUE) {
+            *refusal = (struct ofp_refusal) { OFPET_BAD_ACTION, OFPBAC_BAD_QUEUE,
+                                              "ENQUEUE, but no port has queues" };
+            return false;
+        }
+        if (a->type == ACTION_OUTPUT && a->output.port < PORT_MAX
+            && !dp_port_get(agent->bridge, a->output.port, &info)) {
+            *refusal = (struct ofp_refusal) { OFPET_BAD_ACTION, OFPBAC_BAD_OUT_PORT,
+                                              "output to a port that is not there" };
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The port that the packet is to have come in by; one that is not there is none, so that
+ * nothing is learnt about it. */
+static uint16_t
+ingress(const struct agent *agent, uint16_t in_port)
+{
+    struct port_info info;
+    if (in_port == PORT_NONE || in_port == PORT_CONTROLLER
+        || dp_port_get(agent->bridge, in_port, &info)) {
+        return in_port;
+    }
+    counter_inc(COUNTER_packet_out_in_port);
+    return PORT_NONE;
+}
+
+void
+session_packet_out(struct session *s, const struct ofp_header *header, const uint8_t *msg)
+{
+    struct agent *agent = s->agent;
+    struct ofp_packet_out *out = &agent->packet_out;
+    struct ofp_refusal refusal;
+    if (ofp_decode_packet_out(msg, header->length, out, &refusal)
+        || !check_actions(agent, out, &refusal)) {
+        conn_send_error(s->conn, &refusal, msg, header->length);
+        return;
+    }
+    agent->list->len = out->n_actions;
+    memcpy(agent->list->actions, out->actions, out->n_actions * sizeof *out->actions);
+    uint16_t in_port = ingress(agent, out->in_port);
+    if (out->buffer_id != OFP_NO_BUFFER) {
+        session_run_buffer(s, header, msg, out->buffer_id, NULL, in_port);
+        return;
+    }
+    uint8_t *frame = agent->frame + PACKET_HEADROOM;
+    memcpy(frame, out->data, out->data_size);
+    struct packet packet = { .data = frame, .size = out->data_size, .in_port = in_port };
+    dp_execute(agent->bridge, &packet, agent->list);
+}
+
+/* --- PACKET_IN ------------------------------------------------------------------------- */
+
+/* Takes one of the session's packet-ins; false if it has had as many as it may. The burst
+ * is a quarter of a second's. */
+static bool
+take_token(struct session *s)
+{
+    uint64_t rate = s->agent->config.packet_in_rate;
+    if (!rate) {
+        return true;
+    }
+    uint64_t now = clock_ms();
+    uint64_t burst = (rate / 4 > 1 ? rate / 4 : 1) * 1000;
+    uint64_t elapsed = s->tokens_ms ? now - s->tokens_ms : burst;
+    elapsed = elapsed < burst ? elapsed : burst;   /* enough to fill it, and no overflow */
+    s->tokens_ms = now;
+    s->tokens = s->tokens + elapsed * rate < burst ? s->tokens + elapsed * rate : burst;
+    if (s->tokens < 1000) {
+        return false;
+    }
+    s->tokens -= 1000;
+    return true;
+}
+
+static bool
+may_receive(struct session *s)
+{
+    if (!session_wants_async(s)) {
+        return false;
+    }
+    if (!conn_has_room(s->conn, CONN_ASYNC_PACKET_IN)) {
+        counter_inc(COUNTER_conn_async_dropped);
+    } else if (!take_token(s)) {
+        counter_inc(COUNTER_packet_in_rate);
+    } else {
+        return true;
+    }
+    conn_count_dropped(s->conn);
+    return false;
+}
+
+/* The Internet checksum of 'size' bytes. */
+static uint16_t
+checksum(const uint8_t *p, size_t size)
+{
+    uint64_t sum = 0;
+    for (; size > 1; p += 2, size -= 2) {
+        sum += (uint32_t) p[0] << 8 | p[1];
+    }
+    sum += size ? (uint32_t) p[0] << 8 : 0;
+    while (sum >> 16) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    return (uint16_t) ~sum;
+}
+
+/* The frame's bytes as they would be on the wire: a checksum that its sender left to the
+ * device is completed, in a copy. A controller may send it back as data, and then nobody
+ * would know that something is missing. */
+static const uint8_t *
+wire_bytes(struct agent *agent, const struct packet *packet)
+{
+    const struct packet_offload *o = &packet->offload;
+    uint32_t at = (uint32_t) o->csum_start + o->csum_offset;
+    if (!o->csum_partial || o->gso_type || at + 2 > packet->size
+        || o->csum_start >= packet->size || packet->size > PACKET_MAX_SIZE) {
+        return packet->data;
+    }
+    uint8_t *copy = agent->upcall;
+    memcpy(copy, packet->data, packet->size);
+    uint16_t sum = checksum(copy + o->csum_start, packet->size - o->csum_start);
+    sum = sum ? sum : 0xffff;
+    copy[at] = (uint8_t) (sum >> 8);
+    copy[at + 1] = (uint8_t) sum;
+    return copy;
+}
+
+struct sending {
+    struct agent *agent;
+    const struct dp_packet_in *in;
+    const uint8_t *bytes;       /* NULL: not looked at yet */
+    bool saved;
+    uint32_t buffer_id;
+};
+
+/* Sends the packet to one controller, that may have it: whole, or its first bytes and the
+ * buffer that keeps the rest. */
+static void
+send_packet_in(struct sending *sending, struct session *s)
+{
+    struct agent *agent = sending->agent;
+    const struct packet *packet = sending->in->packet;
+    bool miss = sending->in->reason == DP_TABLE_MISS;
+    uint16_t max_len = miss ? s->miss_send_len : sending->in->max_len;
+    if (!sending->bytes) {
+        sending->bytes = wire_bytes(agent, packet);
+    }
+    if (max_len != AGENT_WHOLE_PACKET && !sending->saved) {
+        sending->buffer_id = pktbuf_save(agent->buffers, packet);
+        sending->saved = true;
+    }
+    uint32_t buffer_id = max_len == AGENT_WHOLE_PACKET ? OFP_NO_BUFFER : sending->buffer_id;
+    uint32_t size = packet->size;
+    if (buffer_id != OFP_NO_BUFFER && max_len < size) {
+        size = max_len;
+    }
+    const struct ofp_packet_in message = {
+        .buffer_id = buffer_id,
+        .total_len = packet->size < UINT16_MAX ? (uint16_t) packet->size : UINT16_MAX,
+        .in_port = sending->in->in_port,
+        .reason = miss ? OFPR_NO_MATCH : OFPR_ACTION,
+        .data = sending->bytes,
+        .data_size = size,
+    };
+    ofp_encode_packet_in(&agent->async, &message);
+    if (!agent->async.failed) {
+        conn_send_async(s->conn, CONN_ASYNC_PACKET_IN, agent->async.data, agent->async.size);
+    }
+    writer_clear(&agent->async);
+}
+
+void
+agent_packet_in(void *agent_, const struct dp_packet_in *in)
+{
+    struct agent *agent = agent_;
+    struct sending sending = { .agent = agent, .in = in };
+    bool anybody = false;
+    for (struct session *s = agent->sessions; s; s = s->next) {
+        if (session_wants_async(s)) {
+            anybody = true;
+            if (may_receive(s)) {
+                send_packet_in(&sending, s);
+            }
+        }
+    }
+    if (!anybody) {
+        counter_inc(COUNTER_packet_in_no_controller);
+    }
+}

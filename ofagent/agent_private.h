@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the agent's files share: included by ofagent/ and its tests only.
+ *
+ *   agent.c            the agent's life, its clock, fail modes
+ *   endpoint.c         targets: connecting, listening, back-off
+ *   session.c          one controller: what it is told, which handler gets a message
+ *   agent_*.c          the handlers, by what they are about
+ */
+#ifndef OFAGENT_AGENT_PRIVATE_H
+#define OFAGENT_AGENT_PRIVATE_H 1
+
+#include "lib/log.h"
+#include "ofagent/agent.h"
+#include "ofagent/conn.h"
+#include "ofagent/pktbuf.h"
+#include "ofagent/target.h"
+
+struct event;
+struct endpoint;
+struct dump;
+
+enum {
+    AGENT_DEFAULT_MISS_SEND_LEN = 128,
+    AGENT_DEFAULT_MAX_FLOWS = 1000000,
+    AGENT_FIRST_BACKOFF_MS = 100,
+    AGENT_MAX_SESSIONS = 1024,       /* of one listener */
+    AGENT_WHOLE_PACKET = 0xffff,     /* as a length: all of it, and not buffered */
+};
+
+struct agent {
+    struct event_base *base;
+    struct dp *dp;
+    struct dp_bridge *bridge;
+    struct flow_table *flows;
+    struct pktbuf *buffers;
+    struct agent_config config;
+    struct endpoint *endpoints;
+    struct session *sessions;
+    struct event *timer;
+    uint64_t timer_ms;               /* when it comes up, clock_ms(); 0: not armed */
+    uint64_t live_ms;                /* when a controller was last live, or the start */
+    bool standalone;                 /* nobody is live: NORMAL takes the misses */
+    uint16_t fragment_mode;          /* OFPC_FRAG_* */
+    bool warned_reasm;
+
+    /* Scratch of the handlers, big or used for each message. */
+    struct ofp_flow_mod flow_mod;
+    struct ofp_packet_out packet_out;
+    struct writer reply;             /* what the handler that runs answers */
+    struct writer async;             /* PACKET_IN and the like, which may come in between */
+    uint8_t *frame;                  /* PACKET_MAX_SIZE and its room: a packet to execute */
+    struct action_list *list;        /* ACTION_LIST_MAX: its actions */
+    uint8_t *upcall;                 /* PACKET_MAX_SIZE: a packet whose checksum we complete */
+};
+
+/* One connection, as OpenFlow sees it. */
+struct session {
+    struct agent *agent;
+    struct endpoint *endpoint;
+    struct session *next, **prev;
+    struct conn *conn;
+    char peer[TARGET_PEER_SIZE];
+    bool ready;                      /* HELLO is done */
+    bool featured;                   /* FEATURES is done: a live controller */
+    bool asked;                      /* management that wants asynchronous messages */
+    uint16_t miss_send_len;
+    uint64_t tokens, tokens_ms;      /* thousandths of packet-ins it may get; when counted */
+    struct dp_barrier barrier;
+    bool barrier_pending;
+    uint32_t barrier_xid;
+    struct dump *dump;               /* statistics under way */
+};
+
+/* --- agent.c ------------------------------------------------------------------------ */
+
+/* Time passes: what the agent's timer does. Tests with a clock of their own call it. */
+void agent_run(struct agent *);
+/* Sees to it that agent_run() comes within 'ms'. */
+void agent_run_within(struct agent *, uint32_t ms);
+/* Controllers came or went: what a table miss does may change. */
+void agent_update_miss_mode(struct agent *);
+uint32_t agent_probe_ms(const struct agent *);
+
+/* --- endpoint.c ----------------------------------------------------------------------- */
+
+/* Adds one to the agent. 0 or -errno. */
+int endpoint_new(struct agent *, const char *target, bool management, struct errmsg *err);
+/* Closes what belongs to it. */
+void endpoint_free(struct endpoint *);
+struct endpoint *endpoint_find(struct agent *, const char *target);
+/* Time passes. Returns the ms until it wants to be called again. */
+uint32_t endpoints_run(struct agent *, uint64_t now_ms);
+/* A session of it has ended, and is off the list. */
+void endpoint_session_ended(struct endpoint *, bool was_active, const char *why);
+bool endpoint_is_management(const struct endpoint *);
+const char *endpoint_name(const struct endpoint *);
+bool agent_has_controllers(const struct agent *);
+/* The TCP port that a "ptcp:" target listens on; 0 for others. */
+uint16_t endpoint_tcp_port(const struct endpoint *);
+
+/* --- session.c ------------------------------------------------------------------------ */
+
+/* Takes the connected (or connecting) socket over. NULL without memory. */
+struct session *session_new(struct endpoint *, struct agent *, int fd, bool connecting);
+/* Closes at once; the endpoint is not told. */
+void session_free(struct session *);
+/* True if it gets PACKET_IN, FLOW_REMOVED and PORT_STATUS. */
+bool session_wants_async(const struct session *);
+/* Sends agent->reply, one or more messages. */
+void session_reply(struct session *);
+void session_refuse(struct session *, const struct ofp_header *, const uint8_t *msg,
+                    uint16_t type, uint16_t code, const char *why);
+/* Sends agent->async to everybody who wants to know. */
+void agent_tell_all(struct agent *);
+
+/* --- handlers ------------------------------------------------------------------------- */
+
+typedef void session_handler(struct session *, const struct ofp_header *, const uint8_t *msg);
+
+session_handler session_features, session_get_config, session_set_config, session_barrier;
+session_handler session_vendor;                                       /* agent_switch.c */
+session_handler session_flow_mod;                                     /* agent_flow_mod.c */
+session_handler session_packet_out;                                   /* agent_packet.c */
+session_handler session_port_mod, session_queue_get_config;           /* agent_port.c */
+session_handler session_stats;                                        /* agent_stats.c */
+
+void session_barrier_cancel(struct session *);
+void agent_flow_removed(void *agent, const struct ofp_flow_removed *);
+void agent_packet_in(void *agent, const struct dp_packet_in *);
+void agent_port_event(void *agent, enum dp_port_event, const struct port_info *);
+/* Executes the packet in buffer 'id': through 'flow', or by agent->list as if it had come
+ * in by 'in_port'. Refuses an id that is not good any more. */
+void session_run_buffer(struct session *, const struct ofp_header *, const uint8_t *msg,
+                        uint32_t id, struct flow *flow, uint16_t in_port);
+void dump_free(struct dump *);
+
+#define log_debug_limited(LIMIT, ...) log_at_limited(LIMIT, LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+#endif /* ofagent/agent_private.h */

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Statistics. What can be long (FLOW, AGGREGATE) is made step by step, as the controller
+ * takes it. */
+#include <stdlib.h>
+
+#include "config.h"
+#include "ofagent/agent_private.h"
+
+/* Flows that one step looks at. */
+enum { STEP_FLOWS = 256 };
+
+#define NS_PER_S UINT64_C(1000000000)
+
+enum { TABLE_ALL = 0xff, TABLE_EMERGENCY = 0xfe, QUEUE_ALL = 0xffffffff };
+
+/* Every wildcard there is: what this table can leave out of a match. */
+enum { WILDCARDS_ALL = (1 << 22) - 1 };
+
+/* --- FLOW and AGGREGATE --------------------------------------------------------------- */
+
+struct dump {
+    struct session *session;
+    struct flow_cursor cursor;
+    struct writer out;
+    struct ofp_stats_reply reply;
+    uint64_t packets, bytes;
+    uint32_t flows;
+};
+
+void
+dump_free(struct dump *d)
+{
+    if (d) {
+        flow_cursor_close(&d->cursor);
+        writer_fini(&d->out);
+        free(d);
+    }
+}
+
+static void
+put_flow(const struct flow_table *ft, struct ofp_stats_reply *reply, const struct flow *flow)
+{
+    struct flow_stats stats;
+    flow_get_stats(flow, &stats);
+    const struct action_list *actions = flow_actions(flow);
+    struct ofp_flow_stats entry = {
+        .cookie = flow->cookie,
+        .packets = stats.packets,
+        .bytes = stats.bytes,
+        .duration_s = (uint32_t) (stats.duration_ns / NS_PER_S),
+        .duration_ns = (uint32_t) (stats.duration_ns % NS_PER_S),
+        .priority = flow->priority,
+        .idle_timeout = flow->idle_timeout,
+        .hard_timeout = flow->hard_timeout,
+        .actions = actions->actions,
+        .n_actions = actions->len,
+    };
+    flow_get_match(ft, flow, &entry.match);
+    ofp_put_flow(reply, &entry);
+}
+
+static bool
+put(const struct flow *flow, void *dump_)
+{
+    struct dump *d = dump_;
+    if (d->reply.type == OFPST_FLOW) {
+        put_flow(d->session->agent->flows, &d->reply, flow);
+        return true;
+    }
+    struct flow_stats stats;
+    flow_get_stats(flow, &stats);
+    d->packets += stats.packets;
+    d->bytes += stats.bytes;
+    d->flows++;
+    return true;
+}
+
+/* Sends the whole messages that there are. */
+static void
+send_parts(struct dump *d)
+{
+    if (d->out.failed) {
+        conn_fail(d->session->conn, "no memory for statistics");
+    } else if (d->reply.begin) {
+        conn_send(d->session->conn, d->out.data, d->reply.begin);
+        ofp_stats_flush(&d->reply);
+    }
+}
+
+static void
+finish(struct dump *d)
+{
+    struct session *s = d->session;
+    if (d->reply.type == OFPST_AGGREGATE) {
+        ofp_put_aggregate(&d->reply, d->packets, d->bytes, d->flows);
+    }
+    ofp_stats_end(&d->reply);
+    if (d->out.failed) {
+        conn_fail(s->conn, "no memory for statistics");
+    } else {
+        conn_send(s->conn, d->out.data, d->out.size);
+    }
+    s->dump = NULL;
+    dump_free(d);
+}
+
+static bool
+step(void *dump_)
+{
+    struct dump *d = dump_;
+    uint32_t budget = STEP_FLOWS;
+    struct flow *flow;
+    while ((flow = flow_cursor_next(d->session->agent->flows, &d->cursor, &budget))) {
+        put(flow, d);
+    }
+    if (!budget) {
+        send_parts(d);
+        return false;
+    }
+    finish(d);
+    return true;
+}
+
+static void
+flow_stats(struct session *s, const struct ofp_header *header, const uint8_t *msg,
+           const struct ofp_stats_request *request)
+{
+    (void) msg;
+    struct flow_table *ft = s->agent->flows;
+    struct dump *d = calloc(1, sizeof *d);
+    if (!d) {
+        conn_fail(s->conn, "no memory for statistics");
+        return;
+    }
+    d->session = s;
+    writer_init(&d->out);
+    ofp_stats_begin(&d->reply, &d->out, header->xid, request->type);
+    flow_cursor_open(ft, &d->cursor, &request->match, request->out_port);
+    s->dump = d;
+    bool here = request->table_id == 0 || request->table_id == TABLE_ALL;
+    if (here && !request->match.exact) {
+        conn_set_job(s->conn, step, d);
+        return;
+    }
+    if (here) {
+        /* One flow at most: found by its key. */
+        flow_table_for_each(ft, &request->match, request->out_port, put, d);
+    }
+    finish(d);
+}
+
+/* --- the short ones ---------------------------------------------------------------------- */
+
+static void
+desc_stats(struct session *s, struct ofp_stats_reply *reply)
+{
+    const struct ofp_desc desc = {
+        .mfr = "Turnout",
+        .hw = "software datapath",
+        .sw = PACKAGE_STRING,
+        .serial = "None",
+        .dp = dp_bridge_name(s->agent->bridge),
+    };
+    ofp_put_desc(reply, &desc);
+}
+
+static void
+table_stats(struct session *s, struct ofp_stats_reply *reply)
+{
+    struct dp_bridge_stats stats;
+    const struct flow_table *ft = s->agent->flows;
+    dp_bridge_get_stats(s->agent->bridge, &stats);
+    ofp_put_table(reply, 0, "classifier", WILDCARDS_ALL, flow_table_max(ft),
+                  (uint32_t) flow_table_count(ft), stats.lookups, stats.matched);
+}
+
+struct port_stats {
+    struct session *session;
+    struct ofp_stats_reply *reply;
+};
+
+static bool
+put_port(const struct port_info *info, void *aux)
+{
+    struct port_stats *ps = aux;
+    struct port_counters counters;
+    if (dp_port_get_counters(ps->session->agent->bridge, info->port_no, &counters)) {
+        ofp_put_port(ps->reply, info->port_no, &counters);
+    }
+    return true;
+}
+
+/* A port that is not there gives an empty reply: 1.0 has no error for it. */
+static void
+port_stats(struct session *s, struct ofp_stats_reply *reply, uint16_t port_no)
+{
+    struct port_stats ps = { s, reply };
+    struct port_info info;
+    if (port_no == PORT_NONE) {
+        dp_port_for_each(s->agent->bridge, put_port, &ps);
+    } else if (dp_port_get(s->agent->bridge, port_no, &info)) {
+        put_port(&info, &ps);
+    }
+}
+
+/* There are no queues: only "all of them" has an answer, an empty one. */
+static bool
+queue_stats(struct session *s, const struct ofp_header *header, const uint8_t *msg,
+            const struct ofp_stats_request *request)
+{
+    struct port_info info;
+    if (request->port_no != PORT_ALL
+        && !dp_port_get(s->agent->bridge, request->port_no, &info)) {
+        session_refuse(s, header, msg, OFPET_QUEUE_OP_FAILED, OFPQOFC_BAD_PORT,
+                       "the port is not there");
+        return false;
+    }
+    if (request->queue_id != QUEUE_ALL) {
+        session_refuse(s, header, msg, OFPET_QUEUE_OP_FAILED, OFPQOFC_BAD_QUEUE,
+                       "the port has no queues");
+        return false;
+    }
+    return true;
+}
+
+void
+session_stats(struct session *s, const struct ofp_header *header, const uint8_t *msg)
+{
+    struct ofp_stats_request request;
+    struct ofp_refusal refusal;
+    if (ofp_decode_stats_request(msg, header->length, &request, &refusal)) {
+        conn_send_error(s->conn, &refusal, msg, header->length);
+        return;
+    }
+    if (request.type == OFPST_FLOW || request.type == OFPST_AGGREGATE) {
+        flow_stats(s, header, msg, &request);
+        return;
+    }
+    if (request.type == OFPST_QUEUE && !queue_stats(s, header, msg, &request)) {
+        return;
+    }
+    struct ofp_stats_reply reply;
+    ofp_stats_begin(&reply, &s->agent->reply, header->xid, request.type);
+    switch (request.type) {
+    case OFPST_DESC:
+        desc_stats(s, &reply);
+        break;
+    case OFPST_TABLE:
+        table_stats(s, &reply);
+        break;
+    case OFPST_PORT:
+        port_stats(s, &reply, request.port_no);
+        break;
+    default: /* QUEUE: nothing; the decoder refuses others */
+        break;
+    }
+    ofp_stats_end(&reply);
+    session_reply(s);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests about the switch as a whole: FEATURES, configuration, BARRIER, VENDOR. */
+#include "lib/counters.h"
+#include "ofagent/agent_private.h"
+
+LOG_MODULE(agent);
+
+/* --- FEATURES ------------------------------------------------------------------------ */
+
+struct features {
+    struct writer *w;
+    size_t begin;
+    bool full;
+};
+
+static bool
+put_port(const struct port_info *info, void *features_)
+{
+    struct features *f = features_;
+    f->full = !ofp_put_phy_port(f->w, f->begin, info);
+    return !f->full;
+}
+
+void
+session_features(struct session *s, const struct ofp_header *header, const uint8_t *msg)
+{
+    (void) msg;
+    struct agent *agent = s->agent;
+    const struct ofp_features features = {
+        .datapath_id = agent_datapath_id(agent),
+        .n_buffers = PKTBUF_SLOTS,
+        .n_tables = 1,
+        .capabilities = OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS | OFPC_ARP_MATCH_IP,
+        .actions = OFPAT_ALL & ~(1u << OFPAT_ENQUEUE),   /* there are no queues */
+    };
+    struct features f = { .w = &agent->reply };
+    f.begin = ofp_begin_features(f.w, header->xid, &features);
+    dp_port_for_each(agent->bridge, put_port, &f);
+    ofp_end(f.w, f.begin);
+    if (f.full) {
+        counter_inc(COUNTER_features_truncated);
+    }
+    session_reply(s);
+    if (!s->featured) {
+        s->featured = true;
+        agent_update_miss_mode(agent);
+    }
+}
+
+/* --- configuration --------------------------------------------------------------------- */
+
+void
+session_get_config(struct session *s, const struct ofp_header *header, const uint8_t *msg)
+{
+    (void) msg;
+    const struct ofp_switch_config config = { s->agent->fragment_mode, s->miss_send_len };
+    ofp_encode_config(&s->agent->reply, header->xid, &config);
+    session_reply(s);
+}
+
+/* Reassembly is not advertised: the mode stays as it is, and GET_CONFIG shows it. 1.0 has
+ * no error for this. */
+static void
+set_fragment_mode(struct agent *agent, uint16_t mode)
+{
+    if (mode != OFPC_FRAG_NORMAL && mode != OFPC_FRAG_DROP) {
+        counter_inc(COUNTER_fragment_mode_refused);
+        if (!agent->warned_reasm) {
+            log_warn("%s: a controller asked for fragment mode %u, which this switch does not "
+                     "have; the mode stays %s", dp_bridge_name(agent->bridge), mode,
+                     agent->fragment_mode == OFPC_FRAG_DROP ? "drop" : "normal");
+        }
+        agent->warned_reasm = true;
+        return;
+    }
+    agent->fragment_mode = mode;
+    dp_bridge_set_drop_fragments(agent->bridge, mode == OFPC_FRAG_DROP);
+}
+
+void
+session_set_config(struct session *s, const struct ofp_header *header, const uint8_t *msg)
+{
+    struct ofp_switch_config config;
+    struct ofp_refusal refusal;
+    if (ofp_decode_set_config(msg, header->length, &config, &refusal)) {
+        conn_send_error(s->conn, &refusal, msg, header->length);
+        return;
+    }
+    set_fragment_mode(s->agent, config.flags);
+    s->miss_send_len = config.miss_send_len;
+    /* A management tool that sets it to something wants to see packets. */
+    s->asked = endpoint_is_management(s->endpoint) && config.miss_send_len;
+    agent_update_miss_mode(s->agent);
+}
+
+/* --- BARRIER --------------------------------------------------------------------------- */
+
+static void
+barrier_done(void *session_)
+{
+    struct session *s = session_;
+    /* FLOW_REMOVED of what went before the barrier goes before its reply. */
+    flow_table_poll(s->agent->flows);
+    s->barrier_pending = false;
+    ofp_encode_header_only(&s->agent->reply, OFPT_BARRIER_REPLY, s->barrier_xid);
+    session_reply(s);
+    conn_unpark(s->conn);
+}
+
+void
+session_barrier(struct session *s, const struct ofp_header *header, const uint8_t *msg)
+{
+    (void) msg;
+    flow_table_settle(s->agent->flows);
+    s->barrier_xid = header->xid;
+    s->barrier_pending = true;
+    conn_park(s->conn);
+    s->barrier = (struct dp_barrier) { .done = barrier_done, .aux = s };
+    dp_barrier(s->agent->dp, &s->barrier);
+}
+
+void
+session_barrier_cancel(struct session *s)
+{
+    if (s->barrier_pending) {
+        dp_barrier_cancel(s->agent->dp, &s->barrier);
+        s->barrier_pending = false;
+    }
+}
+
+/* --- VENDOR ------------------------------------------------------------------------------ */
+
+void
+session_vendor(struct session *s, const struct ofp_header *header, const uint8_t *msg)
+{
+    session_refuse(s, header, msg, OFPET_BAD_REQUEST, OFPBRC_BAD_VENDOR,
+                   "no vendor's messages are known");
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ofagent/conn.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/counters.h"
+#include "ofagent/conn_private.h"
+
+LOG_MODULE(conn);
+
+/* Output that waits in all connections. */
+static size_t total_queued;
+
+size_t
+conn_queued(const struct conn *c)
+{
+    return evbuffer_get_length(bufferevent_get_output(c->bev));
+}
+
+static void
+on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *conn_)
+{
+    struct conn *c = conn_;
+    (void) output;
+    total_queued += info->n_added - info->n_deleted;
+    if (info->n_deleted || !info->orig_size) {
+        c->taken_ms = clock_ms();
+    }
+}
+
+/* --- the end ---------------------------------------------------------------------- */
+
+static void
+soon(struct conn *c)
+{
+    static const struct timeval now = { 0, 0 };
+    evtimer_add(c->again, &now);
+}
+
+void
+conn_free(struct conn *c)
+{
+    if (!c) {
+        return;
+    }
+    evbuffer_remove_cb(bufferevent_get_output(c->bev), on_output, c);
+    total_queued -= conn_queued(c);
+    event_free(c->again);
+    bufferevent_free(c->bev);
+    free(c);
+}
+
+void
+conn_fail(struct conn *c, const char *format, ...)
+{
+    if (c->failed) {
+        return;
+    }
+    if (!c->finishing) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(c->why, sizeof c->why, format, args);
+        va_end(args);
+    }
+    c->failed = true;
+    bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+    soon(c);
+}
+
+void
+conn_finish(struct conn *c, const char *why)
+{
+    if (c->failed || c->finishing) {
+        return;
+    }
+    snprintf(c->why, sizeof c->why, "%s", why);
+    c->finishing = true;
+    c->finish_ms = clock_ms() + CONN_FINISH_MS;
+    bufferevent_disable(c->bev, EV_READ);
+    bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
+    if (!conn_queued(c)) {
+        conn_fail(c, "%s", why);
+    }
+}
+
+/* --- events ----------------------------------------------------------------------- */
+
+static void
+on_again(evutil_socket_t fd, short what, void *conn_)
+{
+    (void) fd;
+    (void) what;
+    struct conn *c = conn_;
+    if (c->failed) {
+        c->config.ops->closed(c->config.aux, c->why);
+        conn_free(c);
+        return;
+    }
+    conn_work(c);
+}
+
+static void
+on_read(struct bufferevent *bev, void *conn_)
+{
+    (void) bev;
+    struct conn *c = conn_;
+    c->info.heard_ms = clock_ms();
+    c->probe_ms = 0;
+    conn_work(c);
+}
+
+/* The output has drained to the low mark. */
+static void
+on_drained(struct bufferevent *bev, void *conn_)
+{
+    (void) bev;
+    struct conn *c = conn_;
+    if (c->finishing) {
+        conn_fail(c, "%s", c->why);
+        return;
+    }
+    c->throttled = false;
+    conn_work(c);
+}
+
+static void
+connected(struct conn *c)
+{
+    struct writer w;
+    writer_init(&w);
+    c->info.state = CONN_HELLO;
+    c->info.since_ms = c->info.heard_ms = clock_ms();
+    ofp_encode_header_only(&w, OFPT_HELLO, 0);
+    conn_send(c, w.data, w.size);
+    writer_fini(&w);
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *conn_)
+{
+    (void) bev;
+    struct conn *c = conn_;
+    if (what & BEV_EVENT_CONNECTED) {
+        connected(c);
+    } else if (what & BEV_EVENT_ERROR) {
+        conn_fail(c, "%s", strerror(EVUTIL_SOCKET_ERROR()));
+    } else if (what & BEV_EVENT_EOF) {
+        /* It may have sent requests before, and still read the replies. */
+        c->eof = true;
+        conn_work(c);
+    }
+}
+
+struct conn *
+conn_new(struct event_base *base, struct bufferevent *bev, bool connecting,
+         const struct conn_config *config)
+{
+    struct conn *c = calloc(1, sizeof *c);
+    struct event *again = c ? evtimer_new(base, on_again, c) : NULL;
+    if (!again || !evbuffer_add_cb(bufferevent_get_output(bev), on_output, c)) {
+        if (again) {
+            event_free(again);
+        }
+        bufferevent_free(bev);
+        free(c);
+        return NULL;
+    }
+    c->config = *config;
+    c->bev = bev;
+    c->again = again;
+    c->info.since_ms = c->info.heard_ms = clock_ms();
+    bufferevent_setcb(bev, on_read, on_drained, on_event, c);
+    bufferevent_setwatermark(bev, EV_READ, 0, CONN_INPUT_MAX);
+    bufferevent_setwatermark(bev, EV_WRITE, CONN_LOW_WATER, 0);
+    if (!connecting) {
+        connected(c);
+    }
+    bufferevent_enable(bev, EV_READ | EV_WRITE);
+    return c;
+}
+
+/* --- time -------------------------------------------------------------------------- */
+
+void
+conn_set_probe(struct conn *c, uint32_t probe_ms)
+{
+    c->config.probe_ms = probe_ms;
+}
+
+static uint32_t
+interval_ms(const struct conn *c)
+{
+    return c->config.probe_ms ? c->config.probe_ms : CONN_DEFAULT_PROBE_MS;
+}
+
+/* The peer takes nothing of what waits for it. */
+static bool
+stalled(const struct conn *c, uint64_t now)
+{
+    return conn_queued(c)
+           && now - c->taken_ms >= (uint64_t) CONN_STALL_PROBES * interval_ms(c);
+}
+
+static void
+probe(struct conn *c, uint64_t now)
+{
+    uint32_t interval = c->config.probe_ms;
+    bool we_wait = c->throttled || c->parked || c->step;
+    if (!interval || we_wait || now - c->info.heard_ms < interval) {
+        return;
+    }
+    if (!c->probe_ms) {
+        struct writer w;
+        writer_init(&w);
+        ofp_encode_header_only(&w, OFPT_ECHO_REQUEST, 0);
+        conn_send(c, w.data, w.size);
+        writer_fini(&w);
+        c->probe_ms = now;
+    } else if (now - c->probe_ms >= interval) {
+        counter_inc(COUNTER_conn_probe_lost);
+        conn_fail(c, "no reply to an echo request within %u ms", interval);
+    }
+}
+
+uint32_t
+conn_run(struct conn *c, uint64_t now)
+{
+    uint32_t interval = interval_ms(c);
+    if (c->failed) {
+        return UINT32_MAX;
+    }
+    if (c->finishing) {
+        if (now >= c->finish_ms) {
+            conn_fail(c, "%s", c->why);
+        }
+    } else if (c->info.state != CONN_ACTIVE && now - c->info.since_ms >= interval) {
+        counter_inc(COUNTER_conn_handshake_timeout);
+        conn_fail(c, c->info.state == CONN_HELLO ? "no HELLO within %u ms"
+                  : "no connection within %u ms", interval);
+    } else if (stalled(c, now)) {
+        counter_inc(COUNTER_conn_stalled);
+        conn_fail(c, "took nothing of %zu bytes for %u ms", conn_queued(c),
+                  CONN_STALL_PROBES * interval);
+    } else if (c->info.state == CONN_ACTIVE) {
+        probe(c, now);
+    }
+    return interval < 1000 ? interval / 4 + 1 : 250;
+}
+
+/* --- output ------------------------------------------------------------------------ */
+
+void
+conn_send(struct conn *c, const void *messages, size_t size)
+{
+    const uint8_t *p = messages;
+    if (c->failed) {
+        return;
+    }
+    if (!size || evbuffer_add(bufferevent_get_output(c->bev), messages, size)) {
+        conn_fail(c, "no memory");
+        return;
+    }
+    for (size_t at = 0; at < size;) {
+        struct ofp_header header;
+        ofp_header_decode(p + at, &header);
+        at += header.length >= OFP_HEADER_SIZE ? header.length : size;
+        c->info.messages_out++;
+    }
+    size_t queued = conn_queued(c);
+    if (queued >= CONN_HIGH_WATER && !c->throttled) {
+        counter_inc(COUNTER_conn_throttled);
+        c->throttled = true;
+    }
+    if (queued >= CONN_HARD_LIMIT) {
+        counter_inc(COUNTER_conn_output_limit);
+        conn_fail(c, "%zu bytes of output wait", queued);
+    }
+}
+
+void
+conn_send_error(struct conn *c, const struct ofp_refusal *refusal, const uint8_t *msg, size_t size)
+{
+    static struct log_limit limit;
+    struct ofp_header header;
+    ofp_header_decode(msg, &header);
+    log_debug_limited(&limit, "%s: %s refused with %s: %s", c->config.name,
+                      ofp_type_name(header.type), ofp_error_name(refusal->type, refusal->code),
+                      refusal->why);
+    struct writer w;
+    writer_init(&w);
+    ofp_encode_error(&w, refusal, msg, size);
+    c->info.errors_sent++;
+    conn_send(c, w.data, w.size);
+    writer_fini(&w);
+}
+
+bool
+conn_has_room(const struct conn *c, enum conn_async kind)
+{
+    size_t mark = kind == CONN_ASYNC_STATE && total_queued < CONN_TOTAL_MAX ? CONN_STATE_MARK
+                                                                           : CONN_HIGH_WATER;
+    return !c->failed && !c->finishing && conn_queued(c) < mark;
+}
+
+void
+conn_count_dropped(struct conn *c)
+{
+    c->info.dropped++;
+}
+
+bool
+conn_send_async(struct conn *c, enum conn_async kind, const void *message, size_t size)
+{
+    if (!conn_has_room(c, kind)) {
+        counter_inc(COUNTER_conn_async_dropped);
+        conn_count_dropped(c);
+        return false;
+    }
+    conn_send(c, message, size);
+    return true;
+}
+
+/* --- requests that take longer ------------------------------------------------------ */
+
+void
+conn_park(struct conn *c)
+{
+    c->parked++;
+}
+
+void
+conn_unpark(struct conn *c)
+{
+    if (!--c->parked && !c->working) {
+        soon(c);
+    }
+}
+
+void
+conn_set_job(struct conn *c, bool (*step)(void *aux), void *aux)
+{
+    assert(!c->step);
+    c->step = step;
+    c->step_aux = aux;
+    if (!c->working) {
+        soon(c);
+    }
+}
+
+void
+conn_get_info(const struct conn *c, struct conn_info *info)
+{
+    *info = c->info;
+    info->queued_bytes = (uint32_t) conn_queued(c);
+}

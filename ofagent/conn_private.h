@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What conn.c and conn_input.c share. */
+#ifndef OFAGENT_CONN_PRIVATE_H
+#define OFAGENT_CONN_PRIVATE_H 1
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include "lib/log.h"
+#include "ofagent/conn.h"
+
+struct conn {
+    struct conn_config config;
+    struct bufferevent *bev;
+    struct event *again;          /* comes up in the next turn of the loop */
+    struct conn_info info;
+    bool throttled;               /* output went over the high mark */
+    bool working;                 /* inside a slice */
+    bool eof;                     /* the peer sends no more */
+    bool failed;                  /* closes in the next turn */
+    bool finishing;               /* closes when the output is gone, or at a time */
+    unsigned parked;
+    bool (*step)(void *aux);      /* the job, or NULL */
+    void *step_aux;
+    uint64_t probe_ms;            /* when the echo request went out; 0: none is out */
+    uint64_t taken_ms;            /* when the peer last took output, or it began to wait */
+    uint64_t finish_ms;           /* when finishing ends */
+    char why[96];
+};
+
+/* Handles what there is to handle within the bounds of a slice. */
+void conn_work(struct conn *);
+/* As conn_fail(), but what is in the output goes out first, within a second. */
+void conn_finish(struct conn *, const char *why);
+/* Bytes that wait. */
+size_t conn_queued(const struct conn *);
+
+#define log_debug_limited(LIMIT, ...) log_at_limited(LIMIT, LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+#endif /* ofagent/conn_private.h */

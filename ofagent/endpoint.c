@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Targets: controllers that we connect to, and sockets that we listen on. */
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/counters.h"
+#include "ofagent/agent_private.h"
+
+LOG_MODULE(agent);
+
+enum { ACCEPTS_A_TURN = 16, LISTEN_PAUSE_MS = 100 };
+
+struct endpoint {
+    struct endpoint *next;
+    struct agent *agent;
+    char *name;                      /* as configured */
+    struct target target;
+    bool management;
+    uint32_t n_sessions;
+    uint64_t since_ms;
+    char last_error[96];
+
+    /* We connect. */
+    uint32_t backoff_ms;             /* the wait after the next loss */
+    uint64_t retry_ms;               /* while there is no session: when to try */
+    uint64_t active_ms;              /* unused while 0 */
+
+    /* We listen. */
+    int listen_fd;                   /* -1 if we connect */
+    struct event *listen_event;
+    struct target_file file;
+    uint64_t resume_ms;              /* 0: not paused */
+};
+
+bool
+endpoint_is_management(const struct endpoint *e)
+{
+    return e->management;
+}
+
+const char *
+endpoint_name(const struct endpoint *e)
+{
+    return e->name;
+}
+
+struct endpoint *
+endpoint_find(struct agent *agent, const char *name)
+{
+    for (struct endpoint *e = agent->endpoints; e; e = e->next) {
+        if (!strcmp(e->name, name)) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+bool
+agent_has_controllers(const struct agent *agent)
+{
+    for (const struct endpoint *e = agent->endpoints; e; e = e->next) {
+        if (!e->management) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint16_t
+endpoint_tcp_port(const struct endpoint *e)
+{
+    struct sockaddr_in6 addr;        /* the port is at the same place in both families */
+    socklen_t size = sizeof addr;
+    if (e->target.kind != TARGET_PTCP
+        || getsockname(e->listen_fd, (struct sockaddr *) &addr, &size)) {
+        return 0;
+    }
+    return ntohs(addr.sin6_port);
+}
+
+/* --- connecting ---------------------------------------------------------------------- */
+
+/* The connection is lost, or was not made: when to try again. A connection that stayed as
+ * long as the wait before it had been worth it, so the waits begin anew. */
+static void
+back_off(struct endpoint *e, bool was_active, const char *why)
+{
+    uint64_t now = clock_ms();
+    uint32_t max = e->agent->config.max_backoff_s * 1000;
+    max = max > AGENT_FIRST_BACKOFF_MS ? max : AGENT_FIRST_BACKOFF_MS;
+    if (was_active && now - e->active_ms >= e->backoff_ms) {
+        e->backoff_ms = AGENT_FIRST_BACKOFF_MS;
+    }
+    e->backoff_ms = e->backoff_ms < max ? e->backoff_ms : max;
+    static struct log_limit limit;
+    log_info_limited(&limit, "%s: %s: %s; connecting again in %u.%u s",
+                     dp_bridge_name(e->agent->bridge), e->name, why, e->backoff_ms / 1000,
+                     e->backoff_ms % 1000 / 100);
+    e->retry_ms = now + e->backoff_ms;
+    e->since_ms = now;
+    e->backoff_ms *= 2;
+    agent_run_within(e->agent, (uint32_t) (e->retry_ms - now));
+}
+
+static void
+try_to_connect(struct endpoint *e)
+{
+    struct errmsg err;
+    int fd = target_connect(&e->target, &err);
+    if (fd >= 0 && session_new(e, e->agent, fd, true)) {
+        e->n_sessions++;
+        e->active_ms = clock_ms();
+        return;
+    }
+    const char *why = fd < 0 ? err.text : "no memory";
+    snprintf(e->last_error, sizeof e->last_error, "%s", why);
+    back_off(e, false, why);
+}
+
+/* --- listening ----------------------------------------------------------------------- */
+
+/* Of the listener's sessions the one that is least worth keeping: one whose HELLO is not
+ * done, or else the one that has been silent for longest. */
+static struct session *
+least_worth(struct endpoint *e)
+{
+    struct session *worst = NULL;
+    uint64_t worst_ms = 0;
+    for (struct session *s = e->agent->sessions; s; s = s->next) {
+        struct conn_info info;
+        if (s->endpoint != e) {
+            continue;
+        }
+        conn_get_info(s->conn, &info);
+        if (!worst || (worst->ready && !s->ready)
+            || (worst->ready == s->ready && info.heard_ms < worst_ms)) {
+            worst = s;
+            worst_ms = info.heard_ms;
+        }
+    }
+    return worst;
+}
+
+static void
+make_room(struct endpoint *e)
+{
+    static struct log_limit limit;
+    struct session *s = least_worth(e);
+    if (!s) {
+        return;
+    }
+    counter_inc(COUNTER_conn_evicted);
+    log_warn_limited(&limit, "%s: %s: too many connections; the one from %s, idle for longest, goes",
+                     dp_bridge_name(e->agent->bridge), e->name, s->peer);
+    session_free(s);
+    e->n_sessions--;
+}
+
+static void
+pause_listening(struct endpoint *e, int error)
+{
+    static struct log_limit limit;
+    counter_inc(COUNTER_conn_accept_failed);
+    log_warn_limited(&limit, "%s: %s: cannot accept a connection: %s",
+                     dp_bridge_name(e->agent->bridge), e->name, strerror(error));
+    make_room(e);
+    event_del(e->listen_event);
+    e->resume_ms = clock_ms() + LISTEN_PAUSE_MS;
+    agent_run_within(e->agent, LISTEN_PAUSE_MS);
+}
+
+static void
+on_connection(evutil_socket_t listen_fd, short what, void *endpoint_)
+{
+    struct endpoint *e = endpoint_;
+    (void) what;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)) {
+            return;
+        }
+        if (fd < 0) {
+            pause_listening(e, errno);
+            return;
+        }
+        if (e->n_sessions >= AGENT_MAX_SESSIONS) {
+            make_room(e);
+        }
+        int one = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* unix: fails */
+        if (session_new(e, e->agent, fd, false)) {
+            e->n_sessions++;
+        }
+    }
+}
+
+static int
+start_listening(struct endpoint *e, struct errmsg *err)
+{
+    int fd = target_listen(&e->target, &e->file, err);
+    if (fd < 0) {
+        return fd;
+    }
+    e->listen_fd = fd;
+    e->listen_event = event_new(e->agent->base, fd, EV_READ | EV_PERSIST, on_connection, e);
+    if (!e->listen_event || event_add(e->listen_event, NULL)) {
+        errmsg_set(err, "no memory");
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+/* --- both ------------------------------------------------------------------------------ */
+
+int
+endpoint_new(struct agent *agent, const char *name, bool management, struct errmsg *err)
+{
+    struct target target;
+    int error = target_parse(name, &target, err);
+    if (error) {
+        return error;
+    }
+    struct endpoint *e = calloc(1, sizeof *e);
+    if (!e || !(e->name = strdup(name))) {
+        free(e);
+        errmsg_set(err, "no memory");
+        return -ENOMEM;
+    }
+    e->agent = agent;
+    e->target = target;
+    e->management = management;
+    e->since_ms = e->retry_ms = clock_ms();
+    e->backoff_ms = AGENT_FIRST_BACKOFF_MS;
+    e->listen_fd = -1;
+    if (!management && !agent_has_controllers(agent)) {
+        agent->live_ms = clock_ms();   /* it has its time to come */
+    }
+    e->next = agent->endpoints;
+    agent->endpoints = e;
+    error = target_listens(&target) ? start_listening(e, err) : 0;
+    if (error) {
+        errmsg_prefix(err, "%s", name);
+        endpoint_free(e);
+        return error;
+    }
+    agent_run_within(agent, 0);
+    return 0;
+}
+
+void
+endpoint_free(struct endpoint *e)
+{
+    struct endpoint **link = &e->agent->endpoints;
+    for (struct session *s = e->agent->sessions, *next; s; s = next) {
+        next = s->next;
+        if (s->endpoint == e) {
+            session_free(s);
+        }
+    }
+    while (*link != e) {
+        link = &(*link)->next;
+    }
+    *link = e->next;
+    if (e->listen_event) {
+        event_free(e->listen_event);
+    }
+    if (e->listen_fd >= 0) {
+        close(e->listen_fd);
+        target_unlisten(&e->target, &e->file);
+    }
+    free(e->name);
+    free(e);
+}
+
+void
+endpoint_session_ended(struct endpoint *e, bool was_active, const char *why)
+{
+    e->n_sessions--;
+    snprintf(e->last_error, sizeof e->last_error, "%s", why);
+    if (!target_listens(&e->target)) {
+        back_off(e, was_active, why);
+    } else {
+        log_debug("%s: %s: a connection ended: %s", dp_bridge_name(e->agent->bridge), e->name, why);
+    }
+}
+
+/* Returns the ms until there is something to do. */
+static uint32_t
+endpoint_run(struct endpoint *e, uint64_t now)
+{
+    if (target_listens(&e->target)) {
+        if (!e->resume_ms) {
+            return UINT32_MAX;
+        }
+        if (now < e->resume_ms) {
+            return (uint32_t) (e->resume_ms - now);
+        }
+        e->resume_ms = 0;
+        event_add(e->listen_event, NULL);
+        return UINT32_MAX;
+    }
+    if (!e->n_sessions && now >= e->retry_ms) {
+        try_to_connect(e);
+    }
+    return !e->n_sessions && e->retry_ms > now ? (uint32_t) (e->retry_ms - now) : UINT32_MAX;
+}
+
+uint32_t
+endpoints_run(struct agent *agent, uint64_t now)
+{
+    uint32_t wait = UINT32_MAX;
+    for (struct endpoint *e = agent->endpoints; e; e = e->next) {
+        uint32_t ms = endpoint_run(e, now);
+        wait = ms < wait ? ms : wait;
+    }
+    return wait;
+}
+
+/* --- what `turnoutctl controllers` shows ------------------------------------------------- */
+
+static void
+describe_session(const struct session *s, struct agent_connection_info *info)
+{
+    static const char *const states[] = {
+        [CONN_CONNECTING] = "connecting", [CONN_HELLO] = "hello", [CONN_ACTIVE] = "active",
+    };
+    struct conn_info conn;
+    conn_get_info(s->conn, &conn);
+    info->state = states[conn.state];
+    info->since_ms = conn.since_ms;
+    info->messages_in = conn.messages_in;
+    info->messages_out = conn.messages_out;
+    info->errors_sent = conn.errors_sent;
+    info->dropped = conn.dropped;
+    info->queued_bytes = conn.queued_bytes;
+    if (conn.state != CONN_CONNECTING) {
+        snprintf(info->peer, sizeof info->peer, "%s", s->peer);
+    }
+}
+
+static bool
+visit_endpoint(const struct agent *agent, const struct endpoint *e,
+               bool (*visit)(const struct agent_connection_info *, void *aux), void *aux)
+{
+    bool listens = target_listens(&e->target);
+    struct agent_connection_info info = {
+        .target = e->name,
+        .state = listens ? "listening" : "backoff",
+        .listener = listens,
+        .management = e->management,
+        .since_ms = e->since_ms,
+    };
+    memcpy(info.last_error, e->last_error, sizeof info.last_error);
+    if ((listens || !e->n_sessions) && !visit(&info, aux)) {
+        return false;
+    }
+    info.listener = false;
+    for (const struct session *s = agent->sessions; s; s = s->next) {
+        if (s->endpoint == e) {
+            describe_session(s, &info);
+            if (!visit(&info, aux)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+void
+agent_for_each_connection(const struct agent *agent,
+                          bool (*visit)(const struct agent_connection_info *, void *aux), void *aux)
+{
+    for (const struct endpoint *e = agent->endpoints; e; e = e->next) {
+        if (!visit_endpoint(agent, e, visit, aux)) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One controller: its connection, and which handler gets its messages. */
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/counters.h"
+#include "ofagent/agent_private.h"
+
+LOG_MODULE(agent);
+
+static session_handler *const handlers[N_OFP_TYPES] = {
+    [OFPT_VENDOR] = session_vendor,
+    [OFPT_FEATURES_REQUEST] = session_features,
+    [OFPT_GET_CONFIG_REQUEST] = session_get_config,
+    [OFPT_SET_CONFIG] = session_set_config,
+    [OFPT_PACKET_OUT] = session_packet_out,
+    [OFPT_FLOW_MOD] = session_flow_mod,
+    [OFPT_PORT_MOD] = session_port_mod,
+    [OFPT_STATS_REQUEST] = session_stats,
+    [OFPT_BARRIER_REQUEST] = session_barrier,
+    [OFPT_QUEUE_GET_CONFIG_REQUEST] = session_queue_get_config,
+};
+
+bool
+session_wants_async(const struct session *s)
+{
+    return s->ready && (s->asked || !endpoint_is_management(s->endpoint));
+}
+
+/* --- what the connection tells ------------------------------------------------------- */
+
+static void
+on_ready(void *session_)
+{
+    struct session *s = session_;
+    s->ready = true;
+    log_info("%s: %s: connected%s%s", dp_bridge_name(s->agent->bridge),
+             endpoint_name(s->endpoint), s->peer[0] ? " with " : "", s->peer);
+    agent_update_miss_mode(s->agent);
+}
+
+static void
+on_message(void *session_, const struct ofp_header *header, const uint8_t *msg)
+{
+    struct session *s = session_;
+    session_handler *handler = header->type < N_OFP_TYPES ? handlers[header->type] : NULL;
+    if (handler) {
+        handler(s, header, msg);
+    } else {
+        session_refuse(s, header, msg, OFPET_BAD_REQUEST, OFPBRC_BAD_TYPE,
+                       "a type that a switch does not take");
+    }
+}
+
+static void
+on_slice_end(void *session_)
+{
+    struct session *s = session_;
+    flow_table_settle(s->agent->flows);
+}
+
+/* Takes the session out of the agent; its connection goes on its own. */
+static void
+detach(struct session *s)
+{
+    session_barrier_cancel(s);
+    dump_free(s->dump);
+    *s->prev = s->next;
+    if (s->next) {
+        s->next->prev = s->prev;
+    }
+}
+
+static void
+on_closed(void *session_, const char *why)
+{
+    struct session *s = session_;
+    struct agent *agent = s->agent;
+    struct endpoint *endpoint = s->endpoint;
+    bool was_ready = s->ready;
+    detach(s);
+    free(s);
+    endpoint_session_ended(endpoint, was_ready, why);
+    agent_update_miss_mode(agent);
+}
+
+static const struct conn_ops conn_ops = {
+    .ready = on_ready,
+    .message = on_message,
+    .slice_end = on_slice_end,
+    .closed = on_closed,
+};
+
+/* --- life ------------------------------------------------------------------------------ */
+
+struct session *
+session_new(struct endpoint *endpoint, struct agent *agent, int fd, bool connecting)
+{
+    struct session *s = calloc(1, sizeof *s);
+    struct bufferevent *bev = s ? bufferevent_socket_new(agent->base, fd, BEV_OPT_CLOSE_ON_FREE)
+                                : NULL;
+    if (!bev) {
+        counter_inc(COUNTER_conn_no_memory);
+        close(fd);
+        free(s);
+        return NULL;
+    }
+    target_peer(fd, s->peer);
+    s->agent = agent;
+    s->endpoint = endpoint;
+    s->miss_send_len = endpoint_is_management(endpoint) ? 0 : AGENT_DEFAULT_MISS_SEND_LEN;
+    s->next = agent->sessions;
+    s->prev = &agent->sessions;
+    if (s->next) {
+        s->next->prev = &s->next;
+    }
+    agent->sessions = s;
+    const struct conn_config config = {
+        .name = endpoint_name(endpoint),
+        .probe_ms = agent_probe_ms(agent),
+        .ops = &conn_ops,
+        .aux = s,
+    };
+    s->conn = conn_new(agent->base, bev, connecting, &config);
+    if (!s->conn) {
+        counter_inc(COUNTER_conn_no_memory);
+        detach(s);
+        free(s);
+        return NULL;
+    }
+    agent_run_within(agent, 250);
+    return s;
+}
+
+void
+session_free(struct session *s)
+{
+    detach(s);
+    conn_free(s->conn);
+    free(s);
+}
+
+/* --- answers --------------------------------------------------------------------------- */
+
+void
+session_reply(struct session *s)
+{
+    struct writer *w = &s->agent->reply;
+    if (w->failed) {
+        conn_fail(s->conn, "no memory for a reply");
+    } else {
+        conn_send(s->conn, w->data, w->size);
+    }
+    writer_clear(w);
+}
+
+void
+session_refuse(struct session *s, const struct ofp_header *header, const uint8_t *msg,
+               uint16_t type, uint16_t code, const char *why)
+{
+    const struct ofp_refusal refusal = { type, code, why };
+    conn_send_error(s->conn, &refusal, msg, header->length);
+}
+
+void
+agent_tell_all(struct agent *agent)
+{
+    struct writer *w = &agent->async;
+    for (struct session *s = agent->sessions; s; s = s->next) {
+        if (session_wants_async(s) && !w->failed) {
+            conn_send_async(s->conn, CONN_ASYNC_STATE, w->data, w->size);
+        }
+    }
+    if (w->failed) {
+        counter_inc(COUNTER_conn_no_memory);
+    }
+    writer_clear(w);
+}
