@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The VLAN field's text. ovs-ofctl has three ways to say what our one field holds: dl_vlan
+ * and dl_vlan_pcp, each exact, of a tagged frame; and vlan_tci, anything at all. */
+#include "lib/field_value.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/text_token.h"
+
+/* What dl_vlan=VID looks at; with the value 0 it says "untagged". */
+enum { VID_BITS = FLOW_VLAN_PRESENT | FLOW_VLAN_VID_MASK };
+/* What dl_vlan_pcp=PCP looks at. */
+enum { PCP_BITS = FLOW_VLAN_PRESENT | FLOW_VLAN_PCP_MASK };
+/* OpenFlow 1.0's dl_vlan of a frame without a tag. */
+enum { VLAN_NONE = 0xffff };
+
+static uint16_t
+get_u16(const uint8_t *bytes)
+{
+    return (uint16_t) (bytes[0] << 8 | bytes[1]);
+}
+
+static void
+put_u16(uint8_t *bytes, uint16_t x)
+{
+    bytes[0] = (uint8_t) (x >> 8);
+    bytes[1] = (uint8_t) x;
+}
+
+/* True if dl_vlan, dl_vlan_pcp or both say it: a tagged frame, each part all or nothing. */
+static bool
+is_vid_and_pcp(uint16_t value, uint16_t mask)
+{
+    return (value & FLOW_VLAN_PRESENT)
+           && (mask == VID_BITS || mask == PCP_BITS || mask == (VID_BITS | PCP_BITS));
+}
+
+static bool
+is_untagged(uint16_t value, uint16_t mask)
+{
+    return mask == VID_BITS && !value;
+}
+
+bool
+field_vlan_fits_openflow10(uint16_t value, uint16_t mask)
+{
+    return !mask || is_untagged(value, mask) || is_vid_and_pcp(value, mask);
+}
+
+void
+field_print_vlan(struct strbuf *out, const struct field *field, const char *name,
+                 const uint8_t *value_bytes, const uint8_t *mask_bytes,
+                 const struct flow_text_ports *ports)
+{
+    (void) field, (void) ports;
+    unsigned value = get_u16(value_bytes), mask = get_u16(mask_bytes);
+    if (is_vid_and_pcp((uint16_t) value, (uint16_t) mask)) {
+        if (mask & FLOW_VLAN_VID_MASK) {
+            strbuf_printf(out, "dl_vlan=%u", value & FLOW_VLAN_VID_MASK);
+        }
+        if (mask & FLOW_VLAN_PCP_MASK) {
+            strbuf_printf(out, "%sdl_vlan_pcp=%u", mask & FLOW_VLAN_VID_MASK ? "," : "",
+                          value >> FLOW_VLAN_PCP_SHIFT);
+        }
+    } else if (is_untagged((uint16_t) value, (uint16_t) mask) || (value && mask == 0xffff)) {
+        strbuf_printf(out, "%s=0x%04x", name, value);
+    } else {
+        strbuf_printf(out, "%s=0x%04x/0x%04x", name, value, mask);
+    }
+}
+
+static int
+set(uint8_t *value, uint8_t *mask, uint16_t v, uint16_t m)
+{
+    put_u16(value, v);
+    put_u16(mask, m);
+    return 0;
+}
+
+/* vlan_tci=0 is what ovs-ofctl prints for "untagged"; to look at all bits of an untagged
+ * frame's TCI, which says the same, takes the mask 0xffff. */
+int
+field_parse_vlan_tci(const struct field *field, const struct field_name *name, char *text,
+                     const struct flow_text_ports *ports, uint8_t *value, uint8_t *mask,
+                     struct errmsg *err)
+{
+    bool has_mask = strchr(text, '/');
+    int error = field_parse_number(field, name, text, ports, value, mask, err);
+    if (!error && !has_mask && !get_u16(value)) {
+        put_u16(mask, VID_BITS);
+    }
+    return error;
+}
+
+int
+field_parse_dl_vlan(const struct field *field, const struct field_name *name, char *text,
+                    const struct flow_text_ports *ports, uint8_t *value, uint8_t *mask,
+                    struct errmsg *err)
+{
+    (void) field, (void) name, (void) ports;
+    uint64_t vid;
+    if (!text_parse_number(text, VLAN_NONE, &vid) || (vid > FLOW_VLAN_VID_MASK && vid != VLAN_NONE)) {
+        errmsg_set(err, "\"%s\" is not a VLAN ID: 0 to 4095, or 0xffff for untagged", text);
+        return -EINVAL;
+    }
+    return set(value, mask, vid == VLAN_NONE ? 0 : (uint16_t) (FLOW_VLAN_PRESENT | vid), VID_BITS);
+}
+
+/* OpenFlow 1.2's form: the VLAN ID with FLOW_VLAN_PRESENT, or 0 for untagged. */
+int
+field_parse_vlan_vid(const struct field *field, const struct field_name *name, char *text,
+                     const struct flow_text_ports *ports, uint8_t *value, uint8_t *mask,
+                     struct errmsg *err)
+{
+    (void) field, (void) name, (void) ports;
+    uint64_t vid;
+    if (!text_parse_number(text, VID_BITS, &vid) || (vid && !(vid & FLOW_VLAN_PRESENT))) {
+        errmsg_set(err, "\"%s\" is not 0x1000 plus a VLAN ID, or 0 for untagged", text);
+        return -EINVAL;
+    }
+    return set(value, mask, (uint16_t) vid, VID_BITS);
+}
+
+int
+field_parse_dl_vlan_pcp(const struct field *field, const struct field_name *name, char *text,
+                        const struct flow_text_ports *ports, uint8_t *value, uint8_t *mask,
+                        struct errmsg *err)
+{
+    (void) field, (void) name, (void) ports;
+    uint64_t pcp;
+    if (!text_parse_number(text, 7, &pcp)) {
+        errmsg_set(err, "\"%s\" is not a priority from 0 to 7", text);
+        return -EINVAL;
+    }
+    return set(value, mask, (uint16_t) (FLOW_VLAN_PRESENT | pcp << FLOW_VLAN_PCP_SHIFT), PCP_BITS);
+}
