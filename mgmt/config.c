@@ -116,12 +116,40 @@ config_find_port(const struct config_bridge *bridge, const char *name)
 }
 
 bool
-config_has_target(const struct config_bridge *bridge, const struct config_target *target)
+config_has_target(const struct config_bridge *bridge, const char *target)
 {
     for (size_t i = 0; i < bridge->n_targets; i++) {
-        if (!strcmp(bridge->targets[i].target, target->target)) {
+        if (!strcmp(bridge->targets[i].target, target)) {
             return true;
         }
     }
     return false;
+}
+
+/* Closes the gap at 'i' in an array that now has 'n' elements. */
+static void
+close_gap(void *array, size_t i, size_t n, size_t size)
+{
+    char *at = (char *) array + i * size;
+    memmove(at, at + size, (n - i) * size);
+}
+
+void
+config_drop_bridge(struct config *config, size_t i)
+{
+    bridge_fini(&config->bridges[i]);
+    close_gap(config->bridges, i, --config->n_bridges, sizeof *config->bridges);
+}
+
+void
+config_drop_port(struct config_bridge *bridge, size_t i)
+{
+    close_gap(bridge->ports, i, --bridge->n_ports, sizeof *bridge->ports);
+}
+
+void
+config_drop_target(struct config_bridge *bridge, size_t i)
+{
+    free(bridge->targets[i].target);
+    close_gap(bridge->targets, i, --bridge->n_targets, sizeof *bridge->targets);
 }

@@ -75,7 +75,12 @@ void config_add_port(struct config_bridge *, const struct config_port *);
 void config_add_target(struct config_bridge *, const char *target, bool listen);
 
 const struct config_port *config_find_port(const struct config_bridge *, const char *name);
-bool config_has_target(const struct config_bridge *, const struct config_target *);
+bool config_has_target(const struct config_bridge *, const char *target);
+
+/* Take one out, when it could not be done: it is tried again with the next configuration. */
+void config_drop_bridge(struct config *, size_t i);
+void config_drop_port(struct config_bridge *, size_t i);
+void config_drop_target(struct config_bridge *, size_t i);
 
 /* malloc() and friends that end the process when there is no memory: for what is read at
  * start, where there is nothing to go on with. */

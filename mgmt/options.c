@@ -164,7 +164,7 @@ check_place(const struct config_parser *parser, const struct option_row *row, si
     const char *prefix = dashes(parser);
     if (!is_valid_here(parser, row)) {
         errmsg_set(err, "%s is for the command line only", row->name);
-    } else if (row->scope == OPTION_MEMBER && !parser->in_bridge) {
+    } else if (row->scope == OPTION_MEMBER && !parser->bridge) {
         errmsg_set(err, "%s%s belongs to a bridge: give %sbridge NAME before it", prefix,
                    row->name, prefix);
     } else if (!row->arg && n_values) {
@@ -208,8 +208,7 @@ option_give(struct config_parser *parser, const char *name, char *const values[]
 struct config_bridge *
 config_parser_bridge(struct config_parser *parser)
 {
-    struct config *config = parser->config;
-    return parser->in_bridge ? &config->bridges[config->n_bridges - 1] : &parser->defaults;
+    return parser->bridge ? &parser->config->bridges[parser->bridge - 1] : &parser->defaults;
 }
 
 char *

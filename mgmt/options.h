@@ -49,14 +49,15 @@ enum config_request { CONFIG_RUN, CONFIG_CHECK, CONFIG_HELP, CONFIG_VERSION };
 struct config_parser {
     struct config *config;
     struct config_bridge defaults;   /* name and members unused */
-    bool in_bridge;                  /* the last of config->bridges takes bridge options */
+    size_t bridge;                   /* 1 + index of the one that takes options; 0: none */
     const char *base_dir;            /* relative paths begin here; absolute */
     const char *file;                /* being read; NULL: the command line */
     enum config_request request;
 };
 
 /* Reads a command line (argv[0] is skipped) and the files that it names. Relative paths
- * are made absolute from 'base_dir'. Nothing outside is changed.
+ * are made absolute from 'base_dir'. Nothing outside is changed, but the log levels, which
+ * only the logger can check.
  *
  * Returns 0, *out (the caller's, also for CONFIG_HELP and the like) and *request; or
  * -EINVAL and a message for a person that says where, what, and what would be valid. */

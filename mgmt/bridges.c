@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mgmt/bridges.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/epoch.h"
+#include "lib/log.h"
+
+LOG_MODULE(mgmt);
+
+struct bridges {
+    struct bridges_env env;
+    struct bridge *first;
+};
+
+/* One bridges_apply(). */
+struct apply {
+    struct bridges *bridges;
+    bool starting;                /* failures are the caller's to tell */
+    unsigned n_failed;
+    struct errmsg *first_error;
+};
+
+struct bridges *
+bridges_new(const struct bridges_env *env)
+{
+    struct bridges *bridges = calloc(1, sizeof *bridges);
+    if (bridges) {
+        bridges->env = *env;
+    }
+    return bridges;
+}
+
+static void
+bridge_remove(struct bridges *bridges, struct bridge *bridge)
+{
+    struct bridge **p = &bridges->first;
+    while (*p != bridge) {
+        p = &(*p)->next;
+    }
+    *p = bridge->next;
+    agent_free(bridge->agent);
+    free(bridge);
+}
+
+void
+bridges_free(struct bridges *bridges)
+{
+    if (bridges) {
+        while (bridges->first) {
+            bridge_remove(bridges, bridges->first);
+        }
+        free(bridges);
+    }
+}
+
+struct bridge *
+bridges_first(const struct bridges *bridges)
+{
+    return bridges->first;
+}
+
+static struct bridge *
+find(const struct bridges *bridges, const char *name)
+{
+    struct bridge *bridge = bridges->first;
+    while (bridge && strcmp(bridge->name, name)) {
+        bridge = bridge->next;
+    }
+    return bridge;
+}
+
+struct bridge *
+bridges_find(const struct bridges *bridges, const char *name, struct errmsg *err)
+{
+    struct bridge *bridge = bridges->first;
+    if (name) {
+        bridge = find(bridges, name);
+    } else if (bridge && bridge->next) {
+        bridge = NULL;
+    }
+    if (bridge) {
+        return bridge;
+    }
+    char names[200] = "";
+    size_t len = 0;
+    for (const struct bridge *b = bridges->first; b && len < sizeof names; b = b->next) {
+        len += snprintf(names + len, sizeof names - len, " %s", b->name);
+    }
+    if (!bridges->first) {
+        errmsg_set(err, "there is no bridge");
+    } else if (name) {
+        errmsg_set(err, "there is no bridge '%.15s'; there are:%s", name, names);
+    } else {
+        errmsg_set(err, "there are several bridges, name one of:%s", names);
+    }
+    return NULL;
+}
+
+/* Something could not be done. */
+static void __attribute__((format(printf, 3, 4)))
+fail(struct apply *apply, const struct errmsg *why, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char what[120];
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    if (!apply->n_failed++) {
+        errmsg_set(apply->first_error, "%s: %s", what, why->text);
+    }
+    if (!apply->starting) {
+        log_error("%s: %s; the rest of the configuration is applied, and this is tried again "
+                  "with the next SIGHUP", what, why->text);
+    }
+}
+
+int
+bridge_add_port(struct bridges *bridges, struct bridge *bridge, const char *device,
+                uint16_t number, uint16_t *port_no, bool *absent, struct errmsg *err)
+{
+    struct dp_bridge *dp_bridge = agent_bridge(bridge->agent);
+    *absent = false;
+    /* If the device was a port until a moment ago, what was done to it is undone only
+     * after the grace period, and would undo what is done to it now. */
+    epoch_drain();
+    int error = dp_port_add(dp_bridge, device, number, bridges->env.port_kind, port_no, err);
+    if (error == -ENODEV) {
+        error = dp_port_reserve(dp_bridge, device, number, port_no, err);
+        *absent = !error;
+    }
+    return error;
+}
+
+static void
+warn_absent(const struct bridge *bridge, const char *device, uint16_t port_no)
+{
+    log_warn("bridge %s: device %s does not exist; it is used, as port %u, when it appears",
+             bridge->name, device, port_no);
+}
+
+/* The port that 'want' describes is there with its flags, or fails. */
+static bool
+ensure_port(struct apply *apply, struct bridge *bridge, const struct config_port *want)
+{
+    struct dp_bridge *dp_bridge = agent_bridge(bridge->agent);
+    struct errmsg err;
+    uint16_t port_no;
+    bool absent = false;
+    if (!dp_port_find(dp_bridge, want->name, &port_no)
+        || (want->number && want->number != port_no)) {
+        if (bridge_add_port(apply->bridges, bridge, want->name, want->number, &port_no, &absent,
+                            &err)) {
+            fail(apply, &err, "bridge %s: port %s", bridge->name, want->name);
+            return false;
+        }
+    }
+    if (absent) {
+        warn_absent(bridge, want->name, port_no);
+    }
+    if (want->flags) {
+        dp_port_set_config(dp_bridge, port_no, want->flags, want->flags);
+    }
+    return true;
+}
+
+/* The flags that the configuration changed; others are as the controllers left them. */
+static void
+change_flags(struct bridge *bridge, const struct config_port *old, const struct config_port *new)
+{
+    uint16_t port_no;
+    if (old->flags != new->flags
+        && dp_port_find(agent_bridge(bridge->agent), new->name, &port_no)) {
+        dp_port_set_config(agent_bridge(bridge->agent), port_no, new->flags,
+                           old->flags ^ new->flags);
+    }
+}
+
+static bool
+is_kept(const struct config_port *old, const struct config_port *new)
+{
+    return old && new && (!new->number || new->number == old->number);
+}
+
+/* Ports with a number of their own come first, so that no other takes it. */
+static void
+add_ports(struct apply *apply, struct bridge *bridge, const struct config_bridge *old,
+          struct config_bridge *new)
+{
+    for (int numbered = 1; numbered >= 0; numbered--) {
+        for (size_t i = 0; i < new->n_ports;) {
+            const struct config_port *port = &new->ports[i];
+            const struct config_port *before = old ? config_find_port(old, port->name) : NULL;
+            if (is_kept(before, port)) {
+                change_flags(bridge, before, port);
+            } else if (!!port->number == numbered && !ensure_port(apply, bridge, port)) {
+                config_drop_port(new, i);
+                continue;
+            }
+            i++;
+        }
+    }
+}
+
+static void
+remove_ports(struct apply *apply, struct bridge *bridge, const struct config_bridge *old,
+             const struct config_bridge *new)
+{
+    struct dp_bridge *dp_bridge = agent_bridge(bridge->agent);
+    for (size_t i = 0; i < old->n_ports; i++) {
+        const struct config_port *port = &old->ports[i];
+        uint16_t port_no;
+        struct errmsg err;
+        if (!is_kept(port, config_find_port(new, port->name))
+            && dp_port_find(dp_bridge, port->name, &port_no)
+            && dp_port_del(dp_bridge, port_no, &err)) {
+            fail(apply, &err, "bridge %s: removing port %s", bridge->name, port->name);
+        }
+    }
+}
+
+static void
+remove_targets(struct bridge *bridge, const struct config_bridge *old,
+               const struct config_bridge *new)
+{
+    for (size_t i = 0; i < old->n_targets; i++) {
+        const char *target = old->targets[i].target;
+        if (!config_has_target(new, target)) {
+            agent_del_target(bridge->agent, target);
+            log_info("bridge %s: %s removed", bridge->name, target);
+        }
+    }
+}
+
+static void
+add_targets(struct apply *apply, struct bridge *bridge, const struct config_bridge *old,
+            struct config_bridge *new)
+{
+    for (size_t i = 0; i < new->n_targets;) {
+        const char *target = new->targets[i].target;
+        struct errmsg err;
+        if (!(old && config_has_target(old, target))
+            && agent_add_target(bridge->agent, target, &err)) {
+            fail(apply, &err, "bridge %s: %s", bridge->name, target);
+            config_drop_target(new, i);
+        } else {
+            i++;
+        }
+    }
+}
+
+static bool
+agent_config_equal(const struct agent_config *a, const struct agent_config *b)
+{
+    return a->datapath_id == b->datapath_id && a->fail_mode == b->fail_mode
+           && a->inactivity_probe_s == b->inactivity_probe_s
+           && a->max_backoff_s == b->max_backoff_s && a->packet_in_rate == b->packet_in_rate
+           && a->max_flows == b->max_flows;
+}
+
+static void
+change_settings(struct bridge *bridge, const struct config_bridge *old,
+                struct config_bridge *new)
+{
+    if (new->agent.datapath_id != old->agent.datapath_id) {
+        log_warn("bridge %s: datapath-id can't change while it runs; restart turnoutd for "
+                 "%016llx", bridge->name, (unsigned long long) new->agent.datapath_id);
+        new->agent.datapath_id = old->agent.datapath_id;
+    }
+    if (!agent_config_equal(&old->agent, &new->agent)) {
+        agent_set_config(bridge->agent, &new->agent);
+        log_info("bridge %s: OpenFlow settings changed", bridge->name);
+    }
+    if (old->datapath.fdb_max != new->datapath.fdb_max
+        || old->datapath.fdb_age_s != new->datapath.fdb_age_s) {
+        dp_bridge_set_config(agent_bridge(bridge->agent), &new->datapath);
+        log_info("bridge %s: learning limits changed", bridge->name);
+    }
+}
+
+static int
+open_management(struct bridges *bridges, struct bridge *bridge, struct errmsg *err)
+{
+    if (!bridges->env.rundir) {
+        return 0;
+    }
+    char target[256];
+    snprintf(target, sizeof target, "punix:%s/%s.mgmt", bridges->env.rundir, bridge->name);
+    return agent_add_management(bridge->agent, target, err);
+}
+
+static struct bridge *
+bridge_create(struct bridges *bridges, const struct config_bridge *config, struct errmsg *err)
+{
+    struct bridge *bridge = calloc(1, sizeof *bridge);
+    if (!bridge) {
+        errmsg_set(err, "no memory");
+        return NULL;
+    }
+    memcpy(bridge->name, config->name, sizeof bridge->name);
+    bridge->agent = agent_new(bridges->env.base, bridges->env.dp, bridge->name, &config->datapath,
+                              bridges->env.local_kind, &config->agent, err);
+    if (!bridge->agent || open_management(bridges, bridge, err)) {
+        agent_free(bridge->agent);
+        free(bridge);
+        return NULL;
+    }
+    struct bridge **last = &bridges->first;
+    while (*last) {
+        last = &(*last)->next;
+    }
+    *last = bridge;
+    return bridge;
+}
+
+/* What goes, goes first: a device may move from one bridge to another. */
+static void
+apply_removals(struct apply *apply, const struct config *old, const struct config *new)
+{
+    for (size_t i = 0; i < old->n_bridges; i++) {
+        const struct config_bridge *before = &old->bridges[i];
+        const struct config_bridge *after = config_find_bridge(new, before->name);
+        struct bridge *bridge = find(apply->bridges, before->name);
+        if (bridge && !after) {
+            bridge_remove(apply->bridges, bridge);
+        } else if (bridge) {
+            remove_ports(apply, bridge, before, after);
+            remove_targets(bridge, before, after);
+        }
+    }
+    /* Devices and sockets are given back after the grace period; see bridge_add_port(). */
+    epoch_drain();
+}
+
+unsigned
+bridges_apply(struct bridges *bridges, const struct config *old, struct config *new,
+              struct errmsg *err)
+{
+    struct apply apply = { .bridges = bridges, .starting = !old, .first_error = err };
+    if (old) {
+        apply_removals(&apply, old, new);
+    }
+    for (size_t i = 0; i < new->n_bridges;) {
+        struct config_bridge *want = &new->bridges[i];
+        const struct config_bridge *before = old ? config_find_bridge(old, want->name) : NULL;
+        struct bridge *bridge = find(bridges, want->name);
+        struct errmsg why;
+        if (bridge && before) {
+            change_settings(bridge, before, want);
+        } else {
+            bridge = bridge_create(bridges, want, &why);
+        }
+        if (!bridge) {
+            fail(&apply, &why, "bridge %s", want->name);
+            config_drop_bridge(new, i);
+            continue;
+        }
+        add_ports(&apply, bridge, before, want);
+        add_targets(&apply, bridge, before, want);
+        i++;
+    }
+    return apply.n_failed;
+}

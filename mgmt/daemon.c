@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mgmt/daemon.h"
+
+#include <config.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "mgmt/bridges.h"
+#include "mgmt/control.h"
+#include "mgmt/detach.h"
+#include "mgmt/notify.h"
+#include "mgmt/options.h"
+#include "mgmt/pidfile.h"
+#include "mgmt/privileges.h"
+#include "mgmt/reload.h"
+
+LOG_MODULE(daemon);
+
+struct daemon {
+    struct reload reload;          /* the configuration, and how it is read again */
+    struct event_base *base;
+    struct detach *detach;
+    struct pidfile *pidfile;
+    struct control_socket *socket;
+    struct control *control;
+    struct dp *dp;
+    struct bridges *bridges;
+    struct event *signals[3];
+};
+
+/* --- starting ---------------------------------------------------------------------- */
+
+/* Says why it ends, where a person or a log will see it. */
+static int
+give_up(int status, const struct errmsg *err)
+{
+    fprintf(stderr, "turnoutd: %s\n", err->text);
+    return status;
+}
+
+static int
+status_of(int error)
+{
+    return error == -EALREADY ? DAEMON_RUNNING : DAEMON_FAILED;
+}
+
+static int
+make_rundir(const char *path, struct errmsg *err)
+{
+    struct stat info;
+    if (mkdir(path, 0755) && errno != EEXIST) {
+        errmsg_set(err, "can't make the directory %s: %s", path, strerror(errno));
+        return -EIO;
+    }
+    if (stat(path, &info) || !S_ISDIR(info.st_mode)) {
+        errmsg_set(err, "%s is not a directory", path);
+        return -ENOTDIR;
+    }
+    return 0;
+}
+
+/* What needs more rights than are kept, and what proves that we are the only one. */
+static int
+open_privileged(struct daemon *daemon, struct errmsg *err)
+{
+    const struct config *config = daemon->reload.config;
+    int error = 0;
+    if (config->pidfile) {
+        error = pidfile_take(config->pidfile, &daemon->pidfile, err);
+    }
+    if (!error) {
+        error = make_rundir(config->rundir, err);
+    }
+    if (!error) {
+        error = control_socket_open(config->control, config->control_group, &daemon->socket, err);
+    }
+    return error ? error : privileges_drop(err);
+}
+
+static int
+start_switching(struct daemon *daemon, struct errmsg *err)
+{
+    struct config *config = daemon->reload.config;
+    const struct dp_config dp_config = {
+        .cpus = config->cpus,
+        .cache_entries = config->cache_entries,
+        .threads = true,
+    };
+    daemon->dp = dp_new(daemon->base, &dp_config, err);
+    if (!daemon->dp) {
+        return -EIO;
+    }
+    const struct bridges_env env = {
+        .base = daemon->base,
+        .dp = daemon->dp,
+        .rundir = config->rundir,
+        .local_kind = PKTIO_TAP,
+        .port_kind = PKTIO_AFPACKET,
+    };
+    daemon->bridges = bridges_new(&env);
+    if (!daemon->bridges) {
+        errmsg_set(err, "no memory");
+        return -ENOMEM;
+    }
+    daemon->reload.bridges = daemon->bridges;
+    return bridges_apply(daemon->bridges, NULL, config, err) ? -EIO : 0;
+}
+
+static int
+start_control(struct daemon *daemon, struct errmsg *err)
+{
+    const struct method_env env = { .bridges = daemon->bridges, .started_ms = clock_ms() };
+    daemon->control = control_new(daemon->base, daemon->socket, &env, err);
+    return daemon->control ? 0 : -ENOMEM;
+}
+
+static void
+on_end(evutil_socket_t number, short what, void *aux)
+{
+    (void) what;
+    struct daemon *daemon = aux;
+    log_info("ending on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    event_base_loopbreak(daemon->base);
+}
+
+static void
+on_hangup(evutil_socket_t number, short what, void *aux)
+{
+    (void) number;
+    (void) what;
+    struct daemon *daemon = aux;
+    reload_now(&daemon->reload);
+}
+
+static int
+catch_signals(struct daemon *daemon, struct errmsg *err)
+{
+    static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < 3; i++) {
+        event_callback_fn callback = numbers[i] == SIGHUP ? on_hangup : on_end;
+        daemon->signals[i] = evsignal_new(daemon->base, numbers[i], callback, daemon);
+        if (!daemon->signals[i] || event_add(daemon->signals[i], NULL)) {
+            errmsg_set(err, "can't catch signals");
+            return -EIO;
+        }
+    }
+    return 0;
+}
+
+static int
+start(struct daemon *daemon, struct errmsg *err)
+{
+    daemon->base = event_base_new();
+    if (!daemon->base) {
+        errmsg_set(err, "can't make the event loop");
+        return -EIO;
+    }
+    int error = open_privileged(daemon, err);
+    /* Signals before threads: those inherit what is ignored and caught. */
+    error = error ? error : catch_signals(daemon, err);
+    error = error ? error : start_switching(daemon, err);
+    return error ? error : start_control(daemon, err);
+}
+
+/* --- ending ------------------------------------------------------------------------ */
+
+/* In the reverse order; what start() did not get to is NULL. */
+static void
+stop(struct daemon *daemon)
+{
+    control_free(daemon->control);
+    bridges_free(daemon->bridges);
+    dp_free(daemon->dp);
+    for (int i = 0; i < 3; i++) {
+        if (daemon->signals[i]) {
+            event_free(daemon->signals[i]);
+        }
+    }
+    control_socket_close(daemon->socket);
+    pidfile_release(daemon->pidfile);
+    if (daemon->base) {
+        event_base_free(daemon->base);
+    }
+}
+
+/* --- running ----------------------------------------------------------------------- */
+
+/* In the background there is no stderr, so unless told otherwise the log goes to syslog
+ * from here on; until now a person has seen it. */
+static void
+become_ready(struct daemon *daemon)
+{
+    struct config *config = daemon->reload.config;
+    if (config->detach && !config->log_to) {
+        log_set_target("syslog", NULL);
+    }
+    log_info("ready: turnoutd %s, %zu bridge%s", PACKAGE_VERSION, config->n_bridges,
+             config->n_bridges == 1 ? "" : "s");
+    notify_ready();
+    notify_status("Switching, %zu bridge%s", config->n_bridges,
+                  config->n_bridges == 1 ? "" : "s");
+    detach_tell(daemon->detach, DAEMON_OK);
+    daemon->detach = NULL;
+}
+
+static int
+run(struct daemon *daemon)
+{
+    struct errmsg err = { "" };
+    int error = start(daemon, &err);
+    if (error) {
+        give_up(status_of(error), &err);
+        stop(daemon);
+        detach_tell(daemon->detach, status_of(error));
+        return status_of(error);
+    }
+    become_ready(daemon);
+    event_base_dispatch(daemon->base);
+    notify_stopping();
+    stop(daemon);
+    log_info("ended");
+    return DAEMON_OK;
+}
+
+/* What needs no daemon. True, and the status, if that was all. */
+static bool
+answer_request(enum config_request request, int *status)
+{
+    *status = DAEMON_OK;
+    switch (request) {
+    case CONFIG_HELP:
+        options_help(stdout, 80);
+        return true;
+    case CONFIG_VERSION:
+        printf("turnoutd %s\n", PACKAGE_VERSION);
+        return true;
+    case CONFIG_CHECK:
+        puts("turnoutd: the configuration is valid");
+        return true;
+    case CONFIG_RUN:
+        break;
+    }
+    return false;
+}
+
+int
+daemon_main(int argc, char *argv[])
+{
+    struct errmsg err = { "" };
+    char base_dir[PATH_MAX];
+    struct daemon daemon = { .reload = { .argc = argc, .argv = argv, .base_dir = base_dir } };
+    if (!getcwd(base_dir, sizeof base_dir)) {
+        strcpy(base_dir, "/");
+    }
+    enum config_request request;
+    if (config_parse(argc, argv, base_dir, &daemon.reload.config, &request, &err)) {
+        give_up(DAEMON_USAGE, &err);
+        fputs("Try 'turnoutd --help'.\n", stderr);
+        return DAEMON_USAGE;
+    }
+    int status;
+    if (!answer_request(request, &status)) {
+        if (daemon.reload.config->log_to && log_set_target(daemon.reload.config->log_to, &err)) {
+            status = give_up(DAEMON_FAILED, &err);
+        } else if (daemon.reload.config->detach && detach_start(&daemon.detach, &err)) {
+            status = give_up(DAEMON_FAILED, &err);
+        } else {
+            status = run(&daemon);
+        }
+    }
+    config_free(daemon.reload.config);
+    return status;
+}

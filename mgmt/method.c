@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mgmt/method.h"
+
+#include <string.h>
+
+const struct method methods[] = {
+    { "version", method_version },
+    { "show", method_show },
+    { "ports", method_ports },
+    { "add-port", method_add_port },
+    { "del-port", method_del_port },
+    { "flows", method_flows },
+    { "cache", method_cache },
+    { "fdb", method_fdb },
+    { "controllers", method_controllers },
+    { "counters", method_counters },
+    { "trace", method_trace },
+    { "log-level", method_log_level },
+};
+const size_t n_methods = sizeof methods / sizeof methods[0];
+
+const struct method *
+method_find(const char *name)
+{
+    for (size_t i = 0; i < n_methods; i++) {
+        if (!strcmp(methods[i].name, name)) {
+            return &methods[i];
+        }
+    }
+    return NULL;
+}
+
+enum rpc_code
+method_unpack(json_t *params, struct errmsg *err, const char *format, ...)
+{
+    json_t *empty = params ? NULL : json_object();
+    json_error_t why;
+    va_list args;
+    va_start(args, format);
+    int error = json_vunpack_ex(params ? params : empty, &why, 0, format, args);
+    va_end(args);
+    json_decref(empty);
+    if (error) {
+        errmsg_set(err, "params: %s", why.text);
+        return RPC_INVALID_PARAMS;
+    }
+    return RPC_OK;
+}
+
+struct bridge *
+method_bridge(const struct method_env *env, const char *name, enum rpc_code *code,
+              struct errmsg *err)
+{
+    struct bridge *bridge = bridges_find(env->bridges, name, err);
+    *code = bridge ? RPC_OK : RPC_FAILED;
+    return bridge;
+}
+
+json_t *
+method_counter(uint64_t value)
+{
+    return value == UINT64_MAX ? json_null() : json_integer((json_int_t) value);
+}
+
+json_t *
+method_take_text(struct strbuf *text)
+{
+    json_t *value = text->failed ? NULL : json_string(text->text ? text->text : "");
+    strbuf_fini(text);
+    return value;
+}
+
+enum rpc_code
+page_init(struct page *page, json_int_t cursor, json_int_t limit, struct errmsg *err)
+{
+    if (cursor < 0 || limit < 1 || limit > PAGE_LIMIT_MAX) {
+        errmsg_set(err, "params: cursor is 0 or more, limit is from 1 to %d", PAGE_LIMIT_MAX);
+        return RPC_INVALID_PARAMS;
+    }
+    *page = (struct page) { .rows = json_array(), .cursor = cursor, .limit = limit };
+    return RPC_OK;
+}
+
+enum page_step
+page_step(struct page *page)
+{
+    if (page->seen < page->cursor) {
+        page->seen++;
+        return PAGE_SKIP;
+    }
+    if (page->seen - page->cursor >= page->limit || page->bytes >= PAGE_MAX_BYTES) {
+        page->more = true;
+        return PAGE_STOP;
+    }
+    page->seen++;
+    return PAGE_TAKE;
+}
+
+void
+page_append(struct page *page, json_t *row, size_t bytes)
+{
+    json_array_append_new(page->rows, row);
+    page->bytes += bytes;
+}
+
+json_t *
+page_result(struct page *page, const char *name, const struct bridge *bridge)
+{
+    json_t *next = page->more ? json_integer(page->seen) : json_null();
+    return json_pack("{s:s, s:o, s:o}", "bridge", bridge->name, name, page->rows, "next", next);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The methods of the control socket: what each does, over plain JSON values.
+ *
+ * A method gets the request's params (an object, or NULL) and makes a result. It runs in
+ * the control thread and must be short: lists come in pages, see struct page. */
+#ifndef MGMT_METHOD_H
+#define MGMT_METHOD_H 1
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "lib/errmsg.h"
+#include "lib/flow_text.h"
+#include "mgmt/bridges.h"
+#include "mgmt/rpc.h"
+
+enum { CONTROL_PROTOCOL_VERSION = 1 };
+
+struct method_env {
+    struct bridges *bridges;
+    uint64_t started_ms;           /* clock_ms() when the daemon became ready */
+};
+
+/* RPC_OK and *result, a new reference (NULL stands for "no memory"); or another code and
+ * *err. 'params' is borrowed. */
+typedef enum rpc_code method_fn(const struct method_env *, json_t *params, json_t **result,
+                                struct errmsg *err);
+
+struct method {
+    const char *name;
+    method_fn *call;
+};
+
+extern const struct method methods[];
+extern const size_t n_methods;
+const struct method *method_find(const char *name);
+
+method_fn method_version, method_show, method_ports, method_add_port, method_del_port;
+method_fn method_flows, method_cache, method_fdb, method_controllers, method_counters;
+method_fn method_trace, method_log_level;
+
+/* --- what the methods share ---------------------------------------------------- */
+
+/* Unpacks 'params' (NULL: empty) by a format of json_unpack() whose last letter is '!':
+ * what is not named there is refused. RPC_OK or RPC_INVALID_PARAMS. */
+enum rpc_code method_unpack(json_t *params, struct errmsg *err, const char *format, ...);
+
+/* The bridge called 'name', or the only one. NULL, *code RPC_FAILED and *err if there is
+ * none. */
+struct bridge *method_bridge(const struct method_env *, const char *name, enum rpc_code *code,
+                             struct errmsg *err);
+
+/* A counter; null for UINT64_MAX, "can't tell". */
+json_t *method_counter(uint64_t);
+/* Takes the string that 'text' has grown to and frees it; NULL if it failed. */
+json_t *method_take_text(struct strbuf *text);
+
+/* A page of a list: rows 'cursor' .. 'cursor' + 'limit' - 1 in the order of the table, as
+ * it is now. When the table changes between two pages a row may be missed or come twice.
+ * A page ends early when it is long. */
+enum { PAGE_LIMIT_DEFAULT = 1000, PAGE_LIMIT_MAX = 10000, PAGE_MAX_BYTES = 2 << 20 };
+
+struct page {
+    json_t *rows;
+    json_int_t cursor, limit;
+    json_int_t seen;               /* rows walked over so far */
+    size_t bytes;                  /* of text in the rows, about */
+    bool more;
+};
+
+/* RPC_OK or RPC_INVALID_PARAMS. */
+enum rpc_code page_init(struct page *, json_int_t cursor, json_int_t limit, struct errmsg *err);
+/* At each row: PAGE_SKIP (before the page), PAGE_TAKE (append it), or PAGE_STOP: the page
+ * is full, go no further. */
+enum page_step { PAGE_SKIP, PAGE_TAKE, PAGE_STOP };
+enum page_step page_step(struct page *);
+/* Appends a row (NULL: no memory) whose texts are about 'bytes' long. */
+void page_append(struct page *, json_t *row, size_t bytes);
+/* {NAME: rows, "next": cursor of the next page or null}. */
+json_t *page_result(struct page *, const char *name, const struct bridge *);
+
+#endif /* mgmt/method.h */

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MGMT_METHOD_PORTS_H
+#define MGMT_METHOD_PORTS_H 1
+
+#include <jansson.h>
+
+#include "turnout/port.h"
+
+/* Number, name, address, link, configuration and speed; without counters. NULL without
+ * memory. */
+json_t *port_to_json(const struct port_info *);
+
+#endif /* mgmt/method_ports.h */

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The summaries: the daemon, its bridges, their controllers, the event counters, the log. */
+#include <config.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/counters.h"
+#include "lib/log.h"
+#include "mgmt/method.h"
+#include "mgmt/method_ports.h"
+
+enum rpc_code
+method_version(const struct method_env *env, json_t *params, json_t **result, struct errmsg *err)
+{
+    enum rpc_code code = method_unpack(params, err, "{!}");
+    if (!code) {
+        *result = json_pack("{s:s, s:i, s:I, s:I}", "version", PACKAGE_VERSION,
+                            "protocol", CONTROL_PROTOCOL_VERSION, "pid", (json_int_t) getpid(),
+                            "uptime_s", (json_int_t) (clock_ms() - env->started_ms) / 1000);
+    }
+    return code;
+}
+
+static bool
+append_port(const struct port_info *info, void *ports)
+{
+    json_array_append_new(ports, port_to_json(info));
+    return true;
+}
+
+static bool
+count_connected(const struct agent_connection_info *info, void *aux)
+{
+    int *n = aux;
+    *n += !info->listener && !info->management && !strcmp(info->state, "active");
+    return true;
+}
+
+static const char *
+miss_mode_name(enum dp_miss_mode mode)
+{
+    switch (mode) {
+    case DP_MISS_CONTROLLER:
+        return "controller";
+    case DP_MISS_NORMAL:
+        return "normal";
+    case DP_MISS_DROP:
+        return "drop";
+    }
+    return "?";
+}
+
+static json_t *
+bridge_to_json(const struct bridge *bridge)
+{
+    struct dp_bridge *dp_bridge = agent_bridge(bridge->agent);
+    struct dp_bridge_stats stats;
+    struct flow_table *flows = agent_flows(bridge->agent);
+    dp_bridge_get_stats(dp_bridge, &stats);
+    json_t *ports = json_array();
+    dp_port_for_each(dp_bridge, append_port, ports);
+    int n_connected = 0;
+    agent_for_each_connection(bridge->agent, count_connected, &n_connected);
+    char id[17];
+    snprintf(id, sizeof id, "%016llx", (unsigned long long) agent_datapath_id(bridge->agent));
+    return json_pack(
+        "{s:s, s:s, s:s, s:i, s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:o}",
+        "name", bridge->name, "datapath_id", id,
+        "table_miss", miss_mode_name(dp_bridge_miss_mode(dp_bridge)),
+        "controllers_connected", n_connected,
+        "flows", "count", (json_int_t) flow_table_count(flows),
+        "max", (json_int_t) flow_table_max(flows),
+        "lookups", "hit", (json_int_t) stats.hits, "missed", (json_int_t) stats.misses,
+        "lost", (json_int_t) stats.lost,
+        "cache", "entries", (json_int_t) stats.cache.entries,
+        "capacity", (json_int_t) stats.cache.capacity,
+        "evictions", (json_int_t) stats.cache.evictions,
+        "ports", ports);
+}
+
+enum rpc_code
+method_show(const struct method_env *env, json_t *params, json_t **result, struct errmsg *err)
+{
+    const char *name = NULL;
+    enum rpc_code code = method_unpack(params, err, "{s?s !}", "bridge", &name);
+    if (code || (name && !method_bridge(env, name, &code, err))) {
+        return code;
+    }
+    json_t *list = json_array();
+    for (struct bridge *b = bridges_first(env->bridges); b; b = b->next) {
+        if (!name || !strcmp(name, b->name)) {
+            json_array_append_new(list, bridge_to_json(b));
+        }
+    }
+    *result = json_pack("{s:o}", "bridges", list);
+    return RPC_OK;
+}
+
+static bool
+append_connection(const struct agent_connection_info *info, void *list)
+{
+    json_t *row = json_pack(
+        "{s:o, s:o, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+        "target", rpc_string(info->target), "peer", rpc_string(info->peer),
+        "state", info->state, "listener", info->listener, "management", info->management,
+        "since_s", (json_int_t) (clock_ms() - info->since_ms) / 1000,
+        "messages_in", (json_int_t) info->messages_in,
+        "messages_out", (json_int_t) info->messages_out,
+        "errors_sent", (json_int_t) info->errors_sent, "dropped", (json_int_t) info->dropped,
+        "queued_bytes", (json_int_t) info->queued_bytes,
+        "last_error", rpc_string(info->last_error));
+    json_array_append_new(list, row);
+    return true;
+}
+
+enum rpc_code
+method_controllers(const struct method_env *env, json_t *params, json_t **result,
+                   struct errmsg *err)
+{
+    const char *name = NULL;
+    enum rpc_code code = method_unpack(params, err, "{s?s !}", "bridge", &name);
+    if (code || (name && !method_bridge(env, name, &code, err))) {
+        return code;
+    }
+    json_t *bridges = json_array();
+    for (struct bridge *b = bridges_first(env->bridges); b; b = b->next) {
+        if (!name || !strcmp(name, b->name)) {
+            json_t *list = json_array();
+            agent_for_each_connection(b->agent, append_connection, list);
+            json_array_append_new(bridges, json_pack("{s:s, s:o}", "name", b->name,
+                                                     "connections", list));
+        }
+    }
+    *result = json_pack("{s:o}", "bridges", bridges);
+    return RPC_OK;
+}
+
+enum rpc_code
+method_counters(const struct method_env *env, json_t *params, json_t **result, struct errmsg *err)
+{
+    (void) env;
+    enum rpc_code code = method_unpack(params, err, "{!}");
+    if (code) {
+        return code;
+    }
+    json_t *list = json_array();
+    for (int i = 0; i < N_COUNTERS; i++) {
+        json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", counter_name(i),
+                                              "value", (json_int_t) counter_read(i),
+                                              "help", counter_help(i)));
+    }
+    *result = json_pack("{s:o}", "counters", list);
+    return RPC_OK;
+}
+
+enum rpc_code
+method_log_level(const struct method_env *env, json_t *params, json_t **result,
+                 struct errmsg *err)
+{
+    (void) env;
+    const char *spec;
+    enum rpc_code code = method_unpack(params, err, "{s:s !}", "level", &spec);
+    if (code) {
+        return code;
+    }
+    if (log_set_level(spec, err)) {
+        return RPC_INVALID_PARAMS;
+    }
+    *result = json_pack("{s:s}", "level", spec);
+    return RPC_OK;
+}

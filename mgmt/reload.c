@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mgmt/reload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/counters.h"
+#include "lib/log.h"
+#include "mgmt/notify.h"
+#include "mgmt/options.h"
+
+LOG_MODULE(daemon);
+
+static bool
+equal(const char *a, const char *b)
+{
+    return a == b || (a && b && !strcmp(a, b));
+}
+
+/* Says that 'name' stays as it was, and puts it back. */
+static void
+keep_text(const char *name, char **new, const char *old)
+{
+    if (equal(*new, old)) {
+        return;
+    }
+    log_warn("%s can't change while turnoutd runs: it stays %s; restart for %s", name,
+             old ? old : "unset", *new ? *new : "none");
+    free(*new);
+    *new = old ? config_strdup(old) : NULL;
+}
+
+static void
+keep_what_cannot_change(const struct config *old, struct config *new)
+{
+    keep_text("rundir", &new->rundir, old->rundir);
+    keep_text("control", &new->control, old->control);
+    keep_text("control-group", &new->control_group, old->control_group);
+    keep_text("cpu", &new->cpus, old->cpus);
+    keep_text("pidfile", &new->pidfile, old->pidfile);
+    if (new->cache_entries != old->cache_entries) {
+        log_warn("cache-entries can't change while turnoutd runs: it stays %u; restart for %u",
+                 old->cache_entries, new->cache_entries);
+        new->cache_entries = old->cache_entries;
+    }
+    if (new->detach != old->detach) {
+        log_warn("detach can't change while turnoutd runs");
+        new->detach = old->detach;
+    }
+}
+
+static void
+apply_log_levels(const struct config *config)
+{
+    log_set_level("info", NULL);
+    for (size_t i = 0; i < config->n_log_levels; i++) {
+        log_set_level(config->log_levels[i], NULL);
+    }
+}
+
+static const char *
+log_target(const struct config *config)
+{
+    return config->log_to ? config->log_to : config->detach ? "syslog" : "stderr";
+}
+
+static void
+apply_log(const struct config *old, struct config *new)
+{
+    struct errmsg err;
+    apply_log_levels(new);
+    if (!strcmp(log_target(old), log_target(new))) {
+        return;
+    }
+    if (log_set_target(log_target(new), &err)) {
+        log_error("log-to: %s; the log stays where it is", err.text);
+        free(new->log_to);
+        new->log_to = old->log_to ? config_strdup(old->log_to) : NULL;
+    }
+}
+
+static void
+apply_config(struct reload *reload, struct config *new)
+{
+    struct config *old = reload->config;
+    struct errmsg err;
+    keep_what_cannot_change(old, new);
+    apply_log(old, new);
+    unsigned n_failed = bridges_apply(reload->bridges, old, new, &err);
+    counter_add(COUNTER_config_partial, n_failed);
+    reload->config = new;
+    config_free(old);
+    if (n_failed) {
+        log_warn("configuration applied, but for %u thing%s", n_failed, n_failed == 1 ? "" : "s");
+    } else {
+        log_info("configuration applied");
+    }
+}
+
+void
+reload_now(struct reload *reload)
+{
+    struct config *new;
+    enum config_request request;
+    struct errmsg err;
+    notify_reloading();
+    if (log_reopen(&err)) {
+        log_error("the log file can't be opened again: %s; the old one is used", err.text);
+    }
+    if (config_parse(reload->argc, reload->argv, reload->base_dir, &new, &request, &err)) {
+        counter_inc(COUNTER_config_refused);
+        apply_log_levels(reload->config);
+        log_error("the configuration is refused, nothing changes: %s", err.text);
+    } else {
+        apply_config(reload, new);
+    }
+    notify_ready();
+}

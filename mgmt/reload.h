@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading the configuration again while the daemon runs. */
+#ifndef MGMT_RELOAD_H
+#define MGMT_RELOAD_H 1
+
+#include "mgmt/bridges.h"
+#include "mgmt/config.h"
+
+struct reload {
+    int argc;
+    char **argv;                   /* as the daemon was started */
+    const char *base_dir;          /* its working directory then */
+    struct config *config;         /* what is in force; owned by the daemon */
+    struct bridges *bridges;
+};
+
+/* Opens the log file again, reads the configuration, and applies what is different. A
+ * configuration with an error changes nothing. What can't change while the daemon runs is
+ * named in the log and stays. */
+void reload_now(struct reload *);
+
+#endif /* mgmt/reload.h */

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a traced packet goes: the same decisions as sw-datapath/forward.c, without doing
+ * anything. */
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/flow_text.h"
+#include "mgmt/key_text.h"
+#include "mgmt/rpc.h"
+#include "mgmt/trace.h"
+
+/* Frames that spanning tree speaks by. */
+static const uint8_t stp_addr[6] = { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x00 };
+
+/* Addresses that a bridge does not forward (IEEE 802.1D, table 7-10). */
+static bool
+is_reserved(const uint8_t addr[6])
+{
+    return !memcmp(addr, stp_addr, 5) && addr[5] <= 0x0f;
+}
+
+static void
+append_output(struct trace *trace, uint16_t port, const char *name)
+{
+    struct strbuf text = { 0 };
+    struct flow_match match;
+    key_to_match(&trace->key, &match);
+    flow_match_print(&text, &match, NULL);
+    json_array_append_new(trace->outputs,
+                          json_pack("{s:i, s:o, s:o}", "port", (int) port,
+                                    "name", rpc_string(name),
+                                    "packet", rpc_string(text.text ? text.text : "")));
+    strbuf_fini(&text);
+    trace->n_sent++;
+}
+
+/* Why the port sends nothing, or NULL. */
+static const char *
+why_silent(const struct port_info *info)
+{
+    if (info->config & PORT_CONFIG_DOWN) {
+        return "it is configured down";
+    }
+    if (info->config & PORT_CONFIG_NO_FWD) {
+        return "it is configured no-forward";
+    }
+    return info->state & PORT_STATE_LINK_DOWN ? "its link is down" : NULL;
+}
+
+static void
+send_to(struct trace *trace, const struct port_info *info)
+{
+    const char *why = why_silent(info);
+    if (why) {
+        trace_drop(trace, "not sent by port %u (%s): %s", info->port_no, info->name, why);
+    } else {
+        trace_step(trace, "output", "sent by port %u (%s)", info->port_no, info->name);
+        append_output(trace, info->port_no, info->name);
+    }
+}
+
+struct flood {
+    struct trace *trace;
+    bool all;                  /* NO_FLOOD ports too */
+};
+
+static bool
+flood_to(const struct port_info *info, void *aux)
+{
+    const struct flood *to = aux;
+    if (info->port_no == to->trace->key.in_port) {
+        return true;
+    }
+    if (!to->all && info->config & PORT_CONFIG_NO_FLOOD) {
+        trace_step(to->trace, "output", "not sent by port %u (%s): it is configured no-flood",
+                   info->port_no, info->name);
+    } else {
+        send_to(to->trace, info);
+    }
+    return true;
+}
+
+static void
+flood(struct trace *trace, bool all)
+{
+    struct flood aux = { trace, all };
+    unsigned before = trace->n_sent;
+    dp_port_for_each(trace->dp, flood_to, &aux);
+    if (trace->n_sent == before) {
+        trace_drop(trace, "there is no other port that it could leave by");
+    }
+}
+
+/* What NORMAL would learn from the packet. */
+static void
+step_learning(struct trace *trace, uint16_t vid)
+{
+    const uint8_t *a = trace->key.dl_src;
+    struct port_info info;
+    if (a[0] & 1 || !dp_port_get(trace->dp, trace->key.in_port, &info)) {
+        return;
+    }
+    uint16_t known = fdb_lookup(dp_bridge_fdb(trace->dp), a, vid, clock_ms());
+    const char *what = !known ? "would learn that" : known == info.port_no ? "knows that"
+                                                                          : "would move:";
+    trace_step(trace, "learn", "%s %02x:%02x:%02x:%02x:%02x:%02x, VLAN %u, is behind port %u",
+               what, a[0], a[1], a[2], a[3], a[4], a[5], vid, info.port_no);
+}
+
+void
+trace_normal(struct trace *trace)
+{
+    const uint8_t *dst = trace->key.dl_dst;
+    if (is_reserved(dst)) {
+        trace_drop(trace, "the destination is reserved by IEEE 802.1D: bridges do not forward it");
+        return;
+    }
+    uint16_t vid = be16_to_host(trace->key.vlan_tci) & FLOW_VLAN_VID_MASK;
+    step_learning(trace, vid);
+    uint16_t port = dst[0] & 1 ? 0 : fdb_lookup(dp_bridge_fdb(trace->dp), dst, vid, clock_ms());
+    struct port_info info;
+    if (!port || !dp_port_get(trace->dp, port, &info)) {
+        trace_step(trace, "normal", dst[0] & 1 ? "group address: flooded"
+                                               : "the destination is not known: flooded");
+        flood(trace, false);
+    } else if (port == trace->key.in_port) {
+        trace_drop(trace, "the destination is behind the port that it came in by, %u (%s)", port,
+                   info.name);
+    } else {
+        trace_step(trace, "normal", "the destination is behind port %u (%s)", port, info.name);
+        send_to(trace, &info);
+    }
+}
+
+static void
+to_number(struct trace *trace, uint16_t port)
+{
+    struct port_info info;
+    if (port == trace->key.in_port) {
+        trace_drop(trace, "not sent by port %u: it came in by that, and only in_port sends it "
+                   "back", port);
+    } else if (dp_port_get(trace->dp, port, &info)) {
+        send_to(trace, &info);
+    } else {
+        trace_drop(trace, "there is no port %u", port);
+    }
+}
+
+static void
+to_ingress(struct trace *trace)
+{
+    struct port_info info;
+    if (dp_port_get(trace->dp, trace->key.in_port, &info)) {
+        send_to(trace, &info);
+    } else {
+        trace_drop(trace, "it came in by no port");
+    }
+}
+
+static void
+to_controller(struct trace *trace, const char *why)
+{
+    trace_step(trace, "output", "%s", why);
+    append_output(trace, PORT_CONTROLLER, "controller");
+}
+
+void
+trace_output(struct trace *trace, uint16_t port, uint16_t max_len)
+{
+    char text[80];
+    switch (port) {
+    case PORT_IN_PORT:
+        to_ingress(trace);
+        break;
+    case PORT_TABLE:
+        trace_drop(trace, "table has a meaning in a PACKET_OUT only");
+        break;
+    case PORT_NORMAL:
+        trace_normal(trace);
+        break;
+    case PORT_FLOOD:
+        flood(trace, false);
+        break;
+    case PORT_ALL:
+        flood(trace, true);
+        break;
+    case PORT_CONTROLLER:
+        snprintf(text, sizeof text, "to the controllers, the first %u bytes", max_len);
+        to_controller(trace, text);
+        break;
+    default:
+        to_number(trace, port);
+        break;
+    }
+}
+
+void
+trace_ingress(struct trace *trace)
+{
+    struct port_info info;
+    uint16_t port = trace->key.in_port;
+    if (!dp_port_get(trace->dp, port, &info)) {
+        /* Packets of a controller come in like this. */
+        trace_step(trace, "ingress", "comes in by port %u, which does not exist", port);
+        trace->admitted = true;
+        return;
+    }
+    trace_step(trace, "ingress", "comes in by port %u (%s)", port, info.name);
+    bool stp = !memcmp(trace->key.dl_dst, stp_addr, sizeof stp_addr);
+    if (info.config & PORT_CONFIG_DOWN) {
+        trace_drop(trace, "port %u is configured down", port);
+    } else if (info.config & (stp ? PORT_CONFIG_NO_RECV_STP : PORT_CONFIG_NO_RECV)) {
+        trace_drop(trace, "port %u is configured %s", port, stp ? "no-receive-stp" : "no-receive");
+    } else {
+        trace->admitted = true;
+    }
+}
+
+void
+trace_miss(struct trace *trace)
+{
+    struct port_info info;
+    trace_step(trace, "miss", "no flow matches");
+    switch (dp_bridge_miss_mode(trace->dp)) {
+    case DP_MISS_NORMAL:
+        trace_step(trace, "miss", "standalone: as the learning switch does");
+        trace_normal(trace);
+        break;
+    case DP_MISS_DROP:
+        trace_drop(trace, "no controller is connected, and the fail mode is secure");
+        break;
+    case DP_MISS_CONTROLLER:
+        if (dp_port_get(trace->dp, trace->key.in_port, &info)
+            && info.config & PORT_CONFIG_NO_PACKET_IN) {
+            trace_drop(trace, "port %u is configured no-packet-in", info.port_no);
+        } else {
+            to_controller(trace, "to the controllers, as a table miss");
+        }
+        break;
+    }
+}
