@@ -6,6 +6,7 @@
 #include "lib/clock.h"
 #include "lib/counters.h"
 #include "ofagent/agent_private.h"
+#include "sw-datapath/checksum.h"
 
 /* --- packets to run ------------------------------------------------------------------ */
 
@@ -146,21 +147,6 @@ may_receive(struct session *s)
     return false;
 }
 
-/* The Internet checksum of 'size' bytes. */
-static uint16_t
-checksum(const uint8_t *p, size_t size)
-{
-    uint64_t sum = 0;
-    for (; size > 1; p += 2, size -= 2) {
-        sum += (uint32_t) p[0] << 8 | p[1];
-    }
-    sum += size ? (uint32_t) p[0] << 8 : 0;
-    while (sum >> 16) {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    return (uint16_t) ~sum;
-}
-
 /* The frame's bytes as they would be on the wire: a checksum that its sender left to the
  * device is completed, in a copy. A controller may send it back as data, and then nobody
  * would know that something is missing. */
@@ -175,10 +161,12 @@ wire_bytes(struct agent *agent, const struct packet *packet)
     }
     uint8_t *copy = agent->upcall;
     memcpy(copy, packet->data, packet->size);
-    uint16_t sum = checksum(copy + o->csum_start, packet->size - o->csum_start);
-    sum = sum ? sum : 0xffff;
-    copy[at] = (uint8_t) (sum >> 8);
-    copy[at + 1] = (uint8_t) sum;
+    struct be16 sum = checksum_finish(checksum_add(0, copy + o->csum_start,
+                                                   packet->size - o->csum_start));
+    if (!sum.raw) {
+        sum = be16_from_host(0xffff);   /* UDP: 0 would say that there is none */
+    }
+    memcpy(copy + at, &sum, sizeof sum);
     return copy;
 }
 

@@ -107,6 +107,6 @@ struct conn_info {
     uint32_t queued_bytes;
 };
 void conn_get_info(const struct conn *, struct conn_info *);
-static_assert(CONN_INPUT_MAX > OFP_MAX_SIZE, "a whole message must fit");
+static_assert((int) CONN_INPUT_MAX > (int) OFP_MAX_SIZE, "a whole message must fit");
 
 #endif /* ofagent/conn.h */

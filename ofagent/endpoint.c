@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Targets: controllers that we connect to, and sockets that we listen on. */
+#include "config.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/tcp.h>

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_WIRE_EXERCISE_H
+#define TESTS_WIRE_EXERCISE_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ofagent/ofp.h"
+
+/* Runs every decoder on the 'size' bytes, which can be anything, whatever their type; and
+ * the printer. What a decoder takes is encoded and decoded again and must be the same;
+ * aborts, saying what, if it is not. */
+void ofp_exercise(const uint8_t *msg, size_t size);
+
+bool match_equal(const struct ofp_match *, const struct ofp_match *);
+bool flow_mod_equal(const struct ofp_flow_mod *, const struct ofp_flow_mod *);
+
+#endif /* tests/wire/exercise.h */
