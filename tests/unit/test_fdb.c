@@ -380,6 +380,7 @@ stable_port(uint32_t n)
 }
 
 struct worker {
+    struct epoch_reader *reader;
     uint32_t seed;
     size_t n_wrong;
 };
@@ -388,10 +389,9 @@ static void *
 stress_worker(void *arg)
 {
     struct worker *worker = arg;
-    struct epoch_reader *reader = epoch_reader_new();
     uint32_t random = worker->seed;
 
-    epoch_online(reader);
+    epoch_online(worker->reader);
     for (uint32_t i = 0; i < STRESS_ROUNDS; i++) {
         random = random * 1664525 + 1013904223;
         uint32_t n = random >> 8;
@@ -402,10 +402,9 @@ stress_worker(void *arg)
         fdb_learn(shared, addr_of(n % STRESS_STABLE), 0, stable_port(n % STRESS_STABLE), now);
         port = fdb_lookup(shared, addr_of(1000 + n % STRESS_ADDRS), 0, now);
         worker->n_wrong += port != 0 && (port < 8 || port > 10);
-        epoch_quiescent(reader);
+        epoch_quiescent(worker->reader);
     }
-    epoch_offline(reader);
-    epoch_reader_free(reader);
+    epoch_offline(worker->reader);
     atomic_fetch_sub(&n_running, 1);
     return NULL;
 }
@@ -432,7 +431,7 @@ threads_agree(void **state)
     shared = fdb_new(1024, 0);
     atomic_store(&n_running, THREADS);
     for (uint32_t i = 0; i < THREADS; i++) {
-        workers[i] = (struct worker) { .seed = i + 1 };
+        workers[i] = (struct worker) { .reader = epoch_reader_new(), .seed = i + 1 };
         assert_int_equal(pthread_create(&threads[i], NULL, stress_worker, &workers[i]), 0);
     }
     for (uint32_t round = 0; atomic_load(&n_running); round++) {
@@ -444,6 +443,7 @@ threads_agree(void **state)
     }
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
+        epoch_reader_free(workers[i].reader);
         n_wrong += workers[i].n_wrong;
     }
     fdb_for_each(shared, check_entry, &n_wrong);
@@ -459,17 +459,15 @@ threads_agree(void **state)
 static void *
 look_up_one(void *arg)
 {
-    struct epoch_reader *reader = epoch_reader_new();
-    size_t *n_lost = arg;
-    epoch_online(reader);
+    struct worker *worker = arg;
+    epoch_online(worker->reader);
     while (atomic_load(&n_running)) {
         for (uint32_t n = 0; n < 16; n++) {
-            *n_lost += fdb_lookup(shared, addr_of(n), 0, 1) != 1;
+            worker->n_wrong += fdb_lookup(shared, addr_of(n), 0, 1) != 1;
         }
-        epoch_quiescent(reader);
+        epoch_quiescent(worker->reader);
     }
-    epoch_offline(reader);
-    epoch_reader_free(reader);
+    epoch_offline(worker->reader);
     return NULL;
 }
 
@@ -478,21 +476,22 @@ readers_find_what_stays(void **state)
 {
     (void) state;
     pthread_t thread;
-    size_t n_lost = 0;
+    struct worker worker = { .reader = epoch_reader_new() };
 
     shared = fdb_new(64, 0);
     for (uint32_t n = 0; n < 16; n++) {
         fdb_learn(shared, addr_of(n), 0, 1, 1);
     }
     atomic_store(&n_running, 1);
-    assert_int_equal(pthread_create(&thread, NULL, look_up_one, &n_lost), 0);
+    assert_int_equal(pthread_create(&thread, NULL, look_up_one, &worker), 0);
     for (uint32_t i = 0; i < 300000; i++) {
         fdb_learn(shared, addr_of(1000 + i), 0, 2, 1);
     }
     atomic_store(&n_running, 0);
     pthread_join(thread, NULL);
+    epoch_reader_free(worker.reader);
     /* A look-up that a writer races with on each of its starts gives up; that is rare. */
-    assert_true(n_lost <= 10);
+    assert_true(worker.n_wrong <= 10);
     fdb_free(shared);
 }
 
