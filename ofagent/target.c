@@ -5,8 +5,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,6 +244,23 @@ clear_path(const struct target *t, struct errmsg *err)
     return unlink(path) && errno != ENOENT ? -errno : 0;
 }
 
+/* Zeros if there is no such file. */
+static struct target_file
+identify(const char *path)
+{
+    struct statx stx;
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &stx)) {
+        return (struct target_file) { 0 };
+    }
+    bool has_birth = stx.stx_mask & STATX_BTIME;
+    return (struct target_file) {
+        .dev = (uint64_t) stx.stx_dev_major << 32 | stx.stx_dev_minor,
+        .ino = stx.stx_ino,
+        .born_ns = has_birth ? (uint64_t) stx.stx_btime.tv_sec * 1000000000u
+                               + stx.stx_btime.tv_nsec : 0,
+    };
+}
+
 static int
 bind_path(int fd, const struct target *t, struct target_file *file, struct errmsg *err)
 {
@@ -260,10 +277,7 @@ bind_path(int fd, const struct target *t, struct target_file *file, struct errms
     if (r) {
         return fail(fd, t->addr.un.sun_path, err);
     }
-    struct stat st;
-    if (!lstat(t->addr.un.sun_path, &st)) {
-        *file = (struct target_file) { st.st_dev, st.st_ino };
-    }
+    *file = identify(t->addr.un.sun_path);
     return 0;
 }
 
@@ -298,9 +312,11 @@ target_listen(const struct target *t, struct target_file *file, struct errmsg *e
 void
 target_unlisten(const struct target *t, const struct target_file *file)
 {
-    struct stat st;
-    if (t->kind == TARGET_PUNIX && file->ino && !lstat(t->addr.un.sun_path, &st)
-        && st.st_dev == file->dev && st.st_ino == file->ino) {
+    if (t->kind != TARGET_PUNIX || !file->ino) {
+        return;
+    }
+    struct target_file now = identify(t->addr.un.sun_path);
+    if (now.dev == file->dev && now.ino == file->ino && now.born_ns == file->born_ns) {
         unlink(t->addr.un.sun_path);
     }
 }

@@ -12,8 +12,8 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
-#include <sys/types.h>
 #include <sys/un.h>
 
 #include "lib/errmsg.h"
@@ -41,10 +41,10 @@ bool target_listens(const struct target *);
  * or -errno. */
 int target_connect(const struct target *, struct errmsg *err);
 
-/* What identifies the socket file that we made, so that only our own is removed. */
+/* What identifies the socket file that we made, so that only our own is removed. Numbers
+ * of inodes are reused at once; the time of birth tells them apart. */
 struct target_file {
-    dev_t dev;
-    ino_t ino;
+    uint64_t dev, ino, born_ns;
 };
 
 /* A non-blocking listening socket, or -errno: -EADDRINUSE when somebody listens there. A
