@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mgmt/control_hello.h"
-
 #include <config.h>
+
+#include "mgmt/control_hello.h"
 
 #include "mgmt/method.h"
 

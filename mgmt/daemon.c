@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
 #include "mgmt/daemon.h"
 
-#include <config.h>
 #include <errno.h>
-#include <event2/event.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/loop.h"
 #include "mgmt/bridges.h"
 #include "mgmt/control.h"
 #include "mgmt/detach.h"
@@ -27,14 +28,14 @@ LOG_MODULE(daemon);
 
 struct daemon {
     struct reload reload;          /* the configuration, and how it is read again */
-    struct event_base *base;
+    struct loop *loop;
     struct detach *detach;
     struct pidfile *pidfile;
     struct control_socket *socket;
     struct control *control;
     struct dp *dp;
     struct bridges *bridges;
-    struct event *signals[3];
+    struct loop_signal *signals[3];
 };
 
 /* --- starting ---------------------------------------------------------------------- */
@@ -95,12 +96,12 @@ start_switching(struct daemon *daemon, struct errmsg *err)
         .cache_entries = config->cache_entries,
         .threads = true,
     };
-    daemon->dp = dp_new(daemon->base, &dp_config, err);
+    daemon->dp = dp_new(loop_base(daemon->loop), &dp_config, err);
     if (!daemon->dp) {
         return -EIO;
     }
     const struct bridges_env env = {
-        .base = daemon->base,
+        .base = loop_base(daemon->loop),
         .dp = daemon->dp,
         .rundir = config->rundir,
         .local_kind = PKTIO_TAP,
@@ -119,26 +120,20 @@ static int
 start_control(struct daemon *daemon, struct errmsg *err)
 {
     const struct method_env env = { .bridges = daemon->bridges, .started_ms = clock_ms() };
-    daemon->control = control_new(daemon->base, daemon->socket, &env, err);
+    daemon->control = control_new(loop_base(daemon->loop), daemon->socket, &env, err);
     return daemon->control ? 0 : -ENOMEM;
 }
 
 static void
-on_end(evutil_socket_t number, short what, void *aux)
+on_signal(void *aux, int number)
 {
-    (void) what;
     struct daemon *daemon = aux;
-    log_info("ending on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
-    event_base_loopbreak(daemon->base);
-}
-
-static void
-on_hangup(evutil_socket_t number, short what, void *aux)
-{
-    (void) number;
-    (void) what;
-    struct daemon *daemon = aux;
-    reload_now(&daemon->reload);
+    if (number == SIGHUP) {
+        reload_now(&daemon->reload);
+    } else {
+        log_info("ending on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+        loop_stop(daemon->loop);
+    }
 }
 
 static int
@@ -147,9 +142,8 @@ catch_signals(struct daemon *daemon, struct errmsg *err)
     static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
     signal(SIGPIPE, SIG_IGN);
     for (int i = 0; i < 3; i++) {
-        event_callback_fn callback = numbers[i] == SIGHUP ? on_hangup : on_end;
-        daemon->signals[i] = evsignal_new(daemon->base, numbers[i], callback, daemon);
-        if (!daemon->signals[i] || event_add(daemon->signals[i], NULL)) {
+        daemon->signals[i] = loop_signal_new(daemon->loop, numbers[i], on_signal, daemon);
+        if (!daemon->signals[i]) {
             errmsg_set(err, "can't catch signals");
             return -EIO;
         }
@@ -160,9 +154,8 @@ catch_signals(struct daemon *daemon, struct errmsg *err)
 static int
 start(struct daemon *daemon, struct errmsg *err)
 {
-    daemon->base = event_base_new();
-    if (!daemon->base) {
-        errmsg_set(err, "can't make the event loop");
+    daemon->loop = loop_new(err);
+    if (!daemon->loop) {
         return -EIO;
     }
     int error = open_privileged(daemon, err);
@@ -182,15 +175,11 @@ stop(struct daemon *daemon)
     bridges_free(daemon->bridges);
     dp_free(daemon->dp);
     for (int i = 0; i < 3; i++) {
-        if (daemon->signals[i]) {
-            event_free(daemon->signals[i]);
-        }
+        loop_signal_free(daemon->signals[i]);
     }
     control_socket_close(daemon->socket);
     pidfile_release(daemon->pidfile);
-    if (daemon->base) {
-        event_base_free(daemon->base);
-    }
+    loop_free(daemon->loop);
 }
 
 /* --- running ----------------------------------------------------------------------- */
@@ -225,11 +214,11 @@ run(struct daemon *daemon)
         return status_of(error);
     }
     become_ready(daemon);
-    event_base_dispatch(daemon->base);
+    int broken = loop_run(daemon->loop);
     notify_stopping();
     stop(daemon);
     log_info("ended");
-    return DAEMON_OK;
+    return broken ? DAEMON_FAILED : DAEMON_OK;
 }
 
 /* What needs no daemon. True, and the status, if that was all. */

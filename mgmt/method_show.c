@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The summaries: the daemon, its bridges, their controllers, the event counters, the log. */
 #include <config.h>
+
 #include <string.h>
 #include <unistd.h>
 

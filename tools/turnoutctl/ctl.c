@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "tools/turnoutctl/ctl.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/config.h"
+#include "tools/turnoutctl/client.h"
+#include "tools/turnoutctl/table.h"
+
+const struct ctl_command ctl_commands[] = {
+    { "show", "[BRIDGE]", "bridges with their ports, look-ups and flows", 0, 0, true, ctl_show },
+    { "ports", "[BRIDGE]", "ports with their counters", 0, 0, true, ctl_ports },
+    { "flows", "[BRIDGE] [MATCH]", "flows, or those that MATCH covers", 0, 1, true, ctl_flows },
+    { "cache", "[BRIDGE]", "exact matches cached by the workers", 0, 0, true, ctl_cache },
+    { "fdb", "[BRIDGE]", "addresses that NORMAL has learnt", 0, 0, true, ctl_fdb },
+    { "controllers", "[BRIDGE]", "OpenFlow connections", 0, 0, true, ctl_controllers },
+    { "counters", "", "drops, refusals and other events", 0, 0, false, ctl_counters },
+    { "add-port", "[BRIDGE] DEV[@N]", "attach a device, as port number N", 1, 1, true,
+      ctl_add_port },
+    { "del-port", "[BRIDGE] DEV|N", "detach a device", 1, 1, true, ctl_del_port },
+    { "trace", "[BRIDGE] FLOW", "what happens to the packet that FLOW describes", 1, 1, true,
+      ctl_trace },
+    { "log-level", "[MODULE:]LEVEL", "set a log level: error, warn, info or debug", 1, 1, false,
+      ctl_log_level },
+    { "version", "", "versions of turnoutd and its protocol", 0, 0, false, ctl_version },
+};
+const size_t ctl_n_commands = sizeof ctl_commands / sizeof ctl_commands[0];
+
+const struct ctl_option ctl_options[] = {
+    { "control", "PATH", "turnoutd's control socket (default " CONFIG_RUNDIR_DEFAULT
+      "/" CONFIG_CONTROL_NAME ")" },
+    { "json", NULL, "print JSON" },
+    { "all", NULL, "counters: also those that are 0" },
+    { "version", NULL, "print this tool's version and exit" },
+    { "help", NULL, "print this help and exit" },
+};
+const size_t ctl_n_options = sizeof ctl_options / sizeof ctl_options[0];
+
+static void
+print_help(void)
+{
+    puts("usage: turnoutctl [OPTION]... COMMAND [ARGUMENT]...\n"
+         "Shows and changes a running turnoutd. BRIDGE may be left out when there is one.\n\n"
+         "Commands:");
+    for (size_t i = 0; i < ctl_n_commands; i++) {
+        char text[60];
+        snprintf(text, sizeof text, "%s %s", ctl_commands[i].name, ctl_commands[i].synopsis);
+        printf("  %-27s %s\n", text, ctl_commands[i].help);
+    }
+    puts("\nOptions:");
+    for (size_t i = 0; i < ctl_n_options; i++) {
+        char text[60];
+        snprintf(text, sizeof text, "--%s %s", ctl_options[i].name,
+                 ctl_options[i].arg ? ctl_options[i].arg : "");
+        printf("  %-27s %s\n", text, ctl_options[i].help);
+    }
+    puts("\nThe manual page turnoutctl(8) has the details.");
+}
+
+static int __attribute__((format(printf, 1, 2)))
+refuse(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("turnoutctl: ", stderr);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputs("\nTry 'turnoutctl --help'.\n", stderr);
+    return CTL_USAGE;
+}
+
+/* What the command line says, before it is known to make sense. */
+struct line {
+    const char *words[8];          /* without options */
+    unsigned n_words;
+    bool help, version;
+};
+
+/* One "--NAME", "--NAME=VALUE" or "--NAME VALUE" at argv[*i]; moves *i behind it. */
+static int
+take_option(struct ctl *ctl, struct line *line, char *argv[], int *i)
+{
+    const char *arg = argv[(*i)++] + 2;
+    size_t len = strcspn(arg, "=");
+    const struct ctl_option *option = ctl_options;
+    while (option < ctl_options + ctl_n_options
+           && (strlen(option->name) != len || memcmp(option->name, arg, len))) {
+        option++;
+    }
+    if (option == ctl_options + ctl_n_options) {
+        return refuse("unknown option '--%.*s'", (int) len, arg);
+    }
+    const char *value = arg[len] ? arg + len + 1 : NULL;
+    if (!option->arg && value) {
+        return refuse("--%s takes no value", option->name);
+    }
+    if (option->arg && !value) {
+        value = argv[*i];
+        if (!value) {
+            return refuse("--%s needs a value: %s", option->name, option->arg);
+        }
+        (*i)++;
+    }
+    if (!strcmp(option->name, "control")) {
+        ctl->control = value;
+    }
+    ctl->json |= !strcmp(option->name, "json");
+    ctl->all |= !strcmp(option->name, "all");
+    line->help |= !strcmp(option->name, "help");
+    line->version |= !strcmp(option->name, "version");
+    return CTL_OK;
+}
+
+static int
+take_line(struct ctl *ctl, struct line *line, int argc, char *argv[])
+{
+    for (int i = 1; i < argc;) {
+        if (!strncmp(argv[i], "--", 2) && argv[i][2]) {
+            int status = take_option(ctl, line, argv, &i);
+            if (status) {
+                return status;
+            }
+        } else if (line->n_words == sizeof line->words / sizeof line->words[0]) {
+            return refuse("too many arguments");
+        } else {
+            line->words[line->n_words++] = argv[i++];
+        }
+    }
+    return CTL_OK;
+}
+
+static const struct ctl_command *
+find_command(const char *name)
+{
+    for (size_t i = 0; i < ctl_n_commands; i++) {
+        if (!strcmp(ctl_commands[i].name, name)) {
+            return &ctl_commands[i];
+        }
+    }
+    return NULL;
+}
+
+/* True if the daemon has a bridge of that name. */
+static bool
+is_bridge(struct ctl *ctl, const char *name)
+{
+    json_t *result = NULL, *bridge;
+    size_t i;
+    bool found = false;
+    if (client_call(ctl->client, "show", NULL, &result, NULL)) {
+        return false;
+    }
+    json_array_foreach(json_object_get(result, "bridges"), i, bridge) {
+        found |= !strcmp(ctl_text(bridge, "name"), name);
+    }
+    json_decref(result);
+    return found;
+}
+
+/* Whether the first of 'n' arguments is the bridge. With an argument that may be left out
+ * as well, one word alone is a bridge if there is one of that name. */
+static bool
+begins_with_bridge(struct ctl *ctl, const struct ctl_command *command, const char *const args[],
+                   unsigned n)
+{
+    if (!command->takes_bridge || n <= command->min_args) {
+        return false;
+    }
+    return n > command->max_args || is_bridge(ctl, args[0]);
+}
+
+static int
+run_command(struct ctl *ctl, const struct ctl_command *command, const struct line *line)
+{
+    const char *const *args = line->words + 1;
+    unsigned n = line->n_words - 1;
+    if (n < command->min_args || n > command->max_args + command->takes_bridge) {
+        return refuse("usage: turnoutctl %s %s", command->name, command->synopsis);
+    }
+    struct errmsg err = { "" };
+    ctl->client = client_connect(ctl->control, &err);
+    if (!ctl->client) {
+        fprintf(stderr, "turnoutctl: %s\n", err.text);
+        return CTL_FAILED;
+    }
+    if (begins_with_bridge(ctl, command, args, n)) {
+        ctl->bridge = *args++;
+        n--;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        ctl->args[i] = args[i];
+    }
+    int status = command->run(ctl);
+    client_free(ctl->client);
+    if (fflush(stdout) || ferror(stdout)) {
+        fprintf(stderr, "turnoutctl: can't write the output\n");
+        status = CTL_FAILED;
+    }
+    return status;
+}
+
+int
+ctl_main(int argc, char *argv[])
+{
+    struct ctl ctl = { .control = CONFIG_RUNDIR_DEFAULT "/" CONFIG_CONTROL_NAME };
+    struct line line = { .n_words = 0 };
+    setlocale(LC_CTYPE, "");
+    int status = take_line(&ctl, &line, argc, argv);
+    if (status) {
+        return status;
+    }
+    if (line.help) {
+        print_help();
+        return CTL_OK;
+    }
+    if (line.version) {
+        puts("turnoutctl " PACKAGE_VERSION);
+        return CTL_OK;
+    }
+    if (!line.n_words) {
+        return refuse("no command given");
+    }
+    const struct ctl_command *command = find_command(line.words[0]);
+    if (!command) {
+        return refuse("unknown command '%s'", line.words[0]);
+    }
+    ctl.width = table_terminal_width();
+    return run_command(&ctl, command, &line);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* turnoutctl: one table of commands that gives the tool its help and its parsing. */
+#ifndef TOOLS_TURNOUTCTL_CTL_H
+#define TOOLS_TURNOUTCTL_CTL_H 1
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
+
+struct client;
+
+/* One invocation. */
+struct ctl {
+    const char *control;           /* the socket's path */
+    bool json;
+    bool all;                      /* counters: also those that are 0 */
+    const char *bridge;            /* NULL: the only one */
+    const char *args[2];           /* what follows the bridge; NULL: not given */
+    struct client *client;
+    size_t width;                  /* columns to fit; 0: as wide as it gets */
+};
+
+struct ctl_command {
+    const char *name;
+    const char *synopsis;          /* its arguments, as --help shows them */
+    const char *help;
+    unsigned min_args, max_args;   /* not counting the bridge */
+    bool takes_bridge;             /* optionally, as the first argument */
+    int (*run)(struct ctl *);      /* an enum ctl_exit; errors are printed */
+};
+
+struct ctl_option {
+    const char *name;              /* without dashes */
+    const char *arg;               /* NULL: it takes none */
+    const char *help;
+};
+
+extern const struct ctl_command ctl_commands[];
+extern const size_t ctl_n_commands;
+extern const struct ctl_option ctl_options[];
+extern const size_t ctl_n_options;
+
+/* The tool, from its command line to its exit status. */
+int ctl_main(int argc, char *argv[]);
+
+int ctl_show(struct ctl *), ctl_ports(struct ctl *), ctl_flows(struct ctl *);
+int ctl_cache(struct ctl *), ctl_fdb(struct ctl *), ctl_controllers(struct ctl *);
+int ctl_counters(struct ctl *), ctl_add_port(struct ctl *), ctl_del_port(struct ctl *);
+int ctl_trace(struct ctl *), ctl_log_level(struct ctl *), ctl_version(struct ctl *);
+
+/* --- what the commands share --------------------------------------------------- */
+
+/* Calls a method with 'params' (taken; NULL: none) and stores its result, for the caller
+ * to free. CTL_OK, or the error is printed. */
+int ctl_call(struct ctl *, const char *method, json_t *params, json_t **result);
+
+/* {"bridge": NAME}, or {} if none was given. */
+json_t *ctl_params(const struct ctl *);
+
+/* Prints a result as JSON. */
+void ctl_print_json(const json_t *);
+
+/* Calls 'method' page by page and gives each row of the list 'name' to 'print'; with
+ * --json prints one object of all pages instead. 'params' is taken. */
+int ctl_each_row(struct ctl *, const char *method, json_t *params, const char *name,
+                 void (*print)(const json_t *row, void *aux), void *aux);
+
+/* Members of a row; "" or 0 where there is none. */
+const char *ctl_text(const json_t *row, const char *name);
+json_int_t ctl_number(const json_t *row, const char *name);
+double ctl_real(const json_t *row, const char *name);
+
+/* "LOCAL", "1", ...: how a port is called. The buffer has room for it. */
+enum { CTL_PORT_SIZE = 16 };
+const char *ctl_port_text(json_int_t number, char buffer[CTL_PORT_SIZE]);
+
+#endif /* tools/turnoutctl/ctl.h */

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands that print a summary or a table. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/turnoutctl/ctl.h"
+#include "tools/turnoutctl/table.h"
+
+#define N_COLUMNS(COLUMNS) (sizeof (COLUMNS) / sizeof (COLUMNS)[0])
+
+/* "no-flood no-packet-in", or "". */
+static void
+join(const json_t *names, char *buffer, size_t size)
+{
+    const json_t *name;
+    size_t i, len = 0;
+    buffer[0] = '\0';
+    json_array_foreach(names, i, name) {
+        if (len < size) {
+            len += snprintf(buffer + len, size - len, "%s%s", i ? " " : "",
+                            json_string_value(name));
+        }
+    }
+}
+
+static void
+add_speed(struct table *table, json_int_t mbps)
+{
+    if (!mbps) {
+        table_add(table, "-");
+    } else if (mbps % 1000) {
+        table_add(table, "%lldM", (long long) mbps);
+    } else {
+        table_add(table, "%lldG", (long long) mbps / 1000);
+    }
+}
+
+static void
+print_bridge_ports(const struct ctl *ctl, const json_t *ports)
+{
+    static const struct table_column columns[] = {
+        { "PORT", TABLE_RIGHT }, { "NAME" }, { "LINK" }, { "SPEED", TABLE_RIGHT }, { "ADDRESS" },
+        { "CONFIG", TABLE_LEFT, 8 },
+    };
+    struct table *table = table_new(columns, N_COLUMNS(columns));
+    const json_t *port;
+    size_t i;
+    json_array_foreach(ports, i, port) {
+        char number[CTL_PORT_SIZE], config[128];
+        join(json_object_get(port, "config"), config, sizeof config);
+        table_add(table, "%s", ctl_port_text(ctl_number(port, "number"), number));
+        table_add(table, "%s", ctl_text(port, "name"));
+        table_add(table, "%s", ctl_text(port, "link"));
+        add_speed(table, ctl_number(port, "speed_mbps"));
+        table_add(table, "%s", ctl_text(port, "address"));
+        table_add(table, "%s", config);
+    }
+    table_print(table, stdout, 2, ctl->width);
+    table_free(table);
+}
+
+static void
+print_bridge(const struct ctl *ctl, const json_t *bridge)
+{
+    const json_t *lookups = json_object_get(bridge, "lookups");
+    const json_t *flows = json_object_get(bridge, "flows");
+    const json_t *cache = json_object_get(bridge, "cache");
+    printf("bridge %s\n", ctl_text(bridge, "name"));
+    printf("  datapath-id: %s\n", ctl_text(bridge, "datapath_id"));
+    printf("  controllers: %lld connected; a table miss goes to: %s\n",
+           (long long) ctl_number(bridge, "controllers_connected"),
+           ctl_text(bridge, "table_miss"));
+    printf("  look-ups: hit:%lld missed:%lld lost:%lld\n", (long long) ctl_number(lookups, "hit"),
+           (long long) ctl_number(lookups, "missed"), (long long) ctl_number(lookups, "lost"));
+    printf("  flows: %lld (at most %lld)\n", (long long) ctl_number(flows, "count"),
+           (long long) ctl_number(flows, "max"));
+    printf("  cache: %lld entries (at most %lld), %lld evicted\n",
+           (long long) ctl_number(cache, "entries"), (long long) ctl_number(cache, "capacity"),
+           (long long) ctl_number(cache, "evictions"));
+    print_bridge_ports(ctl, json_object_get(bridge, "ports"));
+}
+
+int
+ctl_show(struct ctl *ctl)
+{
+    json_t *result;
+    int status = ctl_call(ctl, "show", ctl_params(ctl), &result);
+    if (status) {
+        return status;
+    }
+    const json_t *bridge;
+    size_t i;
+    if (ctl->json) {
+        ctl_print_json(result);
+    } else {
+        json_array_foreach(json_object_get(result, "bridges"), i, bridge) {
+            print_bridge(ctl, bridge);
+        }
+    }
+    json_decref(result);
+    return CTL_OK;
+}
+
+static void
+add_counter(struct table *table, const json_t *row, const char *name)
+{
+    const json_t *value = json_object_get(row, name);
+    if (json_is_integer(value)) {
+        table_add(table, "%lld", (long long) json_integer_value(value));
+    } else {
+        table_add(table, "?");
+    }
+}
+
+int
+ctl_ports(struct ctl *ctl)
+{
+    static const char *const names[] = {
+        "rx_packets", "rx_bytes", "rx_dropped", "rx_errors",
+        "tx_packets", "tx_bytes", "tx_dropped", "tx_errors",
+    };
+    static const struct table_column columns[] = {
+        { "PORT", TABLE_RIGHT }, { "NAME" }, { "LINK" },
+        { "RX-PACKETS", TABLE_RIGHT }, { "RX-BYTES", TABLE_RIGHT }, { "RX-DROP", TABLE_RIGHT },
+        { "RX-ERR", TABLE_RIGHT },
+        { "TX-PACKETS", TABLE_RIGHT }, { "TX-BYTES", TABLE_RIGHT }, { "TX-DROP", TABLE_RIGHT },
+        { "TX-ERR", TABLE_RIGHT },
+    };
+    json_t *result;
+    int status = ctl_call(ctl, "ports", ctl_params(ctl), &result);
+    if (status) {
+        return status;
+    }
+    if (ctl->json) {
+        ctl_print_json(result);
+        json_decref(result);
+        return CTL_OK;
+    }
+    struct table *table = table_new(columns, N_COLUMNS(columns));
+    const json_t *port;
+    size_t i;
+    json_array_foreach(json_object_get(result, "ports"), i, port) {
+        char number[CTL_PORT_SIZE];
+        table_add(table, "%s", ctl_port_text(ctl_number(port, "number"), number));
+        table_add(table, "%s", ctl_text(port, "name"));
+        table_add(table, "%s", ctl_text(port, "link"));
+        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+            add_counter(table, port, names[k]);
+        }
+    }
+    table_print(table, stdout, 0, ctl->width);
+    table_free(table);
+    json_decref(result);
+    return CTL_OK;
+}
+
+static void
+add_connections(struct table *table, const json_t *bridge)
+{
+    const json_t *row;
+    size_t i;
+    json_array_foreach(json_object_get(bridge, "connections"), i, row) {
+        table_add(table, "%s", ctl_text(bridge, "name"));
+        table_add(table, "%s", ctl_text(row, "target"));
+        table_add(table, "%s", ctl_text(row, "state"));
+        table_add(table, "%llds", (long long) ctl_number(row, "since_s"));
+        table_add(table, "%s", ctl_text(row, "peer"));
+        table_add(table, "%lld", (long long) ctl_number(row, "messages_in"));
+        table_add(table, "%lld", (long long) ctl_number(row, "messages_out"));
+        table_add(table, "%lld", (long long) ctl_number(row, "errors_sent"));
+        table_add(table, "%lld", (long long) ctl_number(row, "dropped"));
+        table_add(table, "%lld", (long long) ctl_number(row, "queued_bytes"));
+        table_add(table, "%s", ctl_text(row, "last_error"));
+    }
+}
+
+int
+ctl_controllers(struct ctl *ctl)
+{
+    static const struct table_column columns[] = {
+        { "BRIDGE" }, { "TARGET", TABLE_LEFT, 12 }, { "STATE" }, { "SINCE", TABLE_RIGHT },
+        { "PEER", TABLE_LEFT, 8 }, { "IN", TABLE_RIGHT }, { "OUT", TABLE_RIGHT },
+        { "ERRORS", TABLE_RIGHT }, { "DROPPED", TABLE_RIGHT }, { "QUEUED", TABLE_RIGHT },
+        { "LAST ERROR", TABLE_LEFT, 10 },
+    };
+    json_t *result;
+    int status = ctl_call(ctl, "controllers", ctl_params(ctl), &result);
+    if (status) {
+        return status;
+    }
+    const json_t *bridge;
+    size_t i;
+    if (ctl->json) {
+        ctl_print_json(result);
+    } else {
+        struct table *table = table_new(columns, N_COLUMNS(columns));
+        json_array_foreach(json_object_get(result, "bridges"), i, bridge) {
+            add_connections(table, bridge);
+        }
+        table_print(table, stdout, 0, ctl->width);
+        table_free(table);
+    }
+    json_decref(result);
+    return CTL_OK;
+}
+
+int
+ctl_counters(struct ctl *ctl)
+{
+    static const struct table_column columns[] = {
+        { "COUNTER" }, { "VALUE", TABLE_RIGHT }, { "WHAT IT COUNTS", TABLE_LEFT, 10 },
+    };
+    json_t *result;
+    int status = ctl_call(ctl, "counters", NULL, &result);
+    if (status) {
+        return status;
+    }
+    if (ctl->json) {
+        ctl_print_json(result);
+        json_decref(result);
+        return CTL_OK;
+    }
+    struct table *table = table_new(columns, N_COLUMNS(columns));
+    const json_t *row;
+    size_t i, n = 0;
+    json_array_foreach(json_object_get(result, "counters"), i, row) {
+        if (ctl->all || ctl_number(row, "value")) {
+            table_add(table, "%s", ctl_text(row, "name"));
+            table_add(table, "%lld", (long long) ctl_number(row, "value"));
+            table_add(table, "%s", ctl_text(row, "help"));
+            n++;
+        }
+    }
+    if (n) {
+        table_print(table, stdout, 0, ctl->width);
+    } else {
+        puts("All counters are 0.");
+    }
+    table_free(table);
+    json_decref(result);
+    return CTL_OK;
+}

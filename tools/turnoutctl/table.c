@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "tools/turnoutctl/table.h"
+
+#include <langinfo.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* Columns between two cells. */
+#define GAP 2
+
+struct table {
+    const struct table_column *columns;
+    size_t n_columns;
+    char **cells;              /* row by row */
+    size_t n_cells, capacity;
+};
+
+struct table *
+table_new(const struct table_column *columns, size_t n_columns)
+{
+    struct table *table = calloc(1, sizeof *table);
+    if (table) {
+        table->columns = columns;
+        table->n_columns = n_columns;
+    }
+    return table;
+}
+
+void
+table_free(struct table *table)
+{
+    if (table) {
+        for (size_t i = 0; i < table->n_cells; i++) {
+            free(table->cells[i]);
+        }
+        free(table->cells);
+        free(table);
+    }
+}
+
+void
+table_add(struct table *table, const char *format, ...)
+{
+    if (table->n_cells == table->capacity) {
+        size_t capacity = table->capacity ? table->capacity * 2 : 64;
+        char **cells = reallocarray(table->cells, capacity, sizeof *cells);
+        if (!cells) {
+            return;
+        }
+        table->cells = cells;
+        table->capacity = capacity;
+    }
+    va_list args;
+    va_start(args, format);
+    char *cell;
+    int len = vasprintf(&cell, format, args);
+    va_end(args);
+    for (char *p = cell; len >= 0 && *p; p++) {
+        if ((unsigned char) *p < 0x20 || *p == 0x7f) {
+            *p = '?';
+        }
+    }
+    table->cells[table->n_cells++] = len < 0 ? NULL : cell;
+}
+
+static bool
+is_continuation(char c)
+{
+    return ((unsigned char) c & 0xc0) == 0x80;
+}
+
+/* Characters, not bytes: text is UTF-8. */
+static size_t
+length(const char *text)
+{
+    size_t n = 0;
+    for (; text && *text; text++) {
+        n += !is_continuation(*text);
+    }
+    return n;
+}
+
+static const char *
+ellipsis(void)
+{
+    return strcmp(nl_langinfo(CODESET), "UTF-8") ? "~" : "\u2026";
+}
+
+/* Prints 'text' in at most 'width' columns, the last of which is an ellipsis if it is
+ * longer. */
+static void
+print_cut(FILE *out, const char *text, size_t width)
+{
+    size_t keep = length(text);
+    bool cut = keep > width;
+    if (cut) {
+        keep = width ? width - 1 : 0;
+    }
+    for (const char *p = text; p && *p; p++) {
+        if (!is_continuation(*p) && keep-- == 0) {
+            break;
+        }
+        fputc(*p, out);
+    }
+    if (cut && width) {
+        fputs(ellipsis(), out);
+    }
+}
+
+static void
+measure(const struct table *table, size_t widths[])
+{
+    for (size_t i = 0; i < table->n_columns; i++) {
+        widths[i] = length(table->columns[i].title);
+    }
+    for (size_t i = 0; i < table->n_cells; i++) {
+        size_t len = length(table->cells[i]);
+        size_t *width = &widths[i % table->n_columns];
+        *width = len > *width ? len : *width;
+    }
+}
+
+static size_t
+total_width(const struct table *table, const size_t widths[], size_t indent)
+{
+    size_t total = indent;
+    for (size_t i = 0; i < table->n_columns; i++) {
+        total += widths[i] + (i ? GAP : 0);
+    }
+    return total;
+}
+
+/* Takes from the columns that may be cut, the widest first. */
+static void
+shrink(const struct table *table, size_t widths[], size_t indent, size_t width)
+{
+    for (size_t total = total_width(table, widths, indent); total > width; total--) {
+        size_t widest = SIZE_MAX;
+        for (size_t i = 0; i < table->n_columns; i++) {
+            if (table->columns[i].min && widths[i] > table->columns[i].min
+                && (widest == SIZE_MAX || widths[i] > widths[widest])) {
+                widest = i;
+            }
+        }
+        if (widest == SIZE_MAX) {
+            return;
+        }
+        widths[widest]--;
+    }
+}
+
+/* One line of up to 'limit' columns; cells(i) are titles or a row's. */
+static void
+print_line(const struct table *table, FILE *out, const char *const cells[],
+           const size_t widths[], size_t indent, size_t limit)
+{
+    size_t at = indent;
+    fprintf(out, "%*s", (int) indent, "");
+    for (size_t i = 0; i < table->n_columns; i++) {
+        size_t gap = i ? GAP : 0;
+        if (at + gap >= limit) {
+            break;
+        }
+        size_t width = widths[i] < limit - at - gap ? widths[i] : limit - at - gap;
+        size_t len = length(cells[i]);
+        size_t pad = len < width ? width - len : 0;
+        bool right = table->columns[i].align == TABLE_RIGHT;
+        bool last = i + 1 == table->n_columns;
+        fprintf(out, "%*s%*s", (int) gap, "", right ? (int) pad : 0, "");
+        print_cut(out, cells[i], width);
+        fprintf(out, "%*s", right || last ? 0 : (int) pad, "");
+        at += gap + width;
+    }
+    fputc('\n', out);
+}
+
+void
+table_print(const struct table *table, FILE *out, size_t indent, size_t width)
+{
+    size_t n = table->n_columns;
+    size_t *widths = calloc(n, sizeof *widths);
+    const char **titles = calloc(n, sizeof *titles);
+    size_t limit = width ? width : SIZE_MAX;
+    if (widths && titles) {
+        measure(table, widths);
+        shrink(table, widths, indent, limit);
+        for (size_t i = 0; i < n; i++) {
+            titles[i] = table->columns[i].title;
+        }
+        print_line(table, out, titles, widths, indent, limit);
+        for (size_t i = 0; i + n <= table->n_cells; i += n) {
+            print_line(table, out, (const char *const *) &table->cells[i], widths, indent, limit);
+        }
+    }
+    free(widths);
+    free(titles);
+}
+
+size_t
+table_terminal_width(void)
+{
+    struct winsize size;
+    if (!isatty(STDOUT_FILENO)) {
+        return 0;
+    }
+    if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col) {
+        return size.ws_col;
+    }
+    const char *columns = getenv("COLUMNS");
+    return columns ? strtoul(columns, NULL, 10) : 80;
+}
