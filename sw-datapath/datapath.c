@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The datapath's life, its barrier, and what workers tell the control thread. */
+#include <config.h>
+
 #include "sw-datapath/datapath.h"
 
 #include <errno.h>
