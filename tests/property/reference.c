@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The naive switch: ports, learning, outputs, PACKET_OUT. */
+#include "tests/property/reference.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PC_DOWN = 1, PC_NO_RECV = 4, PC_NO_RECV_STP = 8, PC_NO_FLOOD = 16, PC_NO_FWD = 32,
+    PC_NO_PACKET_IN = 64,
+};
+enum {
+    P_IN_PORT = 0xfff8, P_TABLE = 0xfff9, P_NORMAL = 0xfffa, P_FLOOD = 0xfffb, P_ALL = 0xfffc,
+    P_CONTROLLER = 0xfffd, P_NONE = 0xffff,
+};
+
+static uint32_t
+get(const uint8_t *p, int n)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < n; i++) {
+        value = value * 256 + p[i];
+    }
+    return value;
+}
+
+struct ref_switch *
+ref_switch_new(void)
+{
+    struct ref_switch *sw = calloc(1, sizeof *sw);
+    if (sw) {
+        sw->table.max_flows = sw->emergency.max_flows = REF_MAX_FLOWS;
+        sw->miss_send_len = 128;
+    }
+    return sw;
+}
+
+void
+ref_switch_free(struct ref_switch *sw)
+{
+    if (sw) {
+        ref_table_clear(&sw->table);
+        ref_table_clear(&sw->emergency);
+        free(sw);
+    }
+}
+
+void
+ref_add_port(struct ref_switch *sw, uint16_t number, uint32_t config)
+{
+    struct ref_port port = { .number = number, .config = config };
+    if (sw->n_ports < REF_MAX_PORTS) {
+        sw->ports[sw->n_ports++] = port;
+    }
+}
+
+struct ref_port *
+ref_find_port(struct ref_switch *sw, uint16_t number)
+{
+    for (size_t i = 0; i < sw->n_ports; i++) {
+        if (sw->ports[i].number == number) {
+            return &sw->ports[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- learning ----------------------------------------------------------------------- */
+
+static bool
+fdb_is(const struct ref_switch *sw, size_t i, const uint8_t addr[6], uint16_t vid)
+{
+    return sw->fdb[i].vid == vid && !memcmp(sw->fdb[i].addr, addr, 6);
+}
+
+uint16_t
+ref_fdb_find(const struct ref_switch *sw, const uint8_t addr[6], uint16_t vid)
+{
+    for (size_t i = 0; i < sw->n_fdb; i++) {
+        if (fdb_is(sw, i, addr, vid)
+            && (!sw->fdb_age_ms || sw->now_ms - sw->fdb[i].used_ms < sw->fdb_age_ms)) {
+            return sw->fdb[i].port;
+        }
+    }
+    return 0;
+}
+
+static void
+fdb_learn(struct ref_switch *sw, const uint8_t addr[6], uint16_t vid, uint16_t port)
+{
+    if (addr[0] % 2 || !ref_find_port(sw, port)) {
+        return;
+    }
+    size_t i = 0;
+    while (i < sw->n_fdb && !fdb_is(sw, i, addr, vid)) {
+        i++;
+    }
+    if (i == sw->n_fdb) {
+        if (sw->n_fdb == REF_MAX_FLOWS) {
+            return;
+        }
+        sw->n_fdb++;
+    }
+    memcpy(sw->fdb[i].addr, addr, 6);
+    sw->fdb[i].vid = vid;
+    sw->fdb[i].port = port;
+    sw->fdb[i].used_ms = sw->now_ms;
+}
+
+void
+ref_fdb_flush(struct ref_switch *sw, uint16_t port)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < sw->n_fdb; i++) {
+        if (port && sw->fdb[i].port != port) {
+            sw->fdb[kept++] = sw->fdb[i];
+        }
+    }
+    sw->n_fdb = kept;
+}
+
+/* --- outputs ------------------------------------------------------------------------ */
+
+/* One frame on its way through the switch. */
+struct way {
+    struct ref_switch *sw;
+    struct ref_output *out;
+    uint16_t in_port;
+    struct ref_frame frame;
+};
+
+static void
+packet_in(struct way *way, uint8_t reason, uint32_t prefix)
+{
+    struct ref_output *out = way->out;
+    if (out->n < REF_MAX_OUT) {
+        struct ref_sent *sent = &out->sent[out->n++];
+        sent->port = P_CONTROLLER;
+        sent->reason = reason;
+        sent->in_port = way->in_port;
+        sent->prefix = prefix < way->frame.size ? prefix : way->frame.size;
+        sent->frame = way->frame;
+    }
+}
+
+static void
+send_to(struct way *way, struct ref_port *port)
+{
+    struct ref_output *out = way->out;
+    if (!port || port->config & (PC_DOWN | PC_NO_FWD) || port->is_link_down) {
+        return;
+    }
+    port->tx_packets++;
+    port->tx_bytes += way->frame.size;
+    if (out->n < REF_MAX_OUT) {
+        struct ref_sent *sent = &out->sent[out->n++];
+        memset(sent, 0, sizeof *sent - sizeof sent->frame);
+        sent->port = port->number;
+        sent->frame = way->frame;
+    }
+}
+
+static void
+send_to_all(struct way *way, bool is_flood)
+{
+    for (size_t i = 0; i < way->sw->n_ports; i++) {
+        struct ref_port *port = &way->sw->ports[i];
+        if (port->number != way->in_port && !(is_flood && port->config & PC_NO_FLOOD)) {
+            send_to(way, port);
+        }
+    }
+}
+
+static void
+normal(struct way *way)
+{
+    static const uint8_t reserved[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };
+    const uint8_t *dst = way->frame.data, *src = dst + 6;
+    struct ref_fields fields;
+    ref_parse(&way->frame, way->in_port, &fields);
+    uint16_t vid = fields.dl_vlan == 0xffff ? 0 : fields.dl_vlan;
+
+    fdb_learn(way->sw, src, vid, way->in_port);
+    if (!memcmp(dst, reserved, 5) && dst[5] < 16) {
+        return;
+    }
+    uint16_t port = dst[0] % 2 ? 0 : ref_fdb_find(way->sw, dst, vid);
+    if (!port) {
+        send_to_all(way, true);
+    } else if (port != way->in_port) {
+        send_to(way, ref_find_port(way->sw, port));
+    }
+}
+
+static void run_table(struct way *way);
+
+static void
+output(struct way *way, uint16_t port, uint16_t max_len)
+{
+    switch (port) {
+    case P_IN_PORT:
+        send_to(way, ref_find_port(way->sw, way->in_port));
+        break;
+    case P_TABLE:
+        run_table(way);
+        break;
+    case P_NORMAL:
+        normal(way);
+        break;
+    case P_FLOOD:
+        send_to_all(way, true);
+        break;
+    case P_ALL:
+        send_to_all(way, false);
+        break;
+    case P_CONTROLLER:
+        packet_in(way, 1, max_len);
+        break;
+    default:
+        if (port != way->in_port) {
+            send_to(way, ref_find_port(way->sw, port));
+        }
+        break;
+    }
+}
+
+static void
+run_actions(struct way *way, const uint8_t *actions, size_t size)
+{
+    for (size_t at = 0; at < size; at += get(actions + at + 2, 2)) {
+        const uint8_t *a = actions + at;
+        uint32_t type = get(a, 2);
+        if (type == 0) {
+            output(way, get(a + 4, 2), get(a + 6, 2));
+        } else if (type == 11) {
+            output(way, get(a + 4, 2), 0);
+        } else {
+            ref_rewrite(&way->frame, a);
+        }
+    }
+}
+
+static void
+table_miss(struct way *way)
+{
+    const struct ref_port *port = ref_find_port(way->sw, way->in_port);
+    switch (way->sw->miss) {
+    case REF_MISS_CONTROLLER:
+        if (!port || !(port->config & PC_NO_PACKET_IN)) {
+            packet_in(way, 0, way->sw->miss_send_len);
+        }
+        break;
+    case REF_MISS_NORMAL:
+        normal(way);
+        break;
+    case REF_MISS_DROP:
+        break;
+    }
+}
+
+static void
+run_table(struct way *way)
+{
+    struct ref_fields fields;
+    bool ambiguous;
+    ref_parse(&way->frame, way->in_port, &fields);
+    if (fields.is_fragment && way->sw->drop_fragments) {
+        return;
+    }
+    struct ref_flow *flow = ref_table_lookup(&way->sw->table, &fields, &ambiguous);
+    way->out->ambiguous |= ambiguous;
+    if (!flow) {
+        table_miss(way);
+        return;
+    }
+    flow->packets++;
+    flow->bytes += way->frame.size;
+    flow->used_ms = way->sw->now_ms;
+    run_actions(way, flow->actions, flow->actions_size);
+}
+
+bool
+ref_flow_mod(struct ref_switch *sw, const uint8_t *msg, size_t size, struct ref_error *error)
+{
+    return ref_table_mod(&sw->table, &sw->emergency, msg, size, sw->now_ms, error);
+}
+
+static void
+start(struct way *way, struct ref_switch *sw, struct ref_output *out, const void *frame, uint32_t size)
+{
+    way->sw = sw;
+    way->out = out;
+    out->n = 0;
+    out->ambiguous = false;
+    way->frame.size = size < REF_MAX_FRAME - 4 ? size : REF_MAX_FRAME - 4;
+    memcpy(way->frame.data, frame, way->frame.size);
+}
+
+void
+ref_receive(struct ref_switch *sw, uint16_t in_port, const void *frame, uint32_t size,
+            struct ref_output *out)
+{
+    static const uint8_t stp[6] = { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x00 };
+    struct way way = { .in_port = in_port };
+    struct ref_port *port = ref_find_port(sw, in_port);
+
+    start(&way, sw, out, frame, size);
+    if (!port || port->config & PC_DOWN || size < 14) {
+        return;
+    }
+    port->rx_packets++;
+    port->rx_bytes += size;
+    bool is_stp = !memcmp(way.frame.data, stp, 6);
+    if (port->config & (is_stp ? PC_NO_RECV_STP : PC_NO_RECV)) {
+        return;
+    }
+    run_table(&way);
+}
+
+bool
+ref_packet_out(struct ref_switch *sw, const uint8_t *msg, size_t size, struct ref_output *out,
+               struct ref_error *error)
+{
+    if (size < 16 || get(msg + 2, 2) != size || get(msg + 14, 2) > size - 16) {
+        *error = (struct ref_error) { 1, 6 };
+        return false;
+    }
+    uint32_t actions_size = get(msg + 14, 2);
+    if (!ref_check_actions(msg + 16, actions_size, true, error)) {
+        return false;
+    }
+    struct way way = { .in_port = get(msg + 12, 2) };
+    start(&way, sw, out, msg + 16 + actions_size, (uint32_t) size - 16 - actions_size);
+    if (way.frame.size >= 14) {
+        run_actions(&way, msg + 16, actions_size);
+    }
+    return true;
+}

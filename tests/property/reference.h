@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A naive OpenFlow 1.0 switch, for property tests.
+ *
+ * It says what the product should do, and shares nothing with it: no header, parser,
+ * match or action code. Everything is read from the raw bytes of messages and frames,
+ * tables are lists that are searched from end to end, and checksums are summed again. It
+ * is meant to be obviously right, not fast. One thread.
+ *
+ * Where the specification (wire version 0x01) leaves something open, it takes the reading
+ * that controllers and Open vSwitch share:
+ *
+ *  - Matches are normalised before they are used or compared: network fields count only
+ *    where dl_type is exactly IPv4 or ARP (ToS: IPv4), transport fields only where, in
+ *    IPv4, nw_proto is exactly TCP, UDP or ICMP. dl_vlan 0xffff is "no tag" and PCP does
+ *    not count then; PCP without dl_vlan is any tag with that PCP. Of a VID 12 bits
+ *    count, of a PCP 3, of a ToS the upper 6.
+ *  - A flow whose 22 wildcard bits are all 0 on the wire outranks all others; its
+ *    priority means nothing, also when flows are compared.
+ *  - MODIFY that matches nothing is an ADD; otherwise actions and cookie change.
+ *  - out_port finds OUTPUT and ENQUEUE. ENQUEUE sends like OUTPUT.
+ *  - ALL, FLOOD and NORMAL include LOCAL, if it was added as a port.
+ *  - NORMAL sees the frame as earlier actions left it, and learns its source first. It
+ *    does not forward 01:80:c2:00:00:00 to 0f. VID 0 and no tag are one VLAN.
+ *  - Port bits: DOWN takes part in nothing. NO_RECV drops all but spanning tree frames on
+ *    receipt, NO_RECV_STP those. NO_FWD keeps everything from leaving. NO_FLOOD counts
+ *    for FLOOD and NORMAL's flood. NO_PACKET_IN silences table misses only.
+ *  - An output to the ingress port is dropped: IN_PORT is the way back.
+ *  - rx counters count every frame that a port that is not DOWN was given.
+ *  - Two flows of one rank that match the same packet: see ref_output.ambiguous.
+ */
+#ifndef TESTS_PROPERTY_REFERENCE_H
+#define TESTS_PROPERTY_REFERENCE_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { REF_MAX_FRAME = 2048, REF_MAX_OUT = 512, REF_MAX_FLOWS = 4096, REF_MAX_PORTS = 64 };
+
+/* --- frames ------------------------------------------------------------------------ */
+
+/* What a frame says, as OpenFlow 1.0 sees it. Host order; 0 where there is nothing. */
+struct ref_fields {
+    uint16_t in_port;
+    uint8_t dl_src[6], dl_dst[6];
+    uint16_t dl_vlan;              /* 0xffff: no tag */
+    uint8_t dl_vlan_pcp;
+    uint16_t dl_type;
+    uint8_t nw_tos, nw_proto;
+    uint32_t nw_src, nw_dst;
+    uint16_t tp_src, tp_dst;
+    bool is_fragment, is_later_fragment;
+};
+
+struct ref_frame {
+    uint32_t size;
+    uint8_t data[REF_MAX_FRAME];
+};
+
+/* Reads a frame of 14 bytes or more. */
+void ref_parse(const struct ref_frame *, uint16_t in_port, struct ref_fields *);
+
+/* Does one action of 'size' bytes, as it is on the wire, if it changes frames; others do
+ * nothing here. */
+void ref_rewrite(struct ref_frame *, const uint8_t *action);
+
+/* --- matches and actions on the wire ----------------------------------------------- */
+
+struct ref_error {
+    uint16_t type, code;
+};
+
+/* True if a packet with these fields is in the set of a wire match (40 bytes). */
+bool ref_match_packet(const uint8_t match[40], const struct ref_fields *);
+/* True if the wire matches stand for the same packets field by field; if every packet of
+ * 'b' is in 'a'; if some packet is in both. */
+bool ref_match_equal(const uint8_t a[40], const uint8_t b[40]);
+bool ref_match_covers(const uint8_t a[40], const uint8_t b[40]);
+bool ref_match_overlaps(const uint8_t a[40], const uint8_t b[40]);
+bool ref_match_is_exact(const uint8_t match[40]);
+
+/* Checks a list of actions. 'in_packet_out' allows TABLE. False, and *error. */
+bool ref_check_actions(const uint8_t *actions, size_t size, bool in_packet_out,
+                       struct ref_error *error);
+
+/* --- the flow table ---------------------------------------------------------------- */
+
+struct ref_flow {
+    uint8_t match[40];             /* as it came */
+    bool exact;
+    uint16_t priority;
+    uint64_t cookie;
+    uint16_t idle_timeout, hard_timeout, flags;
+    uint64_t created_ms, used_ms;  /* used: last packet, or when it was added */
+    uint64_t packets, bytes;
+    uint8_t *actions;
+    size_t actions_size;
+};
+
+/* Flows that went and wanted it known: OFPRR_* in 'reason'; 'flow.actions' is NULL. */
+struct ref_removed {
+    struct ref_flow flow;
+    uint8_t reason;
+};
+
+struct ref_table {
+    struct ref_flow flows[REF_MAX_FLOWS];
+    size_t n_flows, max_flows;
+    struct ref_removed removed[REF_MAX_FLOWS];
+    size_t n_removed;              /* the caller sets it to 0 when it has read them */
+};
+
+/* Does a FLOW_MOD. False, with nothing changed but *error, if it is refused. The buffer id
+ * is not looked at. 'emergency' is where flows with OFPFF_EMERG go. */
+bool ref_table_mod(struct ref_table *, struct ref_table *emergency, const uint8_t *msg,
+                   size_t size, uint64_t now_ms, struct ref_error *error);
+/* Removes what has timed out at 'now_ms'. */
+void ref_table_expire(struct ref_table *, uint64_t now_ms);
+/* The flow that decides, or NULL; *ambiguous if another of the same rank matches too. */
+struct ref_flow *ref_table_lookup(struct ref_table *, const struct ref_fields *, bool *ambiguous);
+/* Sums over the flows that 'match' covers and that have 'out_port' (0xffff: any). */
+void ref_table_aggregate(const struct ref_table *, const uint8_t match[40], uint16_t out_port,
+                         uint64_t *packets, uint64_t *bytes, uint32_t *flows);
+void ref_table_clear(struct ref_table *);
+
+/* --- the switch --------------------------------------------------------------------- */
+
+enum ref_miss { REF_MISS_CONTROLLER, REF_MISS_NORMAL, REF_MISS_DROP };
+
+/* What one frame, or one PACKET_OUT, led to, in the order in which it happened. Frames to
+ * ALL, FLOOD and NORMAL's flood leave in the order in which ports were added. */
+struct ref_sent {
+    uint16_t port;                 /* 0xfffd: a PACKET_IN */
+    uint8_t reason;                /* of the PACKET_IN: 0 no match, 1 action */
+    uint16_t in_port;              /* of the PACKET_IN */
+    uint32_t prefix;               /* of the PACKET_IN: bytes, if the packet is buffered */
+    struct ref_frame frame;
+};
+struct ref_output {
+    /* The specification leaves the result open: flows of one rank overlap. What follows
+     * is one possible result. */
+    bool ambiguous;
+    size_t n;
+    struct ref_sent sent[REF_MAX_OUT];
+};
+
+struct ref_port {
+    uint16_t number;
+    uint32_t config;               /* OFPPC_* */
+    bool is_link_down;
+    uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+};
+
+struct ref_switch {
+    struct ref_table table, emergency;
+    struct ref_port ports[REF_MAX_PORTS];
+    size_t n_ports;
+    bool drop_fragments;           /* OFPC_FRAG_DROP */
+    enum ref_miss miss;
+    uint16_t miss_send_len;
+    uint64_t now_ms;               /* the caller sets it */
+    uint64_t fdb_age_ms;           /* 0: addresses do not age */
+    struct {
+        uint8_t addr[6];
+        uint16_t vid, port;
+        uint64_t used_ms;
+    } fdb[REF_MAX_FLOWS];
+    size_t n_fdb;
+};
+
+/* A switch without ports, flows or addresses; miss_send_len 128. NULL without memory. */
+struct ref_switch *ref_switch_new(void);
+void ref_switch_free(struct ref_switch *);
+
+void ref_add_port(struct ref_switch *, uint16_t number, uint32_t config);
+/* NULL if there is none. */
+struct ref_port *ref_find_port(struct ref_switch *, uint16_t number);
+/* Forgets what was learnt behind 'port'; 0: everything. */
+void ref_fdb_flush(struct ref_switch *, uint16_t port);
+/* The port behind which the address is known to be, or 0. */
+uint16_t ref_fdb_find(const struct ref_switch *, const uint8_t addr[6], uint16_t vid);
+
+/* FLOW_MOD. False and *error if it is refused. */
+bool ref_flow_mod(struct ref_switch *, const uint8_t *msg, size_t size, struct ref_error *error);
+
+/* A frame came in by 'in_port'. Fills *out, from empty. */
+void ref_receive(struct ref_switch *, uint16_t in_port, const void *frame, uint32_t size,
+                 struct ref_output *out);
+
+/* PACKET_OUT with the frame in it (buffer id 0xffffffff). False and *error if it is
+ * refused. */
+bool ref_packet_out(struct ref_switch *, const uint8_t *msg, size_t size, struct ref_output *out,
+                    struct ref_error *error);
+
+#endif /* tests/property/reference.h */
