@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sw-datapath/pktio.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "sw-datapath/pktio_impl.h"
+
+/* A buffer is a whole number of pages, so that untouched ones cost nothing. */
+enum {
+    BUFFER_PAGE = 4096,
+    BUFFER_HEADROOM = 64,    /* PACKET_HEADROOM, a tag, and an aligned frame */
+    BUFFER_SIZE = (BUFFER_HEADROOM + PACKET_MAX_SIZE + PACKET_TAILROOM + BUFFER_PAGE - 1)
+                  / BUFFER_PAGE * BUFFER_PAGE,
+};
+static_assert(BUFFER_HEADROOM >= PACKET_HEADROOM + 4, "room for a tag put back");
+
+int
+frame_buffers_init(struct frame_buffers *buffers, unsigned n)
+{
+    void *base = mmap(NULL, (size_t) n * BUFFER_SIZE, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) {
+        return -ENOMEM;
+    }
+    *buffers = (struct frame_buffers) { base, n };
+    return 0;
+}
+
+void
+frame_buffers_fini(struct frame_buffers *buffers)
+{
+    if (buffers->base) {
+        munmap(buffers->base, (size_t) buffers->n * BUFFER_SIZE);
+        buffers->base = NULL;
+    }
+}
+
+uint8_t *
+frame_buffers_get(const struct frame_buffers *buffers, unsigned i)
+{
+    return buffers->base + (size_t) i * BUFFER_SIZE + BUFFER_HEADROOM;
+}
+
+void
+pktio_init(struct pktio *io, const struct pktio_ops *ops, const char *name, int ifindex, int fd)
+{
+    io->ops = ops;
+    snprintf(io->name, sizeof io->name, "%s", name);
+    io->ifindex = ifindex;
+    io->fd = fd;
+    atomic_init(&io->error, 0);
+    atomic_init(&io->mtu, 1500);
+    atomic_init(&io->stats.rx_dropped, 0);
+    atomic_init(&io->stats.rx_errors, 0);
+    atomic_init(&io->stats.tx_dropped, 0);
+    atomic_init(&io->stats.tx_errors, 0);
+}
+
+int
+pktio_open(enum pktio_kind kind, const char *name, struct pktio **out, struct errmsg *err)
+{
+    if (!name[0] || strlen(name) >= PORT_NAME_SIZE || strpbrk(name, "/%: \t\n")) {
+        errmsg_set(err, "\"%s\" is not a device name", name);
+        return -EINVAL;
+    }
+    switch (kind) {
+    case PKTIO_AFPACKET:
+        return pktio_afpacket_open(name, out, err);
+    case PKTIO_TAP:
+        return pktio_tap_open(name, out, err);
+    case PKTIO_MEMORY:
+        return pktio_memory_open(name, out, err);
+    }
+    return -EINVAL;
+}
+
+void
+pktio_close(struct pktio *io)
+{
+    if (io) {
+        io->ops->close(io);
+    }
+}
+
+const char *
+pktio_name(const struct pktio *io)
+{
+    return io->name;
+}
+
+int
+pktio_ifindex(const struct pktio *io)
+{
+    return io->ifindex;
+}
+
+int
+pktio_fd(const struct pktio *io)
+{
+    return atomic_load_explicit(&io->error, memory_order_acquire) ? -1 : io->fd;
+}
+
+int
+pktio_error(struct pktio *io)
+{
+    if (io->ops->error && !atomic_load_explicit(&io->error, memory_order_acquire)) {
+        io->ops->error(io);
+    }
+    return atomic_load_explicit(&io->error, memory_order_acquire);
+}
+
+void
+pktio_set_mtu(struct pktio *io, unsigned mtu)
+{
+    atomic_store_explicit(&io->mtu, mtu, memory_order_relaxed);
+}
+
+unsigned
+pktio_rx(struct pktio *io, struct packet *packets, unsigned max)
+{
+    return io->ops->rx(io, packets, max < PACKET_BATCH_MAX ? max : PACKET_BATCH_MAX);
+}
+
+void
+pktio_rx_release(struct pktio *io)
+{
+    io->ops->rx_release(io);
+}
+
+static void
+add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+void
+pktio_count_rx_error(struct pktio *io, enum counter counter)
+{
+    add(&io->stats.rx_errors, 1);
+    counter_inc(counter);
+}
+
+void
+pktio_count_tx_dropped(struct pktio *io, enum counter counter, unsigned n)
+{
+    add(&io->stats.tx_dropped, n);
+    counter_add(counter, n);
+}
+
+void
+pktio_count_tx_error(struct pktio *io, enum counter counter, unsigned n)
+{
+    add(&io->stats.tx_errors, n);
+    counter_add(counter, n);
+}
+
+bool
+pktio_is_device_error(int error)
+{
+    return error == ENETDOWN || error == ENXIO || error == ENODEV || error == EIO
+           || error == EBADFD;
+}
+
+void
+pktio_count_tx_errno(struct pktio *io, int error, unsigned n)
+{
+    if (error == ENOBUFS || error == EAGAIN || error == ENOMEM) {
+        pktio_count_tx_dropped(io, COUNTER_tx_no_room, n);
+    } else if (error == EMSGSIZE) {
+        pktio_count_tx_error(io, COUNTER_tx_too_long, n);
+    } else if (pktio_is_device_error(error)) {
+        pktio_count_tx_error(io, COUNTER_tx_device_down, n);
+    } else {
+        pktio_count_tx_error(io, COUNTER_tx_refused, n);
+    }
+}
+
+void
+pktio_get_stats(struct pktio *io, struct pktio_stats *out)
+{
+    if (io->ops->collect) {
+        io->ops->collect(io);
+    }
+    *out = (struct pktio_stats) {
+        .rx_dropped = atomic_load_explicit(&io->stats.rx_dropped, memory_order_relaxed),
+        .rx_errors = atomic_load_explicit(&io->stats.rx_errors, memory_order_relaxed),
+        .tx_dropped = atomic_load_explicit(&io->stats.tx_dropped, memory_order_relaxed),
+        .tx_errors = atomic_load_explicit(&io->stats.tx_errors, memory_order_relaxed),
+    };
+}

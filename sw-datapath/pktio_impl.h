@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the backends of pktio share. Included by sw-datapath/pktio*.c alone. */
+#ifndef SW_DATAPATH_PKTIO_IMPL_H
+#define SW_DATAPATH_PKTIO_IMPL_H 1
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "lib/counters.h"
+#include "sw-datapath/pktio.h"
+#include "turnout/port.h"
+
+/* A frame that waits to be sent. The bytes are the caller's, or the context's copy. */
+struct tx_frame {
+    struct pktio *port;
+    const uint8_t *data;
+    uint32_t size;
+    struct packet_offload offload;
+};
+
+/* A backend. 'tx' sends n frames for 'port' in order and counts those that it could not
+ * send; 'collect' brings the statistics up to date and may be NULL, as may 'error', which
+ * looks whether the device still exists. 'close' frees the pktio. */
+struct pktio_ops {
+    unsigned (*rx)(struct pktio *, struct packet *, unsigned max);
+    void (*rx_release)(struct pktio *);
+    void (*tx)(struct pktio_tx *, struct pktio *, const struct tx_frame *const frames[],
+               unsigned n);
+    void (*collect)(struct pktio *);
+    void (*error)(struct pktio *);
+    void (*close)(struct pktio *);
+};
+
+/* The first member of each backend's own struct. */
+struct pktio {
+    const struct pktio_ops *ops;
+    char name[PORT_NAME_SIZE];
+    int ifindex;
+    int fd;                      /* -1: none */
+    _Atomic int error;           /* 0 or -errno, for good */
+    _Atomic unsigned mtu;
+    struct {
+        _Atomic uint64_t rx_dropped, rx_errors, tx_dropped, tx_errors;
+    } stats;
+};
+
+int pktio_afpacket_open(const char *name, struct pktio **out, struct errmsg *err);
+int pktio_tap_open(const char *name, struct pktio **out, struct errmsg *err);
+int pktio_memory_open(const char *name, struct pktio **out, struct errmsg *err);
+
+/* Sets the members that all kinds have. */
+void pktio_init(struct pktio *, const struct pktio_ops *, const char *name, int ifindex, int fd);
+
+/* Count n frames in the port and in the named counter. Any thread. */
+void pktio_count_rx_error(struct pktio *, enum counter);
+void pktio_count_tx_dropped(struct pktio *, enum counter, unsigned n);
+void pktio_count_tx_error(struct pktio *, enum counter, unsigned n);
+
+/* Counts n frames that a system call refused with 'error' (a positive errno). */
+void pktio_count_tx_errno(struct pktio *, int error, unsigned n);
+
+/* True for an errno that says that the device is down or gone: the next frame will not
+ * fare better. */
+bool pktio_is_device_error(int error);
+
+/* The number of a transmit context, below PKTIO_MAX_TX: each port has a socket for each. */
+unsigned pktio_tx_slot(const struct pktio_tx *);
+
+/* The transmit ring of the context, opened when first asked for; NULL if that failed. */
+struct tx_ring;
+struct tx_ring *pktio_tx_ring(struct pktio_tx *);
+
+/* Buffers for frames of any size: n of them, each with head- and tailroom, on pages that
+ * take memory only once they are written to. */
+struct frame_buffers {
+    uint8_t *base;
+    unsigned n;
+};
+/* 0 or -ENOMEM. */
+int frame_buffers_init(struct frame_buffers *, unsigned n);
+void frame_buffers_fini(struct frame_buffers *);
+/* Where the frame in buffer i begins, when it is put there without a tag that it will get:
+ * PACKET_MAX_SIZE bytes of room. */
+uint8_t *frame_buffers_get(const struct frame_buffers *, unsigned i);
+
+#endif /* sw-datapath/pktio_impl.h */
