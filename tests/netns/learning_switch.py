@@ -17,6 +17,10 @@ from os_ken.ofproto import ofproto_v1_0
 LLDP = 0x88CC
 IDLE_SECONDS = 60
 
+# os-ken's own handler of errors looks for a name that only later versions of OpenFlow have.
+if not hasattr(ofproto_v1_0, "OFPET_EXPERIMENTER"):
+    ofproto_v1_0.OFPET_EXPERIMENTER = 0xFFFF
+
 
 class LearningSwitch(app_manager.OSKenApp):
     OFP_VERSIONS = [ofproto_v1_0.OFP_VERSION]
