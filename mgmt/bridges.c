@@ -263,13 +263,8 @@ agent_config_equal(const struct agent_config *a, const struct agent_config *b)
 
 static void
 change_settings(struct bridge *bridge, const struct config_bridge *old,
-                struct config_bridge *new)
+                const struct config_bridge *new)
 {
-    if (new->agent.datapath_id != old->agent.datapath_id) {
-        log_warn("bridge %s: datapath-id can't change while it runs; restart turnoutd for "
-                 "%016llx", bridge->name, (unsigned long long) new->agent.datapath_id);
-        new->agent.datapath_id = old->agent.datapath_id;
-    }
     if (!agent_config_equal(&old->agent, &new->agent)) {
         agent_set_config(bridge->agent, &new->agent);
         log_info("bridge %s: OpenFlow settings changed", bridge->name);

@@ -112,7 +112,6 @@ fill_slot(struct tpacket2_hdr *slot, const struct tx_frame *frame)
     memcpy(data, &vnet, sizeof vnet);
     memcpy(data + sizeof vnet, frame->data, frame->size);
     slot->tp_len = sizeof vnet + frame->size;
-    slot->tp_next_offset = 0;
     __atomic_store_n(&slot->tp_status, TP_STATUS_SEND_REQUEST, __ATOMIC_RELEASE);
 }
 
