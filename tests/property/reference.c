@@ -11,7 +11,7 @@ enum {
 };
 enum {
     P_IN_PORT = 0xfff8, P_TABLE = 0xfff9, P_NORMAL = 0xfffa, P_FLOOD = 0xfffb, P_ALL = 0xfffc,
-    P_CONTROLLER = 0xfffd, P_NONE = 0xffff,
+    P_CONTROLLER = 0xfffd,
 };
 
 static uint32_t
@@ -180,15 +180,16 @@ normal(struct way *way)
     ref_parse(&way->frame, way->in_port, &fields);
     uint16_t vid = fields.dl_vlan == 0xffff ? 0 : fields.dl_vlan;
 
-    fdb_learn(way->sw, src, vid, way->in_port);
     if (!memcmp(dst, reserved, 5) && dst[5] < 16) {
         return;
     }
-    uint16_t port = dst[0] % 2 ? 0 : ref_fdb_find(way->sw, dst, vid);
+    fdb_learn(way->sw, src, vid, way->in_port);
+    uint16_t known = dst[0] % 2 ? 0 : ref_fdb_find(way->sw, dst, vid);
+    struct ref_port *port = ref_find_port(way->sw, known);
     if (!port) {
         send_to_all(way, true);
-    } else if (port != way->in_port) {
-        send_to(way, ref_find_port(way->sw, port));
+    } else if (known != way->in_port) {
+        send_to(way, port);
     }
 }
 
@@ -305,13 +306,13 @@ ref_receive(struct ref_switch *sw, uint16_t in_port, const void *frame, uint32_t
     struct ref_port *port = ref_find_port(sw, in_port);
 
     start(&way, sw, out, frame, size);
-    if (!port || port->config & PC_DOWN || size < 14) {
+    if (!port || size < 14) {
         return;
     }
     port->rx_packets++;
     port->rx_bytes += size;
     bool is_stp = !memcmp(way.frame.data, stp, 6);
-    if (port->config & (is_stp ? PC_NO_RECV_STP : PC_NO_RECV)) {
+    if (port->config & (PC_DOWN | (is_stp ? PC_NO_RECV_STP : PC_NO_RECV))) {
         return;
     }
     run_table(&way);

@@ -19,13 +19,14 @@
  *  - MODIFY that matches nothing is an ADD; otherwise actions and cookie change.
  *  - out_port finds OUTPUT and ENQUEUE. ENQUEUE sends like OUTPUT.
  *  - ALL, FLOOD and NORMAL include LOCAL, if it was added as a port.
- *  - NORMAL sees the frame as earlier actions left it, and learns its source first. It
- *    does not forward 01:80:c2:00:00:00 to 0f. VID 0 and no tag are one VLAN.
- *  - Port bits: DOWN takes part in nothing. NO_RECV drops all but spanning tree frames on
- *    receipt, NO_RECV_STP those. NO_FWD keeps everything from leaving. NO_FLOOD counts
+ *  - NORMAL sees the frame as earlier actions left it, and learns its source first. What
+ *    goes to 01:80:c2:00:00:00 to 0f it neither forwards nor learns from. VID 0 and no
+ *    tag are one VLAN. An address that was learnt on a port that is gone is not known.
+ *  - Port bits: DOWN receives and sends nothing. NO_RECV drops all but spanning tree
+ *    frames on receipt, NO_RECV_STP those. NO_FWD keeps everything from leaving. NO_FLOOD counts
  *    for FLOOD and NORMAL's flood. NO_PACKET_IN silences table misses only.
  *  - An output to the ingress port is dropped: IN_PORT is the way back.
- *  - rx counters count every frame that a port that is not DOWN was given.
+ *  - rx counters count every frame of 14 bytes or more that came, dropped or not.
  *  - Two flows of one rank that match the same packet: see ref_output.ambiguous.
  */
 #ifndef TESTS_PROPERTY_REFERENCE_H

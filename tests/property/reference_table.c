@@ -212,10 +212,10 @@ ref_check_actions(const uint8_t *actions, size_t size, bool in_packet_out, struc
     static const uint8_t sizes[] = { 8, 8, 8, 8, 16, 16, 8, 8, 8, 8, 8, 16 };
     size_t n = 0;
 
+    if (size % 8) {
+        return refuse(error, 1, 6);
+    }
     while (size) {
-        if (size < 8) {
-            return refuse(error, 2, 1);
-        }
         size_t type = get(actions, 2), length = get(actions + 2, 2);
         if (length < 8 || length % 8 || length > size) {
             return refuse(error, 2, 1);
