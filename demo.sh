@@ -103,7 +103,7 @@ in_switch()
 
 ctl()
 {
-    in_switch "$build/turnoutctl" --control "$tmp/control" "$@"
+    in_switch "$build/tools/turnoutctl/turnoutctl" --control "$tmp/control" "$@"
 }
 
 show()
@@ -197,7 +197,7 @@ wait_for "the controller listens" listens
 echo "  listens on 127.0.0.1:6653"
 
 say "The switch: turnoutd with bridge br0"
-ip netns exec "$switch_ns" "$build/turnoutd" --control "$tmp/control" --rundir "$tmp" --log-to stderr \
+ip netns exec "$switch_ns" "$build/tools/turnoutd/turnoutd" --control "$tmp/control" --rundir "$tmp" --log-to stderr \
     --bridge br0 --port p1@1 --port p2@2 --port p3@3 --controller tcp:127.0.0.1:6653 \
     >"$tmp/turnoutd.log" 2>&1 </dev/null &
 pids+=($!)
@@ -220,7 +220,7 @@ show counters
 
 if [ $stay = yes ]; then
     say "It stays until you press Enter"
-    echo "  ip netns exec $switch_ns $build/turnoutctl --control $tmp/control show"
+    echo "  ip netns exec $switch_ns $build/tools/turnoutctl/turnoutctl --control $tmp/control show"
     echo "  ip netns exec $(host_ns 1) ping 10.0.0.2"
     read -r _ || true
 fi
