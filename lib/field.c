@@ -172,7 +172,8 @@ field_prereq_met(enum field_prereq prereq, const struct flow_match *match)
     const uint8_t *proto = prereqs[prereq].nw_proto;
     if (type[0]) {
         uint16_t dl_type = be16_to_host(match->value.dl_type);
-        if (match->mask.bits.dl_type.raw != 0xffff || (dl_type != type[0] && dl_type != type[1])) {
+        bool fits = dl_type == type[0] || (type[1] && dl_type == type[1]);
+        if (match->mask.bits.dl_type.raw != 0xffff || !fits) {
             return false;
         }
     }
