@@ -111,7 +111,7 @@ message(struct fixture *f, uint16_t command, const char *match)
 }
 
 static struct flow *
-send(struct fixture *f)
+run(struct fixture *f)
 {
     struct flow *flow = NULL;
     assert_int_equal(flow_table_mod(f->ft, &f->fm, &flow, &f->refusal), 0);
@@ -137,7 +137,7 @@ add(struct fixture *f, const char *match, uint16_t priority, uint16_t out_port)
     message(f, OFPFC_ADD, match);
     f->fm.priority = priority;
     f->fm.actions[0].output.port = out_port;
-    return send(f);
+    return run(f);
 }
 
 static void
@@ -206,7 +206,7 @@ add_replaces_the_identical_flow_and_zeroes_its_counters(void **state)
     struct fixture *f = *state;
     message(f, OFPFC_ADD, "in_port=1")->flags = OFPFF_SEND_FLOW_REM;
     f->fm.cookie = 1;
-    count(f, send(f), 5, 500);
+    count(f, run(f), 5, 500);
     fake_clock_advance_ms(5000);
     struct flow *flow = add(f, "in_port=1", 100, 4);
     struct flow_stats stats;
@@ -242,15 +242,15 @@ exact_flows_are_identical_whatever_their_priority(void **state)
         f->fm.match.match.mask.bits.lane[i] = UINT64_MAX;
     }
     f->fm.priority = 5;
-    send(f);
+    run(f);
     f->fm.priority = 6;
-    struct flow *flow = send(f);
+    struct flow *flow = run(f);
     assert_int_equal(flow_table_count(f->ft), 1);
     assert_int_equal(flow->priority, 6);
     assert_int_equal(flow->rule.rank, RULE_RANK_EXACT);
     f->fm.command = OFPFC_DELETE_STRICT;
     f->fm.priority = 99;
-    send(f);
+    run(f);
     assert_int_equal(flow_table_count(f->ft), 0);
 }
 
@@ -262,9 +262,9 @@ check_overlap_compares_flows_of_the_same_priority(void **state)
     message(f, OFPFC_ADD, "in_port=1")->flags = OFPFF_CHECK_OVERLAP;
     refused(f, OFPFMFC_OVERLAP);
     f->fm.priority = 99;
-    send(f);                                 /* other priority */
+    run(f);                                 /* other priority */
     message(f, OFPFC_ADD, "udp,tp_dst=80")->flags = OFPFF_CHECK_OVERLAP;
-    send(f);                                 /* no common packet */
+    run(f);                                 /* no common packet */
     message(f, OFPFC_ADD, "tcp,tp_dst=80")->flags = OFPFF_CHECK_OVERLAP;
     refused(f, OFPFMFC_OVERLAP);             /* with itself */
     assert_int_equal(flow_table_count(f->ft), 3);
@@ -296,7 +296,7 @@ emergency_flows_are_refused(void **state)
     refused(f, OFPFMFC_ALL_TABLES_FULL);
     add(f, "in_port=1", 100, 2);
     message(f, OFPFC_DELETE, "")->flags = OFPFF_EMERG;
-    send(f);                                  /* the emergency table, which is empty */
+    run(f);                                  /* the emergency table, which is empty */
     assert_int_equal(flow_table_count(f->ft), 1);
 }
 
@@ -316,14 +316,14 @@ modify_changes_actions_and_cookie_and_nothing_else(void **state)
     struct fixture *f = *state;
     message(f, OFPFC_ADD, "tcp,tp_dst=80")->idle_timeout = 10;
     f->fm.flags = OFPFF_SEND_FLOW_REM;
-    struct flow *flow = send(f);
+    struct flow *flow = run(f);
     count(f, flow, 3, 300);
     fake_clock_advance_ms(4000);
     message(f, OFPFC_MODIFY, "tcp")->cookie = 42;
     f->fm.idle_timeout = 1000;
     f->fm.out_port = 77;                      /* ignored */
     f->fm.actions[0].output.port = 9;
-    assert_ptr_equal(send(f), flow);
+    assert_ptr_equal(run(f), flow);
     struct flow_stats stats;
     flow_get_stats(flow, &stats);
     assert_int_equal(stats.packets, 3);
@@ -348,7 +348,7 @@ modify_covers_more_specific_flows_of_any_priority(void **state)
     add(f, "tcp", 100, 2);
     add(f, "udp,tp_dst=80", 100, 2);
     message(f, OFPFC_MODIFY, "tcp,tp_dst=80")->actions[0].output.port = 5;
-    send(f);
+    run(f);
     assert_int_equal(find(f, "", 5).n, 2);
     assert_int_equal(find(f, "", 2).n, 2);
 }
@@ -361,7 +361,7 @@ modify_strict_changes_the_identical_flow_only(void **state)
     add(f, "tcp,tp_dst=80", 101, 2);
     add(f, "tcp", 100, 2);
     message(f, OFPFC_MODIFY_STRICT, "tcp,tp_dst=80")->actions[0].output.port = 5;
-    send(f);
+    run(f);
     struct found found = find(f, "", 5);
     assert_int_equal(found.n, 1);
     assert_int_equal(found.flow[0]->priority, 100);
@@ -373,9 +373,9 @@ modify_of_nothing_adds(void **state)
 {
     struct fixture *f = *state;
     message(f, OFPFC_MODIFY, "tcp");
-    assert_non_null(send(f));
+    assert_non_null(run(f));
     message(f, OFPFC_MODIFY_STRICT, "tcp")->priority = 5;
-    assert_non_null(send(f));
+    assert_non_null(run(f));
     assert_int_equal(flow_table_count(f->ft), 2);
     message(f, OFPFC_MODIFY_STRICT, "in_port=1")->flags = OFPFF_CHECK_OVERLAP;
     refused(f, OFPFMFC_OVERLAP);
@@ -392,12 +392,12 @@ delete_covers_more_specific_flows(void **state)
     add(f, "tcp,nw_src=10.0.0.0/8", 3, 2);
     add(f, "udp", 4, 2);
     message(f, OFPFC_DELETE, "tcp,nw_src=10.1.0.0/16");
-    assert_null(send(f));
+    assert_null(run(f));
     assert_int_equal(flow_table_count(f->ft), 2);
     message(f, OFPFC_DELETE, "");
-    send(f);
+    run(f);
     assert_int_equal(flow_table_count(f->ft), 0);
-    send(f);
+    run(f);
     assert_int_equal(flow_table_count(f->ft), 0);
 }
 
@@ -409,10 +409,10 @@ delete_strict_takes_the_identical_flow_only(void **state)
     add(f, "tcp,tp_dst=80", 101, 2);
     add(f, "tcp", 100, 2);
     message(f, OFPFC_DELETE_STRICT, "tcp,tp_dst=80");
-    send(f);
+    run(f);
     assert_int_equal(flow_table_count(f->ft), 2);
     assert_int_equal(find(f, "tcp,tp_dst=80", PORT_NONE).flow[0]->priority, 101);
-    send(f);
+    run(f);
     assert_int_equal(flow_table_count(f->ft), 2);
 }
 
@@ -426,14 +426,14 @@ deletes_honour_out_port(void **state)
     f->fm.n_actions = 2;                       /* 2, then 3 */
     f->fm.actions[1] = f->fm.actions[0];
     f->fm.actions[1].output.port = 3;
-    send(f);
+    run(f);
     message(f, OFPFC_ADD, "in_port=4")->n_actions = 0;
-    send(f);
+    run(f);
     message(f, OFPFC_DELETE_STRICT, "in_port=1")->out_port = 3;
-    send(f);
+    run(f);
     assert_int_equal(flow_table_count(f->ft), 4);
     message(f, OFPFC_DELETE, "")->out_port = 3;
-    send(f);
+    run(f);
     assert_int_equal(flow_table_count(f->ft), 2);
     assert_int_equal(find(f, "", 2).n, 1);
 }
@@ -450,11 +450,11 @@ flow_removed_says_what_the_flow_was(void **state)
     f->fm.idle_timeout = 60;
     f->fm.hard_timeout = 600;
     struct ofp_match match = f->fm.match;
-    count(f, send(f), 7, 700);
+    count(f, run(f), 7, 700);
     add(f, "udp,tp_src=54", 1, 2);              /* without the flag: nothing is told */
     fake_clock_advance_ms(2500);
     message(f, OFPFC_DELETE, "udp");
-    send(f);
+    run(f);
     assert_int_equal(f->n_removed, 0);
     flow_table_settle(f->ft);
     assert_int_equal(f->n_removed, 1);
@@ -478,10 +478,10 @@ flow_removed_has_final_counters(void **state)
     struct fixture *f = *state;
     struct epoch_reader *worker = epoch_reader_new();
     message(f, OFPFC_ADD, "in_port=1")->flags = OFPFF_SEND_FLOW_REM;
-    struct flow *flow = send(f);
+    struct flow *flow = run(f);
     epoch_online(worker);
     message(f, OFPFC_DELETE, "");
-    send(f);
+    run(f);
     flow_table_settle(f->ft);
     flow_table_poll(f->ft);
     assert_int_equal(f->n_removed, 0);
@@ -506,9 +506,9 @@ flow_removed_comes_by_itself(void **state)
     for (int i = 0; i < 2; i++) {
         message(f, OFPFC_ADD, i ? "in_port=2" : "in_port=1")->flags = OFPFF_SEND_FLOW_REM;
         f->fm.cookie = (uint64_t) i;
-        send(f);
+        run(f);
         f->fm.command = OFPFC_DELETE_STRICT;
-        send(f);
+        run(f);
         flow_table_settle(f->ft);
     }
     dp_run_once(f->dp);
@@ -529,9 +529,9 @@ a_table_is_freed_with_flows_that_wait_to_be_told_of(void **state)
     struct epoch_reader *worker = epoch_reader_new();
     epoch_online(worker);
     message(f, OFPFC_ADD, "in_port=1")->flags = OFPFF_SEND_FLOW_REM;
-    send(f);
+    run(f);
     f->fm.command = OFPFC_DELETE;
-    send(f);
+    run(f);
     flow_table_settle(f->ft);
     add(f, "in_port=2", 1, 2);
     epoch_offline(worker);
@@ -546,10 +546,10 @@ idle_and_hard_time_outs_end_flows(void **state)
     struct fixture *f = *state;
     message(f, OFPFC_ADD, "in_port=1")->idle_timeout = 5;
     f->fm.flags = OFPFF_SEND_FLOW_REM;
-    struct flow *idle = send(f);
+    struct flow *idle = run(f);
     message(f, OFPFC_ADD, "in_port=2")->hard_timeout = 8;
     f->fm.flags = OFPFF_SEND_FLOW_REM;
-    struct flow *hard = send(f);
+    struct flow *hard = run(f);
     add(f, "in_port=3", 1, 2);
     uint32_t wait = flow_table_expire(f->ft);
     assert_true(wait > 0 && wait <= 5200);
@@ -580,7 +580,7 @@ the_earlier_of_both_time_outs_counts(void **state)
     message(f, OFPFC_ADD, "in_port=1")->idle_timeout = 2;
     f->fm.hard_timeout = 3;
     f->fm.flags = OFPFF_SEND_FLOW_REM;
-    struct flow *flow = send(f);
+    struct flow *flow = run(f);
     fake_clock_advance_ms(1500);
     flow_table_expire(f->ft);
     count(f, flow, 1, 60);
@@ -595,7 +595,7 @@ a_replaced_flow_has_the_new_time_out(void **state)
 {
     struct fixture *f = *state;
     message(f, OFPFC_ADD, "in_port=1")->idle_timeout = 2;
-    send(f);
+    run(f);
     add(f, "in_port=1", 100, 2);
     fake_clock_advance_ms(10000);
     assert_int_equal(flow_table_expire(f->ft), UINT32_MAX);
@@ -610,7 +610,7 @@ many_time_outs_are_handled_in_pieces(void **state)
         char text[32];
         snprintf(text, sizeof text, "tcp,tp_dst=%u", i);
         message(f, OFPFC_ADD, text)->hard_timeout = 1;
-        send(f);
+        run(f);
     }
     fake_clock_advance_ms(1200);
     assert_int_equal(flow_table_expire(f->ft), 0);
@@ -629,7 +629,7 @@ add_many(struct fixture *f, unsigned n)
         char text[32];
         snprintf(text, sizeof text, "tcp,tp_dst=%u", i);
         message(f, OFPFC_ADD, text)->cookie = i;
-        send(f);
+        run(f);
     }
 }
 
@@ -707,7 +707,7 @@ a_walk_survives_changes(void **state)
         unsigned seen[2][2 * N] = { 0 };
         bool there[2 * N] = { false };
         message(f, OFPFC_DELETE, "");
-        send(f);
+        run(f);
         add_many(f, N);
         open_all(f, &cursors[0]);
         walk(f, &cursors[0], rand_r(&seed) % N, seen[0]);
@@ -719,15 +719,15 @@ a_walk_survives_changes(void **state)
             snprintf(text, sizeof text, "tcp,tp_dst=%u", k);
             if (what == 0) {
                 message(f, OFPFC_DELETE, text);
-                send(f);
+                run(f);
                 there[k] = false;
             } else if (what == 1 && there[k]) {
                 message(f, OFPFC_ADD, text)->cookie = k;    /* replaced */
-                send(f);
+                run(f);
             } else if (what == 2) {
                 snprintf(text, sizeof text, "udp,tp_dst=%u", k);
                 message(f, OFPFC_ADD, text)->cookie = N + k; /* new: not seen */
-                send(f);
+                run(f);
             } else {
                 walk(f, &cursors[i & 1], 3, seen[i & 1]);
             }

@@ -1,0 +1,651 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connections: handshakes, probes, back-off, and peers that flood, stall and lie. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/counters.h"
+#include "lib/epoch.h"
+#include "lib/flow_text.h"
+#include "tests/unit/agent_rig.h"
+
+struct fixture {
+    struct rig rig;
+    struct peer peer;
+    uint8_t frame[2048];
+};
+
+static int
+set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    rig_init(&f->rig, NULL);
+    *state = f;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+    rig_fini(&f->rig);
+    free(f);
+    return 0;
+}
+
+static void
+hello(struct fixture *f)
+{
+    peer_hello(&f->peer, &f->rig, f->rig.path);
+}
+
+/* --- HELLO ------------------------------------------------------------------------------- */
+
+static void
+version_1_is_agreed_on(struct fixture *f, const uint8_t *msg, size_t size)
+{
+    peer_connect(&f->peer, &f->rig, f->rig.path);
+    peer_expect(&f->peer, OFPT_HELLO);
+    peer_send_bytes(&f->peer, msg, size);
+    peer_barrier(&f->peer);
+    peer_close(&f->peer);
+}
+
+static void
+higher_versions_and_bitmaps_are_fine(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t plain[] = { 1, 0, 0, 8, 0, 0, 0, 1 };
+    static const uint8_t higher[] = { 4, 0, 0, 8, 0, 0, 0, 1 };
+    static const uint8_t bitmap[] = { 4, 0, 0, 16, 0, 0, 0, 1, 0, 1, 0, 8, 0, 0, 0, 0x12 };
+    static const uint8_t body[] = { 1, 0, 0, 12, 0, 0, 0, 1, 'a', 'n', 'y', 0 };
+    version_1_is_agreed_on(f, plain, sizeof plain);
+    version_1_is_agreed_on(f, higher, sizeof higher);
+    version_1_is_agreed_on(f, bitmap, sizeof bitmap);
+    version_1_is_agreed_on(f, body, sizeof body);
+}
+
+static void
+refused_with_hello_failed(struct fixture *f, const uint8_t *msg, size_t size)
+{
+    peer_connect(&f->peer, &f->rig, f->rig.path);
+    peer_expect(&f->peer, OFPT_HELLO);
+    peer_send_bytes(&f->peer, msg, size);
+    struct ofp_header header;
+    ofp_header_decode(msg, &header);
+    peer_expect_error(&f->peer, OFPET_HELLO_FAILED, OFPHFC_INCOMPATIBLE, header.xid);
+    peer_expect_closed(&f->peer);
+    peer_close(&f->peer);
+    assert_int_equal(rig_n_sessions(&f->rig), 0);
+}
+
+static void
+no_common_version_ends_the_connection(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t zero[] = { 0, 0, 0, 8, 0, 0, 0, 1 };
+    static const uint8_t bitmap[] = { 4, 0, 0, 16, 0, 0, 0, 2, 0, 1, 0, 8, 0, 0, 0, 0x10 };
+    static const uint8_t not_hello[] = { 1, OFPT_FEATURES_REQUEST, 0, 8, 0, 0, 0, 3 };
+    refused_with_hello_failed(f, zero, sizeof zero);
+    refused_with_hello_failed(f, bitmap, sizeof bitmap);
+    refused_with_hello_failed(f, not_hello, sizeof not_hello);
+}
+
+static void
+silence_instead_of_hello_ends_the_connection(void **state)
+{
+    struct fixture *f = *state;
+    peer_connect(&f->peer, &f->rig, f->rig.path);
+    peer_expect(&f->peer, OFPT_HELLO);
+    rig_pass_ms(&f->rig, 4900);
+    assert_int_equal(rig_n_sessions(&f->rig), 1);
+    rig_pass_ms(&f->rig, 600);
+    peer_expect_closed(&f->peer);
+    peer_close(&f->peer);
+}
+
+/* --- probes -------------------------------------------------------------------------------- */
+
+static void
+an_idle_peer_is_probed_and_dropped_when_it_is_silent(void **state)
+{
+    struct fixture *f = *state;
+    hello(f);
+    rig_pass_ms(&f->rig, 4700);
+    peer_expect_nothing(&f->peer);
+    rig_pass_ms(&f->rig, 600);
+    peer_expect(&f->peer, OFPT_ECHO_REQUEST);
+    peer_send_header(&f->peer, OFPT_ECHO_REPLY, f->peer.header.xid);
+    rig_pass_ms(&f->rig, 5600);
+    peer_expect(&f->peer, OFPT_ECHO_REQUEST);
+    rig_pass_ms(&f->rig, 4500);
+    peer_expect_nothing(&f->peer);
+    uint64_t before = counter_read(COUNTER_conn_probe_lost);
+    rig_pass_ms(&f->rig, 1200);
+    peer_expect_closed(&f->peer);
+    assert_int_equal(counter_read(COUNTER_conn_probe_lost) - before, 1);
+    peer_close(&f->peer);
+}
+
+static void
+without_probes_silence_is_fine(void **state)
+{
+    struct fixture *f = *state;
+    struct agent_config config = rig_config;
+    config.inactivity_probe_s = 0;
+    agent_set_config(f->rig.agent, &config);
+    hello(f);
+    rig_pass_ms(&f->rig, 60000);
+    peer_expect_nothing(&f->peer);
+    peer_close(&f->peer);
+}
+
+/* --- framing ---------------------------------------------------------------------------------- */
+
+static void
+a_length_below_8_closes_the_connection(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t msg[] = { 1, OFPT_ECHO_REQUEST, 0, 7, 0, 0, 0, 1 };
+    uint64_t before = counter_read(COUNTER_conn_bad_length);
+    hello(f);
+    peer_send_bytes(&f->peer, msg, sizeof msg);
+    peer_expect_closed(&f->peer);
+    assert_int_equal(counter_read(COUNTER_conn_bad_length) - before, 1);
+    peer_close(&f->peer);
+}
+
+static void
+messages_in_pieces_are_put_together(void **state)
+{
+    struct fixture *f = *state;
+    struct writer w;
+    writer_init(&w);
+    hello(f);
+    for (uint32_t i = 0; i < 20; i++) {
+        ofp_encode_echo(&w, OFPT_ECHO_REQUEST, i, "0123456789", i % 11);
+    }
+    for (size_t i = 0; i < w.size; i++) {
+        peer_send_bytes(&f->peer, w.data + i, 1);
+        if (i % 3 == 0) {
+            rig_turn(&f->rig);
+        }
+    }
+    for (uint32_t i = 0; i < 20; i++) {
+        const uint8_t *msg = peer_expect(&f->peer, OFPT_ECHO_REPLY);
+        assert_int_equal(f->peer.header.xid, i);
+        assert_int_equal(f->peer.header.length, 8 + i % 11);
+        assert_memory_equal(msg + 8, "0123456789", i % 11);
+    }
+    writer_fini(&w);
+    peer_close(&f->peer);
+}
+
+static void
+the_longest_message_is_taken(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t *data = malloc(65535 - 8);
+    hello(f);
+    for (unsigned i = 0; i < 65535 - 8; i++) {
+        data[i] = (uint8_t) (i * 7);
+    }
+    for (uint32_t xid = 0; xid < 5; xid++) {
+        ofp_encode_echo(&f->peer.out, OFPT_ECHO_REQUEST, xid, data, 65535 - 8);
+    }
+    peer_send(&f->peer);
+    for (uint32_t xid = 0; xid < 5; xid++) {
+        const uint8_t *msg = peer_expect(&f->peer, OFPT_ECHO_REPLY);
+        assert_int_equal(f->peer.header.xid, xid);
+        assert_memory_equal(msg + 8, data, 65535 - 8);
+    }
+    free(data);
+    peer_close(&f->peer);
+}
+
+/* A peer that sends and then only reads still gets its answers. */
+static void
+what_was_sent_before_the_end_is_answered(void **state)
+{
+    struct fixture *f = *state;
+    hello(f);
+    for (uint32_t i = 0; i < 3000; i++) {
+        ofp_encode_header_only(&f->peer.out, OFPT_ECHO_REQUEST, i);
+    }
+    peer_send(&f->peer);
+    shutdown(f->peer.fd, SHUT_WR);
+    for (uint32_t i = 0; i < 3000; i++) {
+        peer_expect(&f->peer, OFPT_ECHO_REPLY);
+        assert_int_equal(f->peer.header.xid, i);
+    }
+    peer_expect_closed(&f->peer);
+    peer_close(&f->peer);
+}
+
+static void
+half_a_message_waits_until_the_probe_ends_it(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t msg[] = { 1, OFPT_ECHO_REQUEST, 0xff, 0xff, 0, 0, 0, 1, 'x' };
+    hello(f);
+    peer_send_bytes(&f->peer, msg, sizeof msg);
+    rig_pass_ms(&f->rig, 12000);
+    peer_expect_closed(&f->peer);
+    peer_close(&f->peer);
+}
+
+/* --- peers that do not read ---------------------------------------------------------------------- */
+
+/* Sends requests whose answers are big, and does not read, until the switch takes no more.
+ * Returns how many it took. */
+static unsigned
+flood_without_reading(struct peer *peer)
+{
+    static uint8_t data[60000];
+    unsigned n = 0;
+    ofp_encode_echo(&peer->out, OFPT_ECHO_REQUEST, 1, data, sizeof data);
+    for (unsigned stuck = 0; stuck < 200;) {
+        ssize_t sent = send(peer->fd, peer->out.data, peer->out.size, MSG_NOSIGNAL);
+        rig_turn(peer->rig);
+        if (sent == (ssize_t) peer->out.size) {
+            n++;
+            stuck = 0;
+            assert_true(n < 1000);
+        } else if (sent > 0) {
+            break;                     /* a part: the rest would have to follow */
+        } else {
+            stuck++;
+        }
+    }
+    writer_clear(&peer->out);
+    return n;
+}
+
+static uint32_t
+most_queued(const struct rig *rig)
+{
+    uint32_t most = 0;
+    for (const struct session *s = rig->agent->sessions; s; s = s->next) {
+        struct conn_info info;
+        conn_get_info(s->conn, &info);
+        most = info.queued_bytes > most ? info.queued_bytes : most;
+    }
+    return most;
+}
+
+static void
+a_peer_that_does_not_read_is_throttled_then_dropped(void **state)
+{
+    struct fixture *f = *state;
+    struct peer other;
+    hello(f);
+    peer_hello(&other, &f->rig, f->rig.path);
+    flood_without_reading(&f->peer);
+    assert_true(most_queued(&f->rig) >= CONN_HIGH_WATER);
+    assert_true(most_queued(&f->rig) <= CONN_HIGH_WATER + OFP_MAX_SIZE);
+    peer_barrier(&other);              /* nobody else notices */
+
+    uint64_t before = counter_read(COUNTER_conn_stalled);
+    for (int s = 0; s < 14; s++) {
+        rig_pass_ms(&f->rig, 1000);
+        peer_barrier(&other);
+    }
+    assert_int_equal(rig_n_sessions(&f->rig), 2);
+    rig_pass_ms(&f->rig, 1300);
+    assert_int_equal(rig_n_sessions(&f->rig), 1);
+    assert_int_equal(counter_read(COUNTER_conn_stalled) - before, 1);
+    peer_close(&f->peer);
+    peer_barrier(&other);
+    peer_close(&other);
+}
+
+static void
+a_throttled_peer_goes_on_when_it_reads(void **state)
+{
+    struct fixture *f = *state;
+    enum { N = 20000 };
+    hello(f);
+    uint64_t before = counter_read(COUNTER_conn_throttled);
+    static uint8_t data[200];
+    struct writer w;
+    writer_init(&w);
+    for (uint32_t i = 0; i < N; i++) {
+        ofp_encode_echo(&w, OFPT_ECHO_REQUEST, i, data, sizeof data);
+    }
+    size_t sent = 0;
+    for (uint32_t i = 0; i < N;) {
+        ssize_t n = sent < w.size ? send(f->peer.fd, w.data + sent, w.size - sent, MSG_NOSIGNAL) : 0;
+        sent += n > 0 ? (size_t) n : 0;
+        for (int turn = 0; turn < 50 && n < 0; turn++) {
+            rig_turn(&f->rig);         /* it takes what it can, and is throttled */
+        }
+        for (unsigned k = 0; (n <= 0 || sent == w.size) && k < 2000 && i < N; k++, i++) {
+            peer_expect(&f->peer, OFPT_ECHO_REPLY);
+            assert_int_equal(f->peer.header.xid, i);
+        }
+    }
+    assert_true(counter_read(COUNTER_conn_throttled) > before);
+    writer_fini(&w);
+    peer_close(&f->peer);
+}
+
+static void
+packet_ins_to_a_peer_that_does_not_read_are_dropped(void **state)
+{
+    struct fixture *f = *state;
+    struct peer other;
+    hello(f);
+    peer_hello(&other, &f->rig, f->rig.path);
+    memset(f->frame, 2, sizeof f->frame);
+    uint64_t before = counter_read(COUNTER_conn_async_dropped);
+    for (unsigned i = 0; i < 20000; i++) {
+        rig_inject(&f->rig, 1, f->frame, 1000);
+        if (i % 64 == 0) {
+            while (other.have > other.taken || peer_next(&other)) {
+                if (other.header.type == OFPT_ECHO_REPLY) {
+                    break;
+                }
+                if (other.have == other.taken) {
+                    break;
+                }
+            }
+        }
+        if (counter_read(COUNTER_conn_async_dropped) > before + 10) {
+            break;
+        }
+    }
+    assert_true(counter_read(COUNTER_conn_async_dropped) > before);
+    assert_true(most_queued(&f->rig) <= CONN_HIGH_WATER + 2000);
+    peer_send_header(&other, OFPT_ECHO_REQUEST, 99);
+    while (peer_next(&other) && other.header.type == OFPT_PACKET_IN) {
+        continue;
+    }
+    assert_int_equal(other.header.type, OFPT_ECHO_REPLY);
+    peer_close(&f->peer);
+    peer_close(&other);
+}
+
+/* Someone who sends FLOW_MODs as fast as he can does not keep another's ECHO waiting for
+ * more than a few turns of the loop. */
+static void
+a_flood_of_flow_mods_starves_nobody(void **state)
+{
+    struct fixture *f = *state;
+    struct peer other;
+    struct writer w;
+    writer_init(&w);
+    hello(f);
+    peer_hello(&other, &f->rig, f->rig.path);
+    for (unsigned i = 0; i < 2000; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "tcp,tp_dst=%u", i);
+        ofp_encode_flow_mod(&w, i, flow_mod_of(OFPFC_ADD, text, 2));
+    }
+    size_t at = 0;
+    unsigned worst = 0;
+    for (unsigned round = 0; round < 20; round++) {
+        peer_send_header(&other, OFPT_ECHO_REQUEST, round);
+        unsigned turns = 0;
+        uint8_t reply[8];
+        while (recv(other.fd, reply, 8, MSG_DONTWAIT) != 8) {
+            ssize_t n = send(f->peer.fd, w.data + at, w.size - at, MSG_NOSIGNAL);
+            at += n > 0 ? (size_t) n : 0;
+            at = at == w.size ? 0 : at;
+            rig_turn(&f->rig);
+            turns++;
+            assert_true(turns < 100);
+        }
+        worst = turns > worst ? turns : worst;
+    }
+    assert_true(worst <= 4);
+    writer_fini(&w);
+    peer_close(&f->peer);
+    peer_close(&other);
+}
+
+/* --- many connections -------------------------------------------------------------------------------- */
+
+static void
+connections_have_a_limit_and_the_idle_go_first(void **state)
+{
+    struct fixture *f = *state;
+    enum { EXTRA = 40 };
+    static int fds[AGENT_MAX_SESSIONS + EXTRA];
+    struct peer good;
+    uint64_t before = counter_read(COUNTER_conn_evicted);
+    peer_hello(&good, &f->rig, f->rig.path);
+    for (unsigned i = 0; i < AGENT_MAX_SESSIONS + EXTRA - 1; i++) {
+        struct peer peer;
+        peer_connect(&peer, &f->rig, f->rig.path);
+        fds[i] = peer.fd;
+        free(peer.in);
+    }
+    for (int i = 0; i < 10; i++) {
+        rig_turn(&f->rig);
+    }
+    assert_int_equal(rig_n_sessions(&f->rig), AGENT_MAX_SESSIONS);
+    assert_int_equal(counter_read(COUNTER_conn_evicted) - before, EXTRA);
+    peer_barrier(&good);               /* it had said HELLO: it stays */
+    for (unsigned i = 0; i < AGENT_MAX_SESSIONS + EXTRA - 1; i++) {
+        close(fds[i]);
+    }
+    peer_close(&good);
+}
+
+/* --- connecting ---------------------------------------------------------------------------------------- */
+
+struct controller {
+    int fd;
+    char path[100], target[110];
+};
+
+static void
+controller_listen(struct controller *c, struct rig *rig)
+{
+    struct target t;
+    struct target_file file;
+    char text[110];
+    snprintf(c->path, sizeof c->path, "%s/controller", rig->dir);
+    snprintf(c->target, sizeof c->target, "unix:%s", c->path);
+    snprintf(text, sizeof text, "p%s", c->target);
+    assert_int_equal(target_parse(text, &t, NULL), 0);
+    c->fd = target_listen(&t, &file, NULL);
+    assert_true(c->fd >= 0);
+}
+
+/* How long until the switch connects; -1 if it does not. */
+static int
+connects_within(struct fixture *f, struct controller *c, int ms)
+{
+    for (int i = 0; i <= ms; i += 25) {
+        int fd = accept(c->fd, NULL, NULL);
+        if (fd >= 0) {
+            peer_adopt(&f->peer, &f->rig, fd);
+            return i;
+        }
+        rig_pass_ms(&f->rig, 25);
+    }
+    return -1;
+}
+
+static const struct agent_connection_info *
+row_of(struct fixture *f, const char *target);
+
+static void
+a_lost_controller_is_connected_to_again_with_back_off(void **state)
+{
+    struct fixture *f = *state;
+    struct controller c;
+    controller_listen(&c, &f->rig);
+    assert_int_equal(agent_add_target(f->rig.agent, c.target, NULL), 0);
+    assert_true(connects_within(f, &c, 200) >= 0);
+    peer_send_header(&f->peer, OFPT_HELLO, 1);
+    peer_expect(&f->peer, OFPT_HELLO);
+    peer_barrier(&f->peer);
+    rig_pass_ms(&f->rig, 1000);
+    assert_string_equal(row_of(f, c.target)->state, "active");
+    peer_close(&f->peer);
+    assert_string_equal(row_of(f, c.target)->state, "backoff");
+    assert_string_equal(row_of(f, c.target)->last_error, "closed by the peer");
+
+    /* It connects and is closed before it has said HELLO, again and again. */
+    static const int waits[] = { 100, 200, 400, 800, 1600, 3200, 6400, 8000, 8000 };
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        int ms = connects_within(f, &c, waits[i] + 100);
+        assert_true(ms >= waits[i] - 75);
+        peer_close(&f->peer);
+    }
+    assert_int_equal(agent_del_target(f->rig.agent, c.target), 0);
+    assert_int_equal(agent_del_target(f->rig.agent, c.target), -ENOENT);
+    close(c.fd);
+    unlink(c.path);
+}
+
+static void
+a_controller_that_is_not_there_is_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    struct controller c;
+    struct errmsg err;
+    char target[100];
+    snprintf(target, sizeof target, "unix:%s/controller", f->rig.dir);
+    assert_int_equal(agent_add_target(f->rig.agent, target, &err), 0);
+    assert_int_equal(agent_add_target(f->rig.agent, target, &err), -EEXIST);
+    rig_pass_ms(&f->rig, 1000);
+    assert_string_equal(row_of(f, target)->state, "backoff");
+    assert_non_null(strstr(row_of(f, target)->last_error, "No such file"));
+    controller_listen(&c, &f->rig);
+    assert_true(connects_within(f, &c, 1000) >= 0);
+    peer_close(&f->peer);
+    agent_del_target(f->rig.agent, target);
+    close(c.fd);
+    unlink(c.path);
+}
+
+static void
+tcp_works_as_well(void **state)
+{
+    struct fixture *f = *state;
+    struct endpoint *endpoint;
+    struct target t;
+    assert_int_equal(agent_add_target(f->rig.agent, "ptcp:0:127.0.0.1", NULL), 0);
+    endpoint = endpoint_find(f->rig.agent, "ptcp:0:127.0.0.1");
+    char text[32];
+    snprintf(text, sizeof text, "tcp:127.0.0.1:%u", endpoint_tcp_port(endpoint));
+    assert_int_equal(target_parse(text, &t, NULL), 0);
+    int fd = target_connect(&t, NULL);
+    assert_true(fd >= 0);
+    peer_adopt(&f->peer, &f->rig, fd);
+    peer_expect(&f->peer, OFPT_HELLO);
+    peer_send_header(&f->peer, OFPT_HELLO, 1);
+    peer_barrier(&f->peer);
+    assert_int_equal(strncmp(row_of(f, "ptcp:0:127.0.0.1")->peer, "127.0.0.1:", 10), 0);
+    peer_close(&f->peer);
+}
+
+static void
+bad_targets_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct errmsg err;
+    assert_int_equal(agent_add_target(f->rig.agent, "tcp:nowhere", &err), -EINVAL);
+    assert_int_equal(agent_add_target(f->rig.agent, "ptcp:0:192.0.2.1", &err), -EADDRNOTAVAIL);
+    assert_int_equal(agent_check_target("ptcp:6653", true, &err), 0);
+    assert_int_equal(agent_check_target("ptcp:6653", false, &err), -EINVAL);
+    assert_int_equal(agent_check_target("tcp:127.0.0.1", true, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "connects"));
+    char other[100];
+    struct peer peer;
+    snprintf(other, sizeof other, "punix:%s//c", f->rig.dir);   /* the same, said otherwise */
+    assert_int_equal(agent_add_target(f->rig.agent, other, &err), -EADDRINUSE);
+    peer_hello(&peer, &f->rig, f->rig.path);
+    peer_close(&peer);
+}
+
+struct wanted {
+    const char *target;
+    struct agent_connection_info info;
+    bool found;
+};
+
+static bool
+note_row(const struct agent_connection_info *info, void *wanted_)
+{
+    struct wanted *wanted = wanted_;
+    if (!strcmp(info->target, wanted->target)) {
+        wanted->info = *info;          /* the last row: a session rather than its listener */
+        wanted->found = true;
+    }
+    return true;
+}
+
+static const struct agent_connection_info *
+row_of(struct fixture *f, const char *target)
+{
+    static struct wanted wanted;
+    wanted = (struct wanted) { .target = target };
+    agent_for_each_connection(f->rig.agent, note_row, &wanted);
+    assert_true(wanted.found);
+    return &wanted.info;
+}
+
+static void
+connections_are_described(void **state)
+{
+    struct fixture *f = *state;
+    const struct agent_connection_info *row = row_of(f, f->rig.target);
+    assert_string_equal(row->state, "listening");
+    assert_true(row->listener);
+    assert_false(row->management);
+    assert_true(row_of(f, f->rig.mgmt_target)->management);
+    hello(f);
+    peer_barrier(&f->peer);
+    row = row_of(f, f->rig.target);
+    assert_string_equal(row->state, "active");
+    assert_false(row->listener);
+    assert_int_equal(row->messages_in, 2);
+    assert_int_equal(row->messages_out, 2);
+    assert_int_equal(strncmp(row->peer, "unix", 4), 0);
+    peer_close(&f->peer);
+}
+
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(higher_versions_and_bitmaps_are_fine),
+        TEST(no_common_version_ends_the_connection),
+        TEST(silence_instead_of_hello_ends_the_connection),
+        TEST(an_idle_peer_is_probed_and_dropped_when_it_is_silent),
+        TEST(without_probes_silence_is_fine),
+        TEST(a_length_below_8_closes_the_connection),
+        TEST(messages_in_pieces_are_put_together),
+        TEST(the_longest_message_is_taken),
+        TEST(what_was_sent_before_the_end_is_answered),
+        TEST(half_a_message_waits_until_the_probe_ends_it),
+        TEST(a_peer_that_does_not_read_is_throttled_then_dropped),
+        TEST(a_throttled_peer_goes_on_when_it_reads),
+        TEST(packet_ins_to_a_peer_that_does_not_read_are_dropped),
+        TEST(a_flood_of_flow_mods_starves_nobody),
+        TEST(connections_have_a_limit_and_the_idle_go_first),
+        TEST(a_lost_controller_is_connected_to_again_with_back_off),
+        TEST(a_controller_that_is_not_there_is_tried_again),
+        TEST(tcp_works_as_well),
+        TEST(bad_targets_are_refused),
+        TEST(connections_are_described),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
