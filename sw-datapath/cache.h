@@ -3,7 +3,9 @@
  *
  * Keys are packets' keys under a mask profile (classifier.h). Set-associative and of
  * fixed capacity: work and memory have bounds that no traffic moves; a full set evicts
- * its least recently used entry. Storage is touched only as it fills.
+ * its least recently used entry, where one that was never hit again counts as older than
+ * those that were (in units of 256 ms); without free storage the least recently used of
+ * a few entries goes. Storage is touched only as it fills.
  *
  * Validity is checked, never pushed: each entry has the version of the classifier it was
  * derived at. A hit on an older one asks classifier_changed(); if the changes since do
@@ -12,7 +14,7 @@
  * worker that has been quiescent since a change was published never uses what was
  * there before it.
  *
- * Hits in an older profile generation are moved to the newest without a look-up.
+ * Hits in an older profile generation are brought to the newest without a look-up.
  *
  * Threads: the worker that owns it looks up, inserts and sweeps. Any other thread may
  * only call cache_dump() and cache_get_stats(); what they see of one entry is
@@ -35,13 +37,15 @@ enum cache_result {
     CACHE_HIT,          /* entry, current or revalidated without a look-up */
     CACHE_EXACT_RULE,   /* a rule without wildcards */
     CACHE_REDERIVED,    /* entry, after one classifier look-up */
-    CACHE_MISS,         /* no entry: classifier look-up; now cached, if a rule was found */
-    CACHE_NO_RULE,      /* nothing matches: the table miss. Cached too, as a NULL rule. */
+    CACHE_MISS,         /* no entry: classifier look-up; now cached */
+    CACHE_NO_RULE,      /* nothing matches: the table miss. Cached too, as a NULL rule; whether
+                         * it took a look-up is in the statistics. */
 };
 
 /* What happened to one packet. 'rule' is NULL on a table miss. 'entry' is a handle to
  * count in with cache_count(), valid until the next call that changes the cache; it is
- * UINT32_MAX when there is none (exact rules). */
+ * UINT32_MAX when there is none (exact rules, or an entry that made room for a later
+ * packet of the batch). */
 struct cache_hit {
     struct rule *rule;
     uint32_t entry;
@@ -53,7 +57,8 @@ struct cache_hit {
 void cache_lookup_batch(struct cache *, const struct flow_key *keys[], unsigned n,
                         struct cache_hit hits[], uint64_t now_ms);
 
-/* Counts packets in the entry (for the display; rules have counters of their own). */
+/* Counts packets in the entry (for the display; rules have counters of their own), and
+ * keeps it from being swept as idle. UINT32_MAX does nothing. Worker. */
 void cache_count(struct cache *, uint32_t entry, uint64_t packets, uint64_t bytes, uint64_t now_ms);
 
 /* Looks at up to 'n' slots from where the last sweep ended, and frees entries unused for
@@ -69,7 +74,7 @@ struct cache_stats {
     uint64_t rederived;      /* hits that cost a look-up because of a change */
     uint64_t misses;
     uint64_t evictions;
-    uint64_t promoted;       /* moved from an older profile generation */
+    uint64_t promoted;       /* brought from an older profile generation */
     uint32_t entries, capacity;
 };
 void cache_get_stats(const struct cache *, struct cache_stats *);

@@ -82,7 +82,12 @@ void classifier_lookup_batch(const struct classifier *, const struct flow_key *k
                              struct rule *rules[]);
 /* Only among the rules without wildcards. */
 struct rule *classifier_lookup_exact(const struct classifier *, const struct flow_key *);
+void classifier_lookup_exact_batch(const struct classifier *, const struct flow_key *keys[],
+                                   unsigned n, struct rule *rules[]);
 bool classifier_has_exact(const struct classifier *);
+/* Only among the others: what cache entries are made from. */
+void classifier_lookup_wildcard_batch(const struct classifier *, const struct flow_key *keys[],
+                                      unsigned n, struct rule *rules[]);
 
 /* Mask profiles. A profile id stands for one mask while anything refers to it; ids are
  * small (below CLASSIFIER_MAX_PROFILES) and an id is not given another mask before a
@@ -105,6 +110,9 @@ struct profile_list {
     const struct mask_profile *profile[CLASSIFIER_PROFILE_GENERATIONS];
 };
 const struct profile_list *classifier_profiles(const struct classifier *, const struct flow_key *);
+
+/* The profile that has this id now, or NULL. Readers and control thread. */
+const struct mask_profile *classifier_profile(const struct classifier *, unsigned id);
 
 /* The number of the latest published change. Acquire. */
 uint64_t classifier_version(const struct classifier *);

@@ -35,10 +35,10 @@ struct rule {
     _Atomic(const struct action_list *) actions;
     uint32_t rank;               /* RULE_RANK_EXACT, or the priority */
     uint32_t hash;               /* of the key, in its subtable */
-    uint16_t subtable;           /* which, in its classifier */
+    uint16_t subtable;           /* id of its mask's, in its classifier */
     uint8_t n_lanes;             /* 64-bit words of key in 'words' */
     uint8_t n_slots;             /* counter slots behind the key */
-    uint32_t zero;
+    uint32_t published;          /* control thread only: 1 while look-ups can find it */
     uint64_t words[];            /* key lanes, then n_slots * struct rule_slot */
 };
 

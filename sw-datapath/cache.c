@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Look-ups in the exact-match cache.
+ *
+ * A batch goes through stages, so that memory is on its way while other packets are
+ * worked on: (1) mask, hash, prefetch the set; (2) compare tags, prefetch the entry;
+ * (3) compare the key and check the version. What is left (no entry under the newest
+ * profile, or a change that may overlap) takes the slow way together: (4) older
+ * generations; (5) one classifier look-up each, as a batch; (6) install.
+ *
+ * What makes an install right while the control thread changes rules: its version is
+ * read before the look-up and its profile after it. A profile widens before the rule
+ * that needs it is published, so the look-up's result never depends on a field that
+ * the profile lacks; it narrows after the version of the removal is published, so who
+ * sees the narrow profile also sees the version, and the entry, older, is checked
+ * against that removal before it is used again. For that, versions are compared with
+ * one that was read after the profiles. */
+#include "sw-datapath/cache_private.h"
+
+/* One call's work; index i is a packet in the caller's arrays. */
+struct batch {
+    struct cache *cache;
+    const struct flow_key **keys;
+    struct cache_hit *hits;
+    uint64_t now_ms;
+    uint64_t version;                            /* read after the profiles */
+    uint64_t hits_counted, revalidated;
+    struct cache_key newest[PACKET_BATCH_MAX];
+    struct cache_set *set[PACKET_BATCH_MAX];
+    uint32_t entry[PACKET_BATCH_MAX];
+    uint8_t way[PACKET_BATCH_MAX];
+    unsigned n_todo, n_slow;
+    uint8_t todo[PACKET_BATCH_MAX], slow[PACKET_BATCH_MAX];
+};
+
+static void
+add_u64(_Atomic uint64_t *counter, uint64_t n)
+{
+    if (n) {
+        atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                              memory_order_relaxed);
+    }
+}
+
+/* Rules without wildcards come first and are in no entry. Fills 'todo'. */
+static void
+take_exact(struct batch *b, unsigned n)
+{
+    const struct classifier *cls = b->cache->classifier;
+    struct rule *rules[PACKET_BATCH_MAX] = { NULL };
+    if (classifier_has_exact(cls)) {
+        classifier_lookup_exact_batch(cls, b->keys, n, rules);
+    }
+    b->n_todo = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (rules[i]) {
+            b->hits[i] = (struct cache_hit) { rules[i], CACHE_NO_ENTRY, CACHE_EXACT_RULE };
+            b->hits_counted++;
+        } else {
+            b->todo[b->n_todo++] = (uint8_t) i;
+        }
+    }
+}
+
+/* Stage 1. */
+static void
+mask_and_hash(struct batch *b)
+{
+    struct cache *cache = b->cache;
+    for (unsigned j = 0; j < b->n_todo; j++) {
+        unsigned i = b->todo[j];
+        const struct profile_list *list = classifier_profiles(cache->classifier, b->keys[i]);
+        cache_key_make(cache, b->keys[i], list->profile[0], &b->newest[i]);
+        b->set[i] = cache_set_of(cache, b->newest[i].hash);
+        __builtin_prefetch(b->set[i]);
+    }
+}
+
+/* Stage 2. */
+static void
+compare_tags(struct batch *b)
+{
+    for (unsigned j = 0; j < b->n_todo; j++) {
+        unsigned i = b->todo[j];
+        uint64_t ways = cache_ways_with_tag(b->set[i], cache_tag(b->newest[i].hash));
+        b->entry[i] = CACHE_NO_ENTRY;
+        if (ways) {
+            b->way[i] = (uint8_t) cache_way(ways);
+            b->entry[i] = b->set[i]->entry[b->way[i]];
+            __builtin_prefetch(&b->cache->entries[b->entry[i]]);
+            __builtin_prefetch(&b->cache->entries[b->entry[i]].serial);
+        }
+    }
+}
+
+static void
+report_entry(struct batch *b, unsigned i, uint32_t entry, enum cache_result result)
+{
+    struct cache_entry *e = &b->cache->entries[entry];
+    struct rule *rule = atomic_load_explicit(&e->rule, memory_order_relaxed);
+    e->batch = b->cache->batch;
+    b->hits[i] = (struct cache_hit) { rule, entry, rule ? result : CACHE_NO_RULE };
+}
+
+/* True if the entry's derivation stands, as of now; its version is then of now. */
+static bool
+revalidate(struct batch *b, struct cache_entry *e, const struct cache_key *key)
+{
+    struct flow_key masked;
+    memcpy(masked.lane, key->words, sizeof masked.lane);
+    uint64_t now, version = atomic_load_explicit(&e->version, memory_order_relaxed);
+    if (classifier_changed(b->cache->classifier, &masked, &key->profile->mask, version, &now)
+        != CLASSIFIER_UNCHANGED) {
+        return false;
+    }
+    if (now != version) {
+        atomic_store_explicit(&e->version, now, memory_order_release);
+        b->revalidated++;
+    }
+    return true;
+}
+
+static void
+touch(struct cache_set *set, unsigned way, uint64_t now_ms)
+{
+    uint16_t tick = cache_tick(now_ms);
+    if (set->used[way] != tick) {
+        set->used[way] = tick;
+    }
+}
+
+/* Stage 3. False: the slow way. */
+static bool
+check_entry(struct batch *b, unsigned i)
+{
+    uint32_t entry = b->entry[i];
+    unsigned way = b->way[i];
+    if (entry == CACHE_NO_ENTRY) {
+        return false;
+    }
+    if (!cache_entry_has(&b->cache->entries[entry], &b->newest[i])) {
+        entry = cache_find(b->cache, &b->newest[i], &way);    /* tags collided */
+        if (entry == CACHE_NO_ENTRY) {
+            return false;
+        }
+    }
+    struct cache_entry *e = &b->cache->entries[entry];
+    if (atomic_load_explicit(&e->version, memory_order_relaxed) != b->version
+        && !revalidate(b, e, &b->newest[i])) {
+        return false;
+    }
+    touch(b->set[i], way, b->now_ms);
+    report_entry(b, i, entry, CACHE_HIT);
+    b->hits_counted++;
+    return true;
+}
+
+static void
+check_entries(struct batch *b)
+{
+    b->version = classifier_version(b->cache->classifier);
+    b->n_slow = 0;
+    for (unsigned j = 0; j < b->n_todo; j++) {
+        unsigned i = b->todo[j];
+        if (!check_entry(b, i)) {
+            b->hits[i] = (struct cache_hit) { NULL, CACHE_NO_ENTRY, CACHE_MISS };
+            b->slow[b->n_slow++] = (uint8_t) i;
+        }
+    }
+}
+
+/* Where a packet's entry is. */
+struct found {
+    uint32_t entry;              /* CACHE_NO_ENTRY: nowhere */
+    unsigned way, generation;
+    struct cache_key key;        /* of the entry, or of the oldest generation */
+};
+
+/* Looks in generations from 'first' on: the newest is 0. */
+static void
+find_from(const struct cache *cache, const struct flow_key *key, const struct profile_list *list,
+          unsigned first, struct found *f)
+{
+    f->entry = CACHE_NO_ENTRY;
+    for (f->generation = first; f->generation < list->n; f->generation++) {
+        cache_key_make(cache, key, list->profile[f->generation], &f->key);
+        f->entry = cache_find(cache, &f->key, &f->way);
+        if (f->entry != CACHE_NO_ENTRY) {
+            return;
+        }
+    }
+}
+
+/* True if 'a' has a bit that 'b' has not. */
+static bool
+looks_at_more(const struct flow_mask *a, const struct flow_mask *b)
+{
+    uint64_t more = 0;
+    for (unsigned i = 0; i < FLOW_LANES; i++) {
+        more |= a->bits.lane[i] & ~b->bits.lane[i];
+    }
+    return more != 0;
+}
+
+/* Brings an older generation's entry to the newest, and returns the one to use. Where
+ * the newest looks at more, the old entry is for other packets too: it stays for them.
+ * The profile is read after the entry's version was: see the top of this file. */
+static uint32_t
+promote(struct batch *b, unsigned i, const struct found *f)
+{
+    struct cache *cache = b->cache;
+    const struct profile_list *list = classifier_profiles(cache->classifier, b->keys[i]);
+    struct cache_key key;
+    unsigned way;
+    const struct cache_entry *e = &cache->entries[f->entry];
+    struct rule *rule = atomic_load_explicit(&e->rule, memory_order_relaxed);
+    uint64_t version = atomic_load_explicit(&e->version, memory_order_relaxed);
+    cache_key_make(cache, b->keys[i], list->profile[0], &key);
+    add_u64(&cache->promoted, 1);
+    uint32_t newest = cache_find(cache, &key, &way);
+    if (newest != CACHE_NO_ENTRY) {     /* of a time when this profile was the newest before */
+        cache_set_rule(&cache->entries[newest], rule, version);
+        return newest;
+    }
+    if (!looks_at_more(&key.profile->mask, &f->key.profile->mask)) {
+        cache_rekey(cache, f->entry, &key, b->now_ms);
+        return f->entry;
+    }
+    return cache_install(cache, &key, rule, version, b->now_ms);
+}
+
+/* Stage 4. False: a classifier look-up is needed. */
+static bool
+use_old_entry(struct batch *b, unsigned i)
+{
+    struct cache *cache = b->cache;
+    const struct profile_list *list = classifier_profiles(cache->classifier, b->keys[i]);
+    struct found f = { .entry = CACHE_NO_ENTRY };
+    bool valid = false;
+    for (unsigned g = 0; g < list->n && !valid; g++) {
+        find_from(cache, b->keys[i], list, g, &f);
+        valid = f.entry != CACHE_NO_ENTRY && revalidate(b, &cache->entries[f.entry], &f.key);
+        g = f.generation;
+    }
+    if (!valid) {
+        return false;
+    }
+    if (f.generation) {
+        f.entry = promote(b, i, &f);
+    } else {
+        touch(cache_set_of(cache, f.key.hash), f.way, b->now_ms);
+    }
+    report_entry(b, i, f.entry, CACHE_HIT);
+    b->hits_counted++;
+    return true;
+}
+
+/* Packet i's rule, looked up at 'version', goes into the entry that it has, or a new one. */
+static void
+install(struct batch *b, unsigned i, struct rule *rule, uint64_t version)
+{
+    struct cache *cache = b->cache;
+    const struct profile_list *list = classifier_profiles(cache->classifier, b->keys[i]);
+    struct found f;
+    find_from(cache, b->keys[i], list, 0, &f);
+    if (f.entry == CACHE_NO_ENTRY) {
+        cache_key_make(cache, b->keys[i], list->profile[0], &f.key);
+        f.entry = cache_install(cache, &f.key, rule, version, b->now_ms);
+        report_entry(b, i, f.entry, CACHE_MISS);
+        add_u64(&cache->misses, 1);
+        return;
+    }
+    struct cache_entry *e = &cache->entries[f.entry];
+    if (!f.generation && atomic_load_explicit(&e->version, memory_order_relaxed) == version
+        && atomic_load_explicit(&e->rule, memory_order_relaxed) == rule) {
+        report_entry(b, i, f.entry, CACHE_HIT);    /* an earlier packet of this batch did it */
+        b->hits_counted++;
+        return;
+    }
+    if (f.generation) {
+        cache_key_make(cache, b->keys[i], list->profile[0], &f.key);
+        cache_rekey(cache, f.entry, &f.key, b->now_ms);
+    }
+    cache_set_rule(e, rule, version);
+    report_entry(b, i, f.entry, CACHE_REDERIVED);
+    add_u64(&cache->rederived, 1);
+}
+
+static void
+go_the_slow_way(struct batch *b)
+{
+    const struct flow_key *keys[PACKET_BATCH_MAX];
+    struct rule *rules[PACKET_BATCH_MAX];
+    uint8_t which[PACKET_BATCH_MAX];
+    unsigned n = 0;
+    for (unsigned j = 0; j < b->n_slow; j++) {
+        if (!use_old_entry(b, b->slow[j])) {
+            which[n] = b->slow[j];
+            keys[n++] = b->keys[b->slow[j]];
+        }
+    }
+    uint64_t version = classifier_version(b->cache->classifier);
+    classifier_lookup_wildcard_batch(b->cache->classifier, keys, n, rules);
+    for (unsigned j = 0; j < n; j++) {
+        install(b, which[j], rules[j], version);
+    }
+}
+
+void
+cache_lookup_batch(struct cache *cache, const struct flow_key *keys[], unsigned n,
+                   struct cache_hit hits[], uint64_t now_ms)
+{
+    struct batch b;
+    b.cache = cache;
+    b.keys = keys;
+    b.hits = hits;
+    b.now_ms = now_ms;
+    b.hits_counted = b.revalidated = 0;
+    cache->batch++;
+    take_exact(&b, n);
+    mask_and_hash(&b);
+    compare_tags(&b);
+    check_entries(&b);
+    if (b.n_slow) {
+        cache->out = hits;
+        cache->n_out = n;
+        go_the_slow_way(&b);
+    }
+    add_u64(&cache->hits, b.hits_counted);
+    add_u64(&cache->revalidated, b.revalidated);
+}
+
+void
+cache_count(struct cache *cache, uint32_t entry, uint64_t packets, uint64_t bytes, uint64_t now_ms)
+{
+    if (entry != CACHE_NO_ENTRY) {
+        struct cache_entry *e = &cache->entries[entry];
+        add_u64(&e->packets, packets);
+        add_u64(&e->bytes, bytes);
+        atomic_store_explicit(&e->used_ms, now_ms, memory_order_relaxed);
+    }
+}

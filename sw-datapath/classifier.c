@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The writer's side of the classifier. */
+#include "sw-datapath/classifier_private.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lib/epoch.h"
+
+struct classifier *
+classifier_new(unsigned n_slots)
+{
+    struct classifier *cls = aligned_alloc(64, (sizeof *cls + 63) / 64 * 64);
+    if (!cls) {
+        return NULL;
+    }
+    memset(cls, 0, sizeof *cls);
+    cls->n_slots = n_slots;
+    lane_hash_init(&cls->hash);
+    change_log_init(&cls->log);
+    if (profile_set_init(&cls->profiles)) {
+        free(cls);
+        return NULL;
+    }
+    if (classifier_index_init(&cls->index)) {
+        profile_set_fini(&cls->profiles);
+        free(cls);
+        return NULL;
+    }
+    return cls;
+}
+
+void
+classifier_free(struct classifier *cls)
+{
+    if (!cls) {
+        return;
+    }
+    assert(!cls->n_rules && !cls->n_subtables);
+    rule_table_fini(&cls->exact);
+    classifier_index_fini(&cls->index);
+    profile_set_fini(&cls->profiles);
+    free(cls);
+}
+
+/* --- rules ---------------------------------------------------------------------- */
+
+static unsigned
+mask_n_lanes(const struct flow_mask *mask)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < FLOW_LANES; i++) {
+        n += mask->bits.lane[i] != 0;
+    }
+    return n;
+}
+
+size_t
+classifier_rule_size(const struct classifier *cls, const struct flow_match *match)
+{
+    /* Without wildcards, the rank decides which of two forms the key has. */
+    unsigned n_lanes = mask_n_lanes(&match->mask);
+    if (match_is_exact(match) && n_lanes < EXACT_N_LANES) {
+        n_lanes = EXACT_N_LANES;
+    }
+    return sizeof(struct rule) + n_lanes * sizeof(uint64_t)
+           + cls->n_slots * sizeof(struct rule_slot);
+}
+
+int
+classifier_rule_init(struct classifier *cls, struct rule *rule, const struct flow_match *match,
+                     uint32_t rank, const struct action_list *actions)
+{
+    struct subtable *st;
+    bool exact = rank == RULE_RANK_EXACT && match_is_exact(match);
+    int error = subtable_get(cls, &match->mask, exact, &st);
+    if (error) {
+        return error;
+    }
+    uint64_t words[FLOW_LANES];
+    if (exact) {
+        exact_words(&match->value, words);
+    } else {
+        subtable_words(st, &match->value, words);
+    }
+    atomic_init(&rule->next, NULL);
+    atomic_init(&rule->actions, actions);
+    rule->rank = rank;
+    rule->subtable = st->id;
+    rule->n_lanes = exact ? EXACT_N_LANES : st->n_lanes;
+    rule->n_slots = (uint8_t) cls->n_slots;
+    rule->published = 0;
+    memcpy(rule->words, words, rule->n_lanes * sizeof words[0]);
+    return 0;
+}
+
+static struct subtable *
+subtable_of(const struct classifier *cls, const struct rule *rule)
+{
+    return subtable_at(cls, rule->subtable);
+}
+
+void
+classifier_rule_fini(struct classifier *cls, struct rule *rule)
+{
+    assert(!rule->published);
+    subtable_put(cls, subtable_of(cls, rule));
+}
+
+void
+rule_value(const struct rule *rule, const struct subtable *st, struct flow_key *value)
+{
+    const uint8_t *lanes = st->exact ? exact_lanes : st->lanes;
+    *value = (struct flow_key) { 0 };
+    for (unsigned i = 0; i < rule->n_lanes; i++) {
+        value->lane[lanes[i]] = rule->words[i];
+    }
+}
+
+void
+classifier_rule_match(const struct classifier *cls, const struct rule *rule,
+                      struct flow_match *match)
+{
+    const struct subtable *st = subtable_of(cls, rule);
+    rule_value(rule, st, &match->value);
+    match->mask = st->mask;
+}
+
+/* --- changes -------------------------------------------------------------------- */
+
+static struct rule_table *
+table_of(struct classifier *cls, struct subtable *st)
+{
+    return st->exact ? &cls->exact : &st->table;
+}
+
+static void
+publish_wildcarded(struct classifier *cls, struct subtable *st, struct rule *rule, uint64_t hash)
+{
+    struct flow_match match;
+    classifier_rule_match(cls, rule, &match);
+    subtable_add_rank(st, rule->rank);
+    classifier_index_add_rule(&cls->index, st->id, st->summaries, &match.value);
+    profile_add_rule(&cls->profiles, st->id, &match);
+    rule_table_add(&st->table, rule, hash);
+    change_log_add(&cls->log, &match);
+}
+
+/* Exact rules are not numbered: no cache entry is made from one, and readers look
+ * among them first. */
+static void
+publish_exact(struct classifier *cls, struct rule *rule, uint64_t hash)
+{
+    rule_table_add(&cls->exact, rule, hash);
+    atomic_store_explicit(&cls->n_exact, cls->exact.n_rules, memory_order_release);
+}
+
+int
+classifier_insert(struct classifier *cls, struct rule *rule)
+{
+    struct subtable *st = subtable_of(cls, rule);
+    uint64_t hash = lane_hash_words(&cls->hash, rule->words, rule->n_lanes, 0);
+    if (rule_table_reserve(table_of(cls, st), hash) || classifier_index_reserve(&cls->index)
+        || profile_reserve(&cls->profiles)) {
+        return -ENOMEM;
+    }
+    rule->published = 1;
+    cls->n_rules++;
+    if (st->exact) {
+        publish_exact(cls, rule, hash);
+    } else {
+        publish_wildcarded(cls, st, rule, hash);
+    }
+    return 0;
+}
+
+void
+classifier_replace(struct classifier *cls, struct rule *old, struct rule *rule)
+{
+    struct subtable *st = subtable_of(cls, old);
+    assert(old->subtable == rule->subtable && old->rank == rule->rank);
+    rule_table_replace(table_of(cls, st), old, rule);
+    rule->published = 1;
+    old->published = 0;
+    if (!st->exact) {
+        struct flow_match match;
+        classifier_rule_match(cls, rule, &match);
+        change_log_add(&cls->log, &match);
+    }
+    subtable_put(cls, st);
+}
+
+static void
+unpublish_wildcarded(struct classifier *cls, struct subtable *st, struct rule *rule)
+{
+    struct flow_match match;
+    classifier_rule_match(cls, rule, &match);
+    rule_table_remove(&st->table, rule);
+    classifier_index_remove_rule(&cls->index, st->id, st->summaries, &match.value);
+    subtable_remove_rank(st, rule->rank);
+    change_log_add(&cls->log, &match);
+    profile_remove_rule(&cls->profiles, st->id, &match);
+}
+
+static void
+unpublish_exact(struct classifier *cls, struct rule *rule)
+{
+    rule_table_remove(&cls->exact, rule);
+    atomic_store_explicit(&cls->n_exact, cls->exact.n_rules, memory_order_release);
+    if (!cls->exact.n_rules && !cls->walks) {
+        rule_table_trim(&cls->exact);
+    }
+}
+
+void
+classifier_remove(struct classifier *cls, struct rule *rule)
+{
+    struct subtable *st = subtable_of(cls, rule);
+    assert(rule->published);
+    if (st->exact) {
+        unpublish_exact(cls, rule);
+    } else {
+        unpublish_wildcarded(cls, st, rule);
+    }
+    rule->published = 0;
+    cls->n_rules--;
+    subtable_put(cls, st);
+}
+
+size_t
+classifier_count(const struct classifier *cls)
+{
+    return cls->n_rules;
+}
+
+size_t
+classifier_n_subtables(const struct classifier *cls)
+{
+    return cls->n_subtables;
+}
+
+uint64_t
+classifier_version(const struct classifier *cls)
+{
+    return atomic_load_explicit(&cls->log.version, memory_order_acquire);
+}
+
+enum classifier_change
+classifier_changed(const struct classifier *cls, const struct flow_key *key,
+                   const struct flow_mask *mask, uint64_t version, uint64_t *now)
+{
+    return change_log_check(&cls->log, key, mask, version, now);
+}
+
+const struct profile_list *
+classifier_profiles(const struct classifier *cls, const struct flow_key *key)
+{
+    return profile_set_list(&cls->profiles, key);
+}
+
+const struct mask_profile *
+classifier_profile(const struct classifier *cls, unsigned id)
+{
+    return id < CLASSIFIER_MAX_PROFILES
+           ? atomic_load_explicit(&cls->profiles.profile[id], memory_order_acquire) : NULL;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding rules by their matches: for flow table operations, not for packets. */
+#include "sw-datapath/classifier_private.h"
+
+static struct rule *
+chain_next(const struct rule *rule)
+{
+    return atomic_load_explicit(&rule->next, memory_order_relaxed);
+}
+
+/* The chain of rules in 'st' whose value is the match's, as far as its mask goes. */
+static struct rule *
+find_chain(const struct classifier *cls, const struct subtable *st, const struct flow_key *value)
+{
+    uint64_t words[FLOW_LANES];
+    subtable_words(st, value, words);
+    return rule_table_find(&st->table, lane_hash_words(&cls->hash, words, st->n_lanes, 0), words,
+                           st->n_lanes);
+}
+
+static struct rule *
+find_exact_chain(const struct classifier *cls, const struct flow_key *value)
+{
+    uint64_t words[FLOW_LANES];
+    exact_words(value, words);
+    return rule_table_find(&cls->exact, lane_hash_words(&cls->hash, words, EXACT_N_LANES, 0),
+                           words, EXACT_N_LANES);
+}
+
+struct rule *
+classifier_find(const struct classifier *cls, const struct flow_match *match, uint32_t rank)
+{
+    bool exact = rank == RULE_RANK_EXACT && match_is_exact(match);
+    const struct subtable *st = subtable_find(cls, &match->mask, exact);
+    if (!st) {
+        return NULL;
+    }
+    struct rule *rule = exact ? find_exact_chain(cls, &match->value)
+                              : find_chain(cls, st, &match->value);
+    while (rule && !(rule->rank == rank && rule->subtable == st->id)) {
+        rule = chain_next(rule);
+    }
+    return rule;
+}
+
+/* --- rules that a match covers -------------------------------------------------- */
+
+struct covered_walk {
+    const struct classifier *cls;
+    const struct flow_match *match;
+    bool (*visit)(struct rule *, void *aux);
+    void *aux;
+};
+
+static bool
+visit_if_covered(struct rule *rule, void *walk_)
+{
+    const struct covered_walk *walk = walk_;
+    struct flow_match match;
+    classifier_rule_match(walk->cls, rule, &match);
+    return !flow_match_covers(walk->match, &match) || walk->visit(rule, walk->aux);
+}
+
+static bool
+visit_chain(struct rule *rule, struct covered_walk *walk)
+{
+    while (rule) {
+        struct rule *next = chain_next(rule);
+        if (!visit_if_covered(rule, walk)) {
+            return false;
+        }
+        rule = next;
+    }
+    return true;
+}
+
+static bool
+mask_includes(const struct flow_mask *mask, const struct flow_mask *part)
+{
+    uint64_t missing = 0;
+    for (unsigned i = 0; i < FLOW_LANES; i++) {
+        missing |= part->bits.lane[i] & ~mask->bits.lane[i];
+    }
+    return missing == 0;
+}
+
+static bool
+walk_subtable(struct subtable *st, struct covered_walk *walk)
+{
+    if (!mask_includes(&st->mask, &walk->match->mask)) {
+        return true;
+    }
+    if (flow_key_equal(&st->mask.bits, &walk->match->mask.bits)) {
+        return visit_chain(find_chain(walk->cls, st, &walk->match->value), walk);
+    }
+    return rule_table_for_each(&st->table, visit_if_covered, walk);
+}
+
+static bool
+walk_exact(struct covered_walk *walk)
+{
+    if (match_is_exact(walk->match)) {
+        return visit_chain(find_exact_chain(walk->cls, &walk->match->value), walk);
+    }
+    return rule_table_for_each(&walk->cls->exact, visit_if_covered, walk);
+}
+
+void
+classifier_for_each_covered(struct classifier *cls, const struct flow_match *match,
+                            bool (*visit)(struct rule *, void *aux), void *aux)
+{
+    struct covered_walk walk = { cls, match, visit, aux };
+    cls->walks++;
+    bool more = walk_exact(&walk);
+    struct subtable *st;
+    for (unsigned cursor = 0; more && (st = subtable_next(cls, match, &cursor)); ) {
+        st->refs++;      /* it must outlive the removal of its last rule */
+        more = walk_subtable(st, &walk);
+        subtable_put(cls, st);
+    }
+    if (!--cls->walks && !cls->exact.n_rules) {
+        rule_table_trim(&cls->exact);
+    }
+}
+
+/* --- rules that a match overlaps ------------------------------------------------ */
+
+struct overlap_walk {
+    const struct classifier *cls;
+    const struct flow_match *match;
+    uint32_t rank;
+    struct rule *found;
+};
+
+/* Goes on until one is found. */
+static bool
+visit_if_no_overlap(struct rule *rule, void *walk_)
+{
+    struct overlap_walk *walk = walk_;
+    if (rule->rank == walk->rank) {
+        struct flow_match match;
+        classifier_rule_match(walk->cls, rule, &match);
+        if (flow_match_overlaps(walk->match, &match)) {
+            walk->found = rule;
+        }
+    }
+    return !walk->found;
+}
+
+static void
+overlap_in_subtable(const struct subtable *st, struct overlap_walk *walk)
+{
+    if (!st->band[walk->rank >> RANK_BAND_SHIFT]) {
+        return;
+    }
+    if (!mask_includes(&walk->match->mask, &st->mask)) {
+        rule_table_for_each(&st->table, visit_if_no_overlap, walk);
+        return;
+    }
+    struct rule *rule = find_chain(walk->cls, st, &walk->match->value);
+    while (rule && visit_if_no_overlap(rule, walk)) {
+        rule = chain_next(rule);
+    }
+}
+
+static void
+overlap_in_exact(struct overlap_walk *walk)
+{
+    if (!match_is_exact(walk->match)) {
+        rule_table_for_each(&walk->cls->exact, visit_if_no_overlap, walk);
+        return;
+    }
+    struct rule *rule = find_exact_chain(walk->cls, &walk->match->value);
+    while (rule && visit_if_no_overlap(rule, walk)) {
+        rule = chain_next(rule);
+    }
+}
+
+struct rule *
+classifier_find_overlap(const struct classifier *cls, const struct flow_match *match,
+                        uint32_t rank)
+{
+    struct overlap_walk walk = { cls, match, rank, NULL };
+    if (rank == RULE_RANK_EXACT) {
+        overlap_in_exact(&walk);
+    }
+    const struct subtable *st;
+    for (unsigned cursor = 0; !walk.found && (st = subtable_next(cls, match, &cursor)); ) {
+        overlap_in_subtable(st, &walk);
+    }
+    return walk.found;
+}
