@@ -179,6 +179,9 @@ conn_new(struct event_base *base, struct bufferevent *bev, bool connecting,
     bufferevent_setwatermark(bev, EV_WRITE, CONN_LOW_WATER, 0);
     if (!connecting) {
         connected(c);
+    } else {
+        /* Without an address: the connect() is under way, tell when it is done. */
+        bufferevent_socket_connect(bev, NULL, 0);
     }
     bufferevent_enable(bev, EV_READ | EV_WRITE);
     return c;
