@@ -8,6 +8,7 @@
 
 #include "lib/epoch.h"
 #include "lib/log.h"
+#include "mgmt/flow_walk.h"
 
 LOG_MODULE(mgmt);
 
@@ -42,6 +43,7 @@ bridge_remove(struct bridges *bridges, struct bridge *bridge)
         p = &(*p)->next;
     }
     *p = bridge->next;
+    flow_walk_close_all(bridge);
     agent_free(bridge->agent);
     free(bridge);
 }

@@ -15,6 +15,7 @@ struct bridges;
 struct bridge {
     char name[PORT_NAME_SIZE];
     struct agent *agent;
+    struct flow_walk *walks;       /* clients that are listing its flows */
     struct bridge *next;
 };
 

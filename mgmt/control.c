@@ -21,6 +21,8 @@ LOG_MODULE(control);
 struct client {
     struct control *control;
     struct client *next, **prev;
+    struct method_env env;
+    struct method_session session;
     struct bufferevent *bev;
     struct event *turn;            /* there may be another request in the input */
     bool greeted;
@@ -44,9 +46,8 @@ client_free(struct client *client)
         client->next->prev = client->prev;
     }
     client->control->n_clients--;
-    if (client->turn) {
-        event_free(client->turn);
-    }
+    method_session_fini(&client->session);
+    event_free(client->turn);
     bufferevent_free(client->bev);
     free(client);
 }
@@ -107,7 +108,7 @@ call_method(struct client *client, const struct rpc_request *request, json_t **r
         errmsg_set(err, "there is no method '%.40s'", request->method);
         return RPC_UNKNOWN_METHOD;
     }
-    enum rpc_code code = method->call(&client->control->env, request->params, result, err);
+    enum rpc_code code = method->call(&client->env, request->params, result, err);
     if (!code && !*result) {
         errmsg_set(err, "no memory for the answer");
         code = RPC_INTERNAL_ERROR;
@@ -233,9 +234,10 @@ client_new(struct control *control, int fd)
         return NULL;
     }
     *client = (struct client) {
-        .control = control, .bev = bev, .turn = turn,
+        .control = control, .env = control->env, .bev = bev, .turn = turn,
         .next = control->clients, .prev = &control->clients,
     };
+    client->env.session = &client->session;
     if (client->next) {
         client->next->prev = &client->next;
     }

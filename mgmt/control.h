@@ -25,8 +25,9 @@ enum {
     CONTROL_SEND_SECONDS = 10,           /* one that reads nothing too */
 };
 
-/* Serves on the socket, which stays the caller's, as 'env', which is copied. NULL and
- * *err on failure. */
+/* Serves on the socket, which stays the caller's, as 'env', which is copied and has no
+ * session: each client has its own. NULL and *err on failure. Free it before the
+ * bridges. */
 struct control *control_new(struct event_base *, struct control_socket *,
                             const struct method_env *env, struct errmsg *err);
 /* Cuts all clients off. NULL does nothing. */

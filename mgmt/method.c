@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "mgmt/flow_walk.h"
+
 const struct method methods[] = {
     { "version", method_version },
     { "show", method_show },
@@ -65,31 +67,65 @@ method_counter(uint64_t value)
 json_t *
 method_take_text(struct strbuf *text)
 {
-    json_t *value = text->failed ? NULL : json_string(text->text ? text->text : "");
+    json_t *value = text->failed ? NULL : json_string(strbuf_text(text));
     strbuf_fini(text);
     return value;
 }
 
+static uint16_t
+port_number(void *bridge, const char *name)
+{
+    uint16_t port_no;
+    return dp_port_find(bridge, name, &port_no) ? port_no : 0;
+}
+
+struct flow_text_ports
+method_port_names(const struct bridge *bridge)
+{
+    return (struct flow_text_ports) {
+        .number = port_number,
+        .aux = agent_bridge(bridge->agent),
+    };
+}
+
+void
+method_session_fini(struct method_session *session)
+{
+    flow_walk_close(session->walk);
+}
+
 enum rpc_code
-page_init(struct page *page, json_int_t cursor, json_int_t limit, struct errmsg *err)
+page_check(json_int_t cursor, json_int_t limit, struct errmsg *err)
 {
     if (cursor < 0 || limit < 1 || limit > PAGE_LIMIT_MAX) {
         errmsg_set(err, "params: cursor is 0 or more, limit is from 1 to %d", PAGE_LIMIT_MAX);
         return RPC_INVALID_PARAMS;
     }
-    *page = (struct page) { .rows = json_array(), .cursor = cursor, .limit = limit };
     return RPC_OK;
+}
+
+void
+page_init(struct page *page, json_int_t begin, json_int_t limit)
+{
+    *page = (struct page) { .rows = json_array(), .begin = begin, .limit = limit };
+}
+
+bool
+page_is_full(const struct page *page)
+{
+    return (json_int_t) json_array_size(page->rows) >= page->limit
+           || page->bytes >= PAGE_MAX_BYTES;
 }
 
 enum page_step
 page_step(struct page *page)
 {
-    if (page->seen < page->cursor) {
+    if (page->seen < page->begin) {
         page->seen++;
         return PAGE_SKIP;
     }
-    if (page->seen - page->cursor >= page->limit || page->bytes >= PAGE_MAX_BYTES) {
-        page->more = true;
+    if (page_is_full(page)) {
+        page->next = page->seen;
         return PAGE_STOP;
     }
     page->seen++;
@@ -106,6 +142,6 @@ page_append(struct page *page, json_t *row, size_t bytes)
 json_t *
 page_result(struct page *page, const char *name, const struct bridge *bridge)
 {
-    json_t *next = page->more ? json_integer(page->seen) : json_null();
+    json_t *next = page->next ? json_integer(page->next) : json_null();
     return json_pack("{s:s, s:o, s:o}", "bridge", bridge->name, name, page->rows, "next", next);
 }

@@ -16,9 +16,17 @@
 
 enum { CONTROL_PROTOCOL_VERSION = 1 };
 
+/* What a client's requests leave for its next ones. Starts zeroed; does not move. */
+struct method_session {
+    struct flow_walk *walk;        /* a list of flows that is not at its end */
+    json_int_t cursor;             /* the latest one given out for it; never goes back */
+};
+void method_session_fini(struct method_session *);
+
 struct method_env {
     struct bridges *bridges;
     uint64_t started_ms;           /* clock_ms() when the daemon became ready */
+    struct method_session *session;
 };
 
 /* RPC_OK and *result, a new reference (NULL stands for "no memory"); or another code and
@@ -55,25 +63,33 @@ json_t *method_counter(uint64_t);
 /* Takes the string that 'text' has grown to and frees it; NULL if it failed. */
 json_t *method_take_text(struct strbuf *text);
 
-/* A page of a list: rows 'cursor' .. 'cursor' + 'limit' - 1 in the order of the table, as
- * it is now. When the table changes between two pages a row may be missed or come twice.
- * A page ends early when it is long. */
+/* How matches name the bridge's ports. */
+struct flow_text_ports method_port_names(const struct bridge *);
+
+/* A page of a list. It has at most 'limit' rows, and ends early when it is long. */
 enum { PAGE_LIMIT_DEFAULT = 1000, PAGE_LIMIT_MAX = 10000, PAGE_MAX_BYTES = 2 << 20 };
 
 struct page {
     json_t *rows;
-    json_int_t cursor, limit;
-    json_int_t seen;               /* rows walked over so far */
+    json_int_t begin, limit;
+    json_int_t seen;               /* page_step(): rows walked over so far */
     size_t bytes;                  /* of text in the rows, about */
-    bool more;
+    json_int_t next;               /* cursor of the next page; 0: this is the last */
 };
 
 /* RPC_OK or RPC_INVALID_PARAMS. */
-enum rpc_code page_init(struct page *, json_int_t cursor, json_int_t limit, struct errmsg *err);
-/* At each row: PAGE_SKIP (before the page), PAGE_TAKE (append it), or PAGE_STOP: the page
- * is full, go no further. */
+enum rpc_code page_check(json_int_t cursor, json_int_t limit, struct errmsg *err);
+void page_init(struct page *, json_int_t begin, json_int_t limit);
+bool page_is_full(const struct page *);
+
+/* For lists that are walked from their beginning each time: the page is that of rows 'begin'
+ * .. 'begin' + 'limit' - 1 in the order of the table as it is now. To be called at each
+ * row: PAGE_SKIP (before the page), PAGE_TAKE (append it), or PAGE_STOP: the page is full,
+ * go no further. When the table changes between two pages a row may be missed or come
+ * twice. */
 enum page_step { PAGE_SKIP, PAGE_TAKE, PAGE_STOP };
 enum page_step page_step(struct page *);
+
 /* Appends a row (NULL: no memory) whose texts are about 'bytes' long. */
 void page_append(struct page *, json_t *row, size_t bytes);
 /* {NAME: rows, "next": cursor of the next page or null}. */

@@ -67,10 +67,8 @@ method_cache(const struct method_env *env, json_t *params, json_t **result, stru
     json_int_t cursor = 0, limit = PAGE_LIMIT_DEFAULT;
     enum rpc_code code = method_unpack(params, err, "{s?s, s?I, s?I !}", "bridge", &name,
                                        "cursor", &cursor, "limit", &limit);
-    if (code) {
-        return code;
-    }
-    struct bridge *bridge = method_bridge(env, name, &code, err);
+    code = code ? code : page_check(cursor, limit, err);
+    struct bridge *bridge = code ? NULL : method_bridge(env, name, &code, err);
     if (!bridge) {
         return code;
     }
@@ -79,10 +77,8 @@ method_cache(const struct method_env *env, json_t *params, json_t **result, stru
         .miss_mode = dp_bridge_miss_mode(dp_bridge),
         .now_ms = clock_ms(),
     };
-    code = page_init(&list.page, cursor, limit, err);
-    if (!code) {
-        dp_bridge_dump_cache(dp_bridge, list_entry, &list);
-        *result = page_result(&list.page, "entries", bridge);
-    }
-    return code;
+    page_init(&list.page, cursor, limit);
+    dp_bridge_dump_cache(dp_bridge, list_entry, &list);
+    *result = page_result(&list.page, "entries", bridge);
+    return RPC_OK;
 }

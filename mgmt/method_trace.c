@@ -3,13 +3,6 @@
 #include "mgmt/method.h"
 #include "mgmt/trace.h"
 
-static uint16_t
-port_number(void *bridge, const char *name)
-{
-    uint16_t port_no;
-    return dp_port_find(bridge, name, &port_no) ? port_no : 0;
-}
-
 enum rpc_code
 method_trace(const struct method_env *env, json_t *params, json_t **result, struct errmsg *err)
 {
@@ -23,9 +16,7 @@ method_trace(const struct method_env *env, json_t *params, json_t **result, stru
     if (!bridge) {
         return code;
     }
-    const struct flow_text_ports ports = {
-        .number = port_number, .aux = agent_bridge(bridge->agent),
-    };
+    const struct flow_text_ports ports = method_port_names(bridge);
     struct flow_key key;
     if (flow_key_parse(flow, &ports, &key, err)) {
         return RPC_INVALID_PARAMS;

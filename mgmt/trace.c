@@ -39,12 +39,6 @@ trace_drop(struct trace *trace, const char *format, ...)
     trace_step(trace, "drop", "%s", trace->reason);
 }
 
-static const char *
-text_of(const struct strbuf *text)
-{
-    return text->text ? text->text : "";
-}
-
 static void
 step_key(struct trace *trace, const char *kind, const char *prefix)
 {
@@ -52,7 +46,7 @@ step_key(struct trace *trace, const char *kind, const char *prefix)
     struct flow_match match;
     key_to_match(&trace->key, &match);
     flow_match_print(&text, &match, NULL);
-    trace_step(trace, kind, "%s%s", prefix, text_of(&text));
+    trace_step(trace, kind, "%s%s", prefix, strbuf_text(&text));
     strbuf_fini(&text);
 }
 
@@ -64,7 +58,7 @@ step_profile(struct trace *trace, const struct classifier *classifier)
     flow_key_mask(&trace->key, &match.mask, &match.value);
     struct strbuf text = { 0 };
     flow_key_print_dpctl(&text, &match);
-    trace_step(trace, "profile", "cached by %s", text_of(&text));
+    trace_step(trace, "profile", "cached by %s", strbuf_text(&text));
     strbuf_fini(&text);
 }
 
@@ -83,7 +77,7 @@ print_flow(struct strbuf *out, const struct trace *trace, const struct flow *flo
     flow_get_match(agent_flows(trace->bridge->agent), flow, &match);
     flow_match_print(&text, &match.match, NULL);
     strbuf_printf(out, "priority=%u%s%s actions=", flow->priority, text.len ? "," : "",
-                  text_of(&text));
+                  strbuf_text(&text));
     strbuf_fini(&text);
     const struct action_list *actions = flow_actions(flow);
     flow_actions_print(out, actions->actions, actions->len, NULL);
@@ -140,7 +134,7 @@ step_beaten(struct trace *trace, const struct flow *winner)
     for (unsigned i = 0; i < beaten.n; i++) {
         struct strbuf text = { 0 };
         print_flow(&text, trace, beaten.flows[i]);
-        trace_step(trace, "beats", "beats %s", text_of(&text));
+        trace_step(trace, "beats", "beats %s", strbuf_text(&text));
         strbuf_fini(&text);
     }
     if (beaten.n_more) {
@@ -159,7 +153,7 @@ step_rule(struct trace *trace, const struct rule *rule)
     print_flow(&text, trace, flow_of(rule));
     trace_step(trace, "rule", "%s %s",
                rule->rank == RULE_RANK_EXACT ? "flow without wildcards, above all priorities:"
-                                             : "flow", text_of(&text));
+                                             : "flow", strbuf_text(&text));
     strbuf_fini(&text);
     step_beaten(trace, flow_of(rule));
 }
@@ -169,7 +163,7 @@ run_action(struct trace *trace, const struct action *action)
 {
     struct strbuf text = { 0 };
     flow_actions_print(&text, action, 1, NULL);
-    trace_step(trace, "action", "%s", text_of(&text));
+    trace_step(trace, "action", "%s", strbuf_text(&text));
     strbuf_fini(&text);
     if (action->type == ACTION_OUTPUT) {
         trace_output(trace, action->output.port, action->output.max_len);
@@ -238,7 +232,7 @@ trace_packet(const struct bridge *bridge, const struct flow_key *key)
     bool dropped = !trace.n_sent;
     json_t *reason = dropped ? rpc_string(trace.reason) : json_null();
     json_t *result = json_pack("{s:s, s:o, s:o, s:o, s:b, s:o}", "bridge", bridge->name,
-                               "flow", rpc_string(text_of(&flow)), "steps", trace.steps,
+                               "flow", rpc_string(strbuf_text(&flow)), "steps", trace.steps,
                                "outputs", trace.outputs, "dropped", dropped, "reason", reason);
     strbuf_fini(&flow);
     return result;

@@ -29,7 +29,7 @@ append_output(struct trace *trace, uint16_t port, const char *name)
     json_array_append_new(trace->outputs,
                           json_pack("{s:i, s:o, s:o}", "port", (int) port,
                                     "name", rpc_string(name),
-                                    "packet", rpc_string(text.text ? text.text : "")));
+                                    "packet", rpc_string(strbuf_text(&text))));
     strbuf_fini(&text);
     trace->n_sent++;
 }
