@@ -10,6 +10,9 @@
 #include "ofagent/ofp_peer.h"
 #include "ofagent/ofp_print_internal.h"
 
+/* Most of a HELLO_FAILED's words that a line shows. */
+enum { MAX_ERROR_TEXT = 200 };
+
 void
 ofp_print_port(struct strbuf *out, uint16_t port)
 {
@@ -30,16 +33,22 @@ print_mac(struct strbuf *out, const uint8_t mac[6])
                   mac[5]);
 }
 
+static void
+print_bytes(struct strbuf *out, const char *text, size_t len)
+{
+    strbuf_printf(out, "\"");
+    for (size_t i = 0; i < len; i++) {
+        bool plain = text[i] >= ' ' && text[i] <= '~' && text[i] != '"';
+        strbuf_printf(out, "%c", plain ? text[i] : '.');
+    }
+    strbuf_printf(out, "\"");
+}
+
 /* Text from a peer: what can't be printed, and quotes, become dots. */
 void
 ofp_print_text(struct strbuf *out, const char *text)
 {
-    strbuf_printf(out, "\"");
-    for (; *text; text++) {
-        bool plain = *text >= ' ' && *text <= '~' && *text != '"';
-        strbuf_printf(out, "%c", plain ? *text : '.');
-    }
-    strbuf_printf(out, "\"");
+    print_bytes(out, text, strlen(text));
 }
 
 void
@@ -126,11 +135,18 @@ print_error(struct strbuf *out, const uint8_t *msg, size_t size, struct ofp_refu
 {
     uint16_t type, code;
     int error = ofp_decode_error(msg, size, &type, &code, refusal);
-    if (!error) {
-        strbuf_printf(out, " %s, %zu bytes of the request", ofp_error_name(type, code),
-                      size - sizeof(struct of10_error));
+    if (error) {
+        return error;
     }
-    return error;
+    size_t data_size = size - sizeof(struct of10_error);
+    strbuf_printf(out, " %s, ", ofp_error_name(type, code));
+    if (type == OFPET_HELLO_FAILED) {
+        const char *text = (const char *) msg + sizeof(struct of10_error);
+        print_bytes(out, text, data_size < MAX_ERROR_TEXT ? data_size : MAX_ERROR_TEXT);
+    } else {
+        strbuf_printf(out, "%zu bytes of the request", data_size);
+    }
+    return 0;
 }
 
 static int

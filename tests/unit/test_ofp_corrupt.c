@@ -78,13 +78,17 @@ corrupt_sample(const char *name, const uint8_t *msg, size_t size, void *aux)
 {
     (void) name;
     (void) aux;
-    static const uint8_t changes[] = { 1, 2, 4, 8, 16, 32, 64, 128, 0xff };
     uint8_t *copy = malloc(size);
     memcpy(copy, msg, size);
     for (size_t i = 0; i < size; i++) {
-        for (size_t j = 0; j < sizeof changes; j++) {
-            copy[i] = msg[i] ^ changes[j];
-            ofp_exercise(copy, size);
+        for (unsigned change = 1; change < 256; change++) {
+            copy[i] = (uint8_t) (msg[i] ^ change);
+            bool one_bit = !(change & (change - 1));
+            if (one_bit) {
+                ofp_exercise(copy, size);
+            } else if (size < 300) { /* longer ones are text that means nothing */
+                ofp_exercise_decoders(copy, size);
+            }
         }
         copy[i] = msg[i];
     }

@@ -8,9 +8,12 @@
 
 #include "ofagent/ofp.h"
 
-/* Runs every decoder on the 'size' bytes, which can be anything, whatever their type; and
- * the printer. What a decoder takes is encoded and decoded again and must be the same;
- * aborts, saying what, if it is not. */
+/* Runs every decoder on the 'size' bytes, which can be anything, whatever their type. What
+ * a decoder takes is encoded and decoded again and must be the same; aborts, saying what,
+ * if it is not. */
+void ofp_exercise_decoders(const uint8_t *msg, size_t size);
+
+/* That, and the printer, which takes most of the time. */
 void ofp_exercise(const uint8_t *msg, size_t size);
 
 bool match_equal(const struct ofp_match *, const struct ofp_match *);
