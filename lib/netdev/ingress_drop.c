@@ -170,10 +170,10 @@ ingress_drop_find(int ifindex, struct ingress_filters *out, struct errmsg *err)
 }
 
 int
-ingress_drop_put(int ifindex, const struct ingress_drop *drop, struct errmsg *err)
+ingress_drop_put(int ifindex, const struct ingress_drop *drop, bool replace, struct errmsg *err)
 {
-    struct nl_msg *msg = tc_msg(RTM_NEWTFILTER, NLM_F_CREATE, ifindex, PARENT_INGRESS,
-                                FILTER_HANDLE, filter_info());
+    struct nl_msg *msg = tc_msg(RTM_NEWTFILTER, NLM_F_CREATE | (replace ? 0 : NLM_F_EXCL),
+                                ifindex, PARENT_INGRESS, FILTER_HANDLE, filter_info());
     if (msg) {
         struct sock_filter program[PROGRAM_LEN];
         make_program(drop, program);

@@ -38,8 +38,9 @@ int ingress_drop_add_qdisc(int ifindex, struct errmsg *);
 /* Removes the clsact qdisc, unless a filter is left in it. */
 void ingress_drop_del_qdisc(int ifindex);
 
-/* Installs our filter, or replaces the one of ours that is there. */
-int ingress_drop_put(int ifindex, const struct ingress_drop *, struct errmsg *);
+/* Installs our filter, or, with 'replace', puts it in place of the one of ours that was
+ * found. -EEXIST if another's filter has its place. */
+int ingress_drop_put(int ifindex, const struct ingress_drop *, bool replace, struct errmsg *);
 
 /* Removes our filter. */
 void ingress_drop_del(int ifindex);

@@ -52,7 +52,7 @@ put_filter(struct isolation *isolation, struct errmsg *err)
     struct ingress_drop drop;
     ingress_drop_self(&drop);
     drop.changes = isolation->changes;
-    int rc = ingress_drop_put(isolation->ifindex, &drop, err);
+    int rc = ingress_drop_put(isolation->ifindex, &drop, isolation->taken_over, err);
     struct ingress_filters filters;
     if (!rc && !ingress_drop_find(isolation->ifindex, &filters, NULL) && filters.n_others) {
         errmsg_set(&isolation->note, "%u ingress filter(s) of others run first: what they accept "
