@@ -210,7 +210,7 @@ enum {
     OFPC_FLOW_STATS = 1 << 0, OFPC_TABLE_STATS = 1 << 1, OFPC_PORT_STATS = 1 << 2, OFPC_STP = 1 << 3,
     OFPC_IP_REASM = 1 << 5, OFPC_QUEUE_STATS = 1 << 6, OFPC_ARP_MATCH_IP = 1 << 7,
 };
-/* The message is begun, ports are added one by one (at most 1360 fit: the rest are left
+/* The message is begun, ports are added one by one (at most 1364 fit: the rest are left
  * out, and the function returns false), then it is ended. */
 size_t ofp_begin_features(struct writer *w, uint32_t xid, const struct ofp_features *);
 bool ofp_put_phy_port(struct writer *w, size_t begin, const struct port_info *);
