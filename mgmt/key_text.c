@@ -85,7 +85,9 @@ key_to_match(const struct flow_key *key, struct flow_match *match)
     mask->in_port = 0xffff;
     memset(mask->dl_src, 0xff, sizeof mask->dl_src);
     memset(mask->dl_dst, 0xff, sizeof mask->dl_dst);
-    mask->vlan_tci.raw = mask->dl_type.raw = 0xffff;
+    mask->vlan_tci = be16_from_host(key->vlan_tci.raw ? 0xffff : FLOW_VLAN_PRESENT
+                                                               | FLOW_VLAN_VID_MASK);
+    mask->dl_type.raw = 0xffff;
     uint16_t type = be16_to_host(key->dl_type);
     if (type == ETH_TYPE_IPV4 || type == ETH_TYPE_ARP) {
         mask->nw_proto = 0xff;

@@ -58,7 +58,7 @@ step_profile(struct trace *trace, const struct classifier *classifier)
     flow_key_mask(&trace->key, &match.mask, &match.value);
     struct strbuf text = { 0 };
     flow_key_print_dpctl(&text, &match);
-    trace_step(trace, "profile", "cached by %s", strbuf_text(&text));
+    trace_step(trace, "profile", "cache key: %s", strbuf_text(&text));
     strbuf_fini(&text);
 }
 

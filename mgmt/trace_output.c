@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a traced packet goes: the same decisions as sw-datapath/forward.c, without doing
  * anything. */
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -34,6 +35,23 @@ append_output(struct trace *trace, uint16_t port, const char *name)
     trace->n_sent++;
 }
 
+/* "port 2 (veth2)" or "LOCAL (br0)". */
+struct label {
+    char text[40];
+};
+
+static struct label
+label_of(const struct port_info *info)
+{
+    struct label label;
+    if (info->port_no == PORT_LOCAL) {
+        snprintf(label.text, sizeof label.text, "LOCAL (%s)", info->name);
+    } else {
+        snprintf(label.text, sizeof label.text, "port %u (%s)", info->port_no, info->name);
+    }
+    return label;
+}
+
 /* Why the port sends nothing, or NULL. */
 static const char *
 why_silent(const struct port_info *info)
@@ -52,9 +70,9 @@ send_to(struct trace *trace, const struct port_info *info)
 {
     const char *why = why_silent(info);
     if (why) {
-        trace_drop(trace, "not sent by port %u (%s): %s", info->port_no, info->name, why);
+        trace_drop(trace, "not sent by %s: %s", label_of(info).text, why);
     } else {
-        trace_step(trace, "output", "sent by port %u (%s)", info->port_no, info->name);
+        trace_step(trace, "output", "sent by %s", label_of(info).text);
         append_output(trace, info->port_no, info->name);
     }
 }
@@ -72,8 +90,8 @@ flood_to(const struct port_info *info, void *aux)
         return true;
     }
     if (!to->all && info->config & PORT_CONFIG_NO_FLOOD) {
-        trace_step(to->trace, "output", "not sent by port %u (%s): it is configured no-flood",
-                   info->port_no, info->name);
+        trace_step(to->trace, "output", "not sent by %s: it is configured no-flood",
+                   label_of(info).text);
     } else {
         send_to(to->trace, info);
     }
@@ -103,8 +121,8 @@ step_learning(struct trace *trace, uint16_t vid)
     uint16_t known = fdb_lookup(dp_bridge_fdb(trace->dp), a, vid, clock_ms());
     const char *what = !known ? "would learn that" : known == info.port_no ? "knows that"
                                                                           : "would move:";
-    trace_step(trace, "learn", "%s %02x:%02x:%02x:%02x:%02x:%02x, VLAN %u, is behind port %u",
-               what, a[0], a[1], a[2], a[3], a[4], a[5], vid, info.port_no);
+    trace_step(trace, "learn", "%s %02x:%02x:%02x:%02x:%02x:%02x, VLAN %u, is behind %s",
+               what, a[0], a[1], a[2], a[3], a[4], a[5], vid, label_of(&info).text);
 }
 
 void
@@ -124,10 +142,10 @@ trace_normal(struct trace *trace)
                                                : "the destination is not known: flooded");
         flood(trace, false);
     } else if (port == trace->key.in_port) {
-        trace_drop(trace, "the destination is behind the port that it came in by, %u (%s)", port,
-                   info.name);
+        trace_drop(trace, "the destination is behind %s, which it came in by",
+                   label_of(&info).text);
     } else {
-        trace_step(trace, "normal", "the destination is behind port %u (%s)", port, info.name);
+        trace_step(trace, "normal", "the destination is behind %s", label_of(&info).text);
         send_to(trace, &info);
     }
 }
@@ -136,13 +154,13 @@ static void
 to_number(struct trace *trace, uint16_t port)
 {
     struct port_info info;
-    if (port == trace->key.in_port) {
-        trace_drop(trace, "not sent by port %u: it came in by that, and only in_port sends it "
-                   "back", port);
-    } else if (dp_port_get(trace->dp, port, &info)) {
-        send_to(trace, &info);
-    } else {
+    if (!dp_port_get(trace->dp, port, &info)) {
         trace_drop(trace, "there is no port %u", port);
+    } else if (port == trace->key.in_port) {
+        trace_drop(trace, "not sent by %s: it came in by that, and only in_port sends it back",
+                   label_of(&info).text);
+    } else {
+        send_to(trace, &info);
     }
 }
 
@@ -205,12 +223,13 @@ trace_ingress(struct trace *trace)
         trace->admitted = true;
         return;
     }
-    trace_step(trace, "ingress", "comes in by port %u (%s)", port, info.name);
+    trace_step(trace, "ingress", "comes in by %s", label_of(&info).text);
     bool stp = !memcmp(trace->key.dl_dst, stp_addr, sizeof stp_addr);
     if (info.config & PORT_CONFIG_DOWN) {
-        trace_drop(trace, "port %u is configured down", port);
+        trace_drop(trace, "%s is configured down", label_of(&info).text);
     } else if (info.config & (stp ? PORT_CONFIG_NO_RECV_STP : PORT_CONFIG_NO_RECV)) {
-        trace_drop(trace, "port %u is configured %s", port, stp ? "no-receive-stp" : "no-receive");
+        trace_drop(trace, "%s is configured %s", label_of(&info).text,
+                   stp ? "no-receive-stp" : "no-receive");
     } else {
         trace->admitted = true;
     }
@@ -232,7 +251,7 @@ trace_miss(struct trace *trace)
     case DP_MISS_CONTROLLER:
         if (dp_port_get(trace->dp, trace->key.in_port, &info)
             && info.config & PORT_CONFIG_NO_PACKET_IN) {
-            trace_drop(trace, "port %u is configured no-packet-in", info.port_no);
+            trace_drop(trace, "%s is configured no-packet-in", label_of(&info).text);
         } else {
             to_controller(trace, "to the controllers, as a table miss");
         }
