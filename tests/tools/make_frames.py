@@ -253,10 +253,11 @@ def write_rewrites():
 
 
 def write_corpus(folder):
-    """One file a frame: three bytes that choose the rewrites (see fuzz_parse.c), the frame."""
-    for name, frame, _ in parse_cases():
+    """One file a frame: three bytes that choose offloads and rewrites (see fuzz_parse.c),
+    here different ones for each, and the frame."""
+    for number, (name, frame, _) in enumerate(parse_cases()):
         with open(os.path.join(folder, name), "wb") as file:
-            file.write(bytes([0, 0, 0]) + frame)
+            file.write(bytes([number * 5 % 32, number, 0x5a]) + frame)
 
 
 if __name__ == "__main__":
