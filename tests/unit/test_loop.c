@@ -192,22 +192,23 @@ stopping_first_returns_at_once(void **state)
 }
 
 static void
-stop_here(void *aux)
+defer_and_stop(void *aux)
 {
     (void) aux;
+    loop_call(loop, note, a_text);
     loop_stop(loop);
 }
 
 static void
-what_is_deferred_behind_a_stop_waits_for_the_next_run(void **state)
+what_is_deferred_before_a_stop_waits_for_the_next_run(void **state)
 {
     (void) state;
-    struct loop_timer *stop = loop_timer_new(loop, stop_here, NULL);
+    struct loop_timer *stop = loop_timer_new(loop, defer_and_stop, NULL);
     struct loop_timer *end = loop_timer_new(loop, note, end_text);
     loop_timer_set(stop, 0);
     assert_int_equal(loop_run(loop), 0);
+    assert_string_equal(order, "");
     loop_timer_set(end, 20);
-    loop_call(loop, note, a_text);
     assert_int_equal(loop_run(loop), 0);
     assert_string_equal(order, "a.");
     loop_timer_free(stop);
@@ -319,7 +320,7 @@ main(void)
         TEST(deferred_calls_run_in_order_and_once),
         TEST(deferred_calls_can_be_cancelled),
         TEST(stopping_first_returns_at_once),
-        TEST(what_is_deferred_behind_a_stop_waits_for_the_next_run),
+        TEST(what_is_deferred_before_a_stop_waits_for_the_next_run),
         TEST(signals_come_through_the_loop),
         TEST(a_readable_fd_is_told_until_it_is_read),
         TEST(other_threads_wake_the_loop),
