@@ -140,7 +140,7 @@ publish_wildcarded(struct classifier *cls, struct subtable *st, struct rule *rul
 {
     struct flow_match match;
     classifier_rule_match(cls, rule, &match);
-    subtable_add_rank(st, rule->rank);
+    subtable_add_rank(cls, st, rule->rank);
     classifier_index_add_rule(&cls->index, st->id, st->summaries, &match.value);
     profile_add_rule(&cls->profiles, st->id, &match);
     rule_table_add(&st->table, rule, hash);
@@ -198,7 +198,7 @@ unpublish_wildcarded(struct classifier *cls, struct subtable *st, struct rule *r
     classifier_rule_match(cls, rule, &match);
     rule_table_remove(&st->table, rule);
     classifier_index_remove_rule(&cls->index, st->id, st->summaries, &match.value);
-    subtable_remove_rank(st, rule->rank);
+    subtable_remove_rank(cls, st, rule->rank);
     change_log_add(&cls->log, &match);
     profile_remove_rule(&cls->profiles, st->id, &match);
 }

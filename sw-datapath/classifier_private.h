@@ -24,7 +24,6 @@ static_assert((int) CLASSIFIER_MAX_SUBTABLES == (int) PROFILE_MAX_SOURCES,
 struct subtable {
     /* What a look-up reads, in two cache lines, mostly one. */
     struct rule_table table;
-    _Atomic uint32_t rank_bound;      /* no rule's rank + 1 is above; 0: no rules */
     uint16_t id;
     uint8_t n_lanes;
     bool exact;
@@ -45,6 +44,9 @@ struct classifier {
     struct rule_table exact;          /* rules without wildcards */
     _Atomic size_t n_exact;
     _Atomic(struct subtable *) by_id[CLASSIFIER_MAX_SUBTABLES];
+    /* By id: no rule's rank + 1 is above; 0: no rules. Apart from the subtables, so that
+     * a look-up that has many to choose from reads few cache lines. */
+    _Atomic uint32_t rank_bound[CLASSIFIER_MAX_SUBTABLES];
     struct profile_set profiles;
     struct change_log log;
 
@@ -96,8 +98,8 @@ int subtable_get(struct classifier *, const struct flow_mask *, bool exact, stru
 void subtable_put(struct classifier *, struct subtable *);
 
 /* Keep rank_bound: before a rule is published, and after it is unpublished. */
-void subtable_add_rank(struct subtable *, uint32_t rank);
-void subtable_remove_rank(struct subtable *, uint32_t rank);
+void subtable_add_rank(struct classifier *, struct subtable *, uint32_t rank);
+void subtable_remove_rank(struct classifier *, struct subtable *, uint32_t rank);
 
 /* The next subtable of wildcarded rules in which some may overlap 'match'. 'cursor' begins
  * at 0. NULL at the end. Subtables may go meanwhile. */

@@ -138,30 +138,28 @@ subtable_put(struct classifier *cls, struct subtable *st)
 }
 
 void
-subtable_add_rank(struct subtable *st, uint32_t rank)
+subtable_add_rank(struct classifier *cls, struct subtable *st, uint32_t rank)
 {
+    _Atomic uint32_t *bound = &cls->rank_bound[st->id];
     st->band[rank >> RANK_BAND_SHIFT]++;
-    if (rank + 1 > atomic_load_explicit(&st->rank_bound, memory_order_relaxed)) {
-        atomic_store_explicit(&st->rank_bound, rank + 1, memory_order_release);
+    if (rank + 1 > atomic_load_explicit(bound, memory_order_relaxed)) {
+        atomic_store_explicit(bound, rank + 1, memory_order_release);
     }
 }
 
 void
-subtable_remove_rank(struct subtable *st, uint32_t rank)
+subtable_remove_rank(struct classifier *cls, struct subtable *st, uint32_t rank)
 {
     uint32_t band = rank >> RANK_BAND_SHIFT;
-    if (--st->band[band]) {
-        return;
-    }
-    uint32_t bound = atomic_load_explicit(&st->rank_bound, memory_order_relaxed);
-    if (band < (bound - 1) >> RANK_BAND_SHIFT) {
+    uint32_t old = atomic_load_explicit(&cls->rank_bound[st->id], memory_order_relaxed);
+    if (--st->band[band] || band < (old - 1) >> RANK_BAND_SHIFT) {
         return;
     }
     while (band && !st->band[band]) {
         band--;
     }
-    bound = st->band[band] ? (band + 1) << RANK_BAND_SHIFT : 0;
-    atomic_store_explicit(&st->rank_bound, bound, memory_order_release);
+    uint32_t bound = st->band[band] ? (band + 1) << RANK_BAND_SHIFT : 0;
+    atomic_store_explicit(&cls->rank_bound[st->id], bound, memory_order_release);
 }
 
 struct subtable *

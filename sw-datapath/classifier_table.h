@@ -107,6 +107,28 @@ rule_table_home(const struct rule_table *table, uint64_t hash)
     return &segment->slot[hash & mask];
 }
 
+/* The rule that a look-up for 'hash' will compare first, to prefetch it; or NULL. */
+static inline const void *
+rule_table_peek(const struct rule_table *table, uint64_t hash)
+{
+    uint64_t root = atomic_load_explicit(&table->root, memory_order_acquire);
+    if (!root) {
+        return NULL;
+    }
+    uint32_t mask;
+    const struct table_segment *segment = table_segment_of(root, hash, &mask);
+    uint64_t tag = table_tag(hash);
+    for (uint32_t i = (uint32_t) hash; ; i++) {
+        uint64_t slot = atomic_load_explicit(&segment->slot[i & mask], memory_order_acquire);
+        if (slot == TABLE_SLOT_EMPTY) {
+            return NULL;
+        }
+        if ((slot & ~TABLE_REF_POINTER) == tag) {
+            return &table_slot_rule(slot)->words[1];
+        }
+    }
+}
+
 static inline bool
 rule_has_words(const struct rule *rule, const uint64_t *words, unsigned n)
 {
