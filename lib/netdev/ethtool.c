@@ -108,9 +108,10 @@ set_current(struct link_features *out, uint32_t mbps, uint8_t duplex, uint8_t po
 static int
 get_link_settings(int fd, const char *name, struct link_features *out)
 {
-    struct {
+    /* The words of the three masks follow the settings. */
+    union {
         struct ethtool_link_settings settings;
-        uint32_t words[3 * MAX_WORDS];
+        uint32_t words[sizeof(struct ethtool_link_settings) / 4 + 3 * MAX_WORDS];
     } request = { .settings = { .cmd = ETHTOOL_GLINKSETTINGS } };
     int rc = ethtool_ioctl(fd, name, &request);
     int n = -request.settings.link_mode_masks_nwords;
@@ -125,9 +126,10 @@ get_link_settings(int fd, const char *name, struct link_features *out)
         return rc ? rc : -EOPNOTSUPP;
     }
     const struct ethtool_link_settings *s = &request.settings;
-    out->supported = ethtool_modes_to_features(request.words, (size_t) n);
-    out->advertised = ethtool_modes_to_features(request.words + n, (size_t) n);
-    out->peer = ethtool_modes_to_features(request.words + 2 * n, (size_t) n);
+    const uint32_t *masks = request.words + sizeof *s / sizeof *masks;
+    out->supported = ethtool_modes_to_features(masks, (size_t) n);
+    out->advertised = ethtool_modes_to_features(masks + n, (size_t) n);
+    out->peer = ethtool_modes_to_features(masks + 2 * n, (size_t) n);
     set_current(out, s->speed, s->duplex, s->port, s->autoneg);
     return 0;
 }
