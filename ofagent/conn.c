@@ -175,15 +175,12 @@ conn_new(struct event_base *base, struct bufferevent *bev, bool connecting,
     c->again = again;
     c->info.since_ms = c->info.heard_ms = clock_ms();
     bufferevent_setcb(bev, on_read, on_drained, on_event, c);
-    bufferevent_setwatermark(bev, EV_READ, 0, CONN_INPUT_MAX);
     bufferevent_setwatermark(bev, EV_WRITE, CONN_LOW_WATER, 0);
     if (!connecting) {
         connected(c);
-    } else {
-        /* Without an address: the connect() is under way, tell when it is done. */
-        bufferevent_socket_connect(bev, NULL, 0);
     }
     bufferevent_enable(bev, EV_READ | EV_WRITE);
+    c->reading = true;
     return c;
 }
 

@@ -182,18 +182,27 @@ work_once(struct conn *c, struct run *run, unsigned *cost)
     return !c->parked && next_message(c, run);
 }
 
-void
-conn_work(struct conn *c)
+/* Reads on only while the input has room. Not with libevent's watermark: above it the
+ * read callback is called all the time, whether or not somebody drains. */
+static void
+pace(struct conn *c)
 {
-    static const struct timeval now = { 0, 0 };
-    if (c->working) {
-        return;
+    bool room = evbuffer_get_length(bufferevent_get_input(c->bev)) < CONN_INPUT_MAX;
+    if (room != c->reading && !c->failed && !c->finishing) {
+        c->reading = room;
+        (room ? bufferevent_enable : bufferevent_disable)(c->bev, EV_READ);
     }
+}
+
+/* Handles messages until a bound is reached; false when there is nothing more to do now.
+ * Sets *any if there was something. */
+static bool
+slice(struct conn *c, bool *any)
+{
     struct run run = { 0 };
     uint64_t end = clock_ns() + CONN_SLICE_US * UINT64_C(1000);
     unsigned spent = 0, looked = 0, cost;
     bool more = true;
-    c->working = true;
     while (may_work(c) && spent < CONN_SLICE_MESSAGES) {
         more = work_once(c, &run, &cost);
         if (!more) {
@@ -208,10 +217,25 @@ conn_work(struct conn *c)
         }
     }
     drop_used(c, &run);
+    *any = spent > 0;
+    return more;
+}
+
+void
+conn_work(struct conn *c)
+{
+    static const struct timeval now = { 0, 0 };
+    bool any;
+    if (c->working) {
+        return;
+    }
+    c->working = true;
+    bool more = slice(c, &any);
     c->working = false;
-    if (spent) {
+    if (any) {
         c->config.ops->slice_end(c->config.aux);
     }
+    pace(c);
     if (!may_work(c)) {
         return;
     }

@@ -16,6 +16,7 @@ struct conn {
     struct event *again;          /* comes up in the next turn of the loop */
     struct conn_info info;
     bool throttled;               /* output went over the high mark */
+    bool reading;                 /* from the transport, while the input has room */
     bool working;                 /* inside a slice */
     bool eof;                     /* the peer sends no more */
     bool failed;                  /* closes in the next turn */

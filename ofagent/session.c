@@ -131,6 +131,9 @@ session_new(struct endpoint *endpoint, struct agent *agent, int fd, bool connect
         free(s);
         return NULL;
     }
+    if (connecting) {
+        bufferevent_socket_connect(bev, NULL, 0);   /* it is under way: tell when it is made */
+    }
     agent_run_within(agent, 250);
     return s;
 }
