@@ -498,7 +498,7 @@ profile_remove_source(struct profile_set *set, unsigned id)
 int
 profile_set_init(struct profile_set *set)
 {
-    *set = (struct profile_set) { 0 };
+    memset(set, 0, sizeof *set);
     struct flow_mask full;
     memset(&full, 0xff, sizeof full);
     struct mask_profile *profile = profile_new(set, 0, &full);

@@ -114,9 +114,18 @@ stage_packages()
     one_test $?
 }
 
+# Needs no build, so it runs the scripts itself.
 stage_style()
 {
-    run_list gcc STYLE_TESTS "$1"
+    local script
+    for script in $(awk '/^STYLE_TESTS \+=/ { print $3 }' "$top/tests/style/Makefile.inc"); do
+        echo "== $script" >>"$1"
+        TURNOUT_SRCDIR=$top PYTHONDONTWRITEBYTECODE=1 "$top/$script" >"$1.tap" 2>&1 </dev/null \
+            || [ $? = 1 ] || echo "not ok - $script ended badly" >>"$1.tap"
+        cat "$1.tap" >>"$1"
+        stage_passed=$((stage_passed + $(grep -c '^ok ' "$1.tap")))
+        stage_failed=$((stage_failed + $(grep -c '^not ok ' "$1.tap")))
+    done
 }
 
 stage_build_gcc() { build_stage gcc "$1"; }

@@ -4,6 +4,7 @@
 
 #include "lib/netdev/ethtool.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/if.h>
@@ -108,11 +109,13 @@ set_current(struct link_features *out, uint32_t mbps, uint8_t duplex, uint8_t po
 static int
 get_link_settings(int fd, const char *name, struct link_features *out)
 {
-    /* The words of the three masks follow the settings. */
+    /* The words follow the settings, whose last member is an array without a length. */
     union {
         struct ethtool_link_settings settings;
-        uint32_t words[sizeof(struct ethtool_link_settings) / 4 + 3 * MAX_WORDS];
+        uint32_t space[sizeof(struct ethtool_link_settings) / sizeof(uint32_t) + 3 * MAX_WORDS];
     } request = { .settings = { .cmd = ETHTOOL_GLINKSETTINGS } };
+    static_assert(sizeof(struct ethtool_link_settings) % sizeof(uint32_t) == 0, "words follow");
+    const uint32_t *words = &request.space[sizeof(struct ethtool_link_settings) / sizeof(uint32_t)];
     int rc = ethtool_ioctl(fd, name, &request);
     int n = -request.settings.link_mode_masks_nwords;
     if (rc || n <= 0 || n > MAX_WORDS) {
@@ -126,10 +129,9 @@ get_link_settings(int fd, const char *name, struct link_features *out)
         return rc ? rc : -EOPNOTSUPP;
     }
     const struct ethtool_link_settings *s = &request.settings;
-    const uint32_t *masks = request.words + sizeof *s / sizeof *masks;
-    out->supported = ethtool_modes_to_features(masks, (size_t) n);
-    out->advertised = ethtool_modes_to_features(masks + n, (size_t) n);
-    out->peer = ethtool_modes_to_features(masks + 2 * n, (size_t) n);
+    out->supported = ethtool_modes_to_features(words, (size_t) n);
+    out->advertised = ethtool_modes_to_features(words + n, (size_t) n);
+    out->peer = ethtool_modes_to_features(words + 2 * n, (size_t) n);
     set_current(out, s->speed, s->duplex, s->port, s->autoneg);
     return 0;
 }

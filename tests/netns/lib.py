@@ -243,7 +243,7 @@ class Switch:
         self.control = lab.path("control")
         self.rundir = lab.tmp
         self.management = "unix:" + lab.path(bridge + ".mgmt")
-        argv = [os.path.join(BUILD, "tools/turnoutd/turnoutd"), "--control", self.control,
+        argv = [os.path.join(BUILD, "turnoutd"), "--control", self.control,
                 "--rundir", self.rundir, "--log-to", "stderr", "--bridge", bridge]
         for port in ports:
             argv += ["--port", port]
@@ -272,7 +272,7 @@ class Switch:
         check_equal(status, 0, "turnoutd's exit status after SIGTERM")
 
     def ctl(self, *argv, ok=True):
-        return run_command(os.path.join(BUILD, "tools/turnoutctl/turnoutctl"), "--control", self.control, *argv,
+        return run_command(os.path.join(BUILD, "turnoutctl"), "--control", self.control, *argv,
                            ok=ok)
 
     def ctl_json(self, *argv):
@@ -380,6 +380,9 @@ class Lab:
         return "\n".join(text)
 
     def close(self):
+        """Takes everything down, undisturbed by a second signal."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         for _, process, _ in reversed(self.processes):
             if process.poll() is None:
                 process.terminate()

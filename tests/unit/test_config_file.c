@@ -149,7 +149,8 @@ parse_with_file(const char *text, size_t size, const char *more, struct config *
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, size), size);
     close(fd);
-    char *argv[] = { "turnoutd", "--bridge", "br0", "--config", path, (char *) more, "p9", NULL };
+    const char *const words[] = { "turnoutd", "--bridge", "br0", "--config", path, more, "p9", NULL };
+    char **argv = (char **) (uintptr_t) words;
     enum config_request request;
     int error = config_parse(more ? 7 : 5, argv, "/base", config, &request, err);
     unlink(path);
