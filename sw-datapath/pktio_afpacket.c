@@ -16,8 +16,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/log.h"
 #include "lib/netdev/isolate.h"
 #include "sw-datapath/pktio_offload.h"
+
+LOG_MODULE(pktio);
 
 enum {
     RING_SIZE = 4 << 20,             /* 2048 slots at the usual MTU: 3 ms at 600,000 frames/s */
@@ -340,6 +343,19 @@ bind_socket(struct afpacket *a, struct errmsg *err)
 }
 
 static int
+isolate(struct afpacket *a, struct errmsg *err)
+{
+    int rc = port_isolate(a->io.name, a->io.ifindex, &a->isolation, err);
+    const char *note = rc ? NULL : isolation_note(a->isolation);
+    if (note) {
+        counter_inc(COUNTER_isolation_incomplete);
+        log_warn("%s is not wholly kept from the host's stack: %s; it is used as it is", a->io.name,
+                 note);
+    }
+    return rc;
+}
+
+static int
 set_up(struct afpacket *a, struct errmsg *err)
 {
     afpacket_refresh_mtu(a);
@@ -349,7 +365,7 @@ set_up(struct afpacket *a, struct errmsg *err)
         errmsg_set(err, "%s: out of memory", a->io.name);
         rc = -ENOMEM;
     }
-    rc = rc ? rc : port_isolate(a->io.name, a->io.ifindex, &a->isolation, err);
+    rc = rc ? rc : isolate(a, err);
     return rc ? rc : bind_socket(a, err);
 }
 

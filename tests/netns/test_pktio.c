@@ -191,6 +191,49 @@ frames_too_long_for_the_device_are_counted(void **state)
     wire_close(&wire);
 }
 
+static void
+a_frame_that_the_kernel_refuses_stops_no_other(void **state)
+{
+    (void) state;
+    struct wire wire;
+    wire_open(&wire, PKTIO_AFPACKET, "p1", PKTIO_AFPACKET, "p2");
+    int b = raw_socket(AT_B, "e0", false);
+    uint8_t good[100], bad[100];
+    make_frame(good, sizeof good, 1);
+    make_frame(bad, sizeof bad, 2);
+    struct packet packets[] = {
+        { .data = good, .size = sizeof good },
+        { .data = bad, .size = sizeof bad,
+          .offload = { .csum_partial = true, .csum_start = 99, .csum_offset = 99 } },
+        { .data = good, .size = 90 },
+        { .data = bad, .size = 13 },
+        { .data = good, .size = 80 },
+    };
+    for (unsigned round = 1; round <= 100; round++) {
+        for (unsigned i = 0; i < sizeof packets / sizeof *packets; i++) {
+            pktio_tx(wire.tx, wire.port[1], &packets[i], false);
+        }
+        pktio_tx_flush(wire.tx);
+        assert_frame(b, 100, 1);
+        assert_frame(b, 90, 1);
+        assert_frame(b, 80, 1);
+        struct pktio_stats stats;
+        pktio_get_stats(wire.port[1], &stats);
+        assert_int_equal(stats.tx_errors, 2 * round);
+        assert_int_equal(stats.tx_dropped, 0);
+    }
+    /* What was behind the refused frame went by the socket; others use the ring again. */
+    uint64_t fallbacks = counter_read(COUNTER_tx_ring_fallback);
+    for (unsigned i = 0; i < 1000; i++) {
+        pktio_tx(wire.tx, wire.port[1], &packets[0], false);
+        pktio_tx_flush(wire.tx);
+        assert_frame(b, 100, 1);
+    }
+    assert_int_equal(counter_read(COUNTER_tx_ring_fallback), fallbacks);
+    close(b);
+    wire_close(&wire);
+}
+
 /* A queueing discipline holds frames: the ring must not be blocked by them, nor may frames
  * that go another way overtake. */
 static void
@@ -438,6 +481,7 @@ main(void)
         RIG_TEST(a_full_ring_drops_the_newest_and_counts),
         RIG_TEST(a_frame_longer_than_a_slot_comes_whole_and_in_turn),
         RIG_TEST(frames_too_long_for_the_device_are_counted),
+        RIG_TEST(a_frame_that_the_kernel_refuses_stops_no_other),
         RIG_TEST(a_device_that_holds_frames_keeps_their_order),
         RIG_TEST(what_a_full_queue_does_not_take_is_counted),
         RIG_TEST(a_device_that_goes_down_comes_back),
