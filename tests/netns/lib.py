@@ -78,6 +78,11 @@ def run_command(*argv, ok=True, stdin=None, env=None, timeout=60):
     return done
 
 
+def program(name):
+    """The path of turnoutd or turnoutctl in the build tree."""
+    return os.path.join(BUILD, "tools", name, name)
+
+
 class Namespace:
     """A network namespace. 'name' is its full name, as ip netns knows it."""
 
@@ -243,8 +248,8 @@ class Switch:
         self.control = lab.path("control")
         self.rundir = lab.tmp
         self.management = "unix:" + lab.path(bridge + ".mgmt")
-        argv = [os.path.join(BUILD, "turnoutd"), "--control", self.control,
-                "--rundir", self.rundir, "--log-to", "stderr", "--bridge", bridge]
+        argv = [program("turnoutd"), "--control", self.control, "--rundir", self.rundir,
+                "--log-to", "stderr", "--bridge", bridge]
         for port in ports:
             argv += ["--port", port]
         for target in controllers:
@@ -272,8 +277,7 @@ class Switch:
         check_equal(status, 0, "turnoutd's exit status after SIGTERM")
 
     def ctl(self, *argv, ok=True):
-        return run_command(os.path.join(BUILD, "turnoutctl"), "--control", self.control, *argv,
-                           ok=ok)
+        return run_command(program("turnoutctl"), "--control", self.control, *argv, ok=ok)
 
     def ctl_json(self, *argv):
         return json.loads(self.ctl(*argv, "--json").stdout)

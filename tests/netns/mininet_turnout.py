@@ -28,7 +28,7 @@ DEADLINE = 30
 
 def program(name):
     """A program of the build if there is one, or the installed one."""
-    return os.path.join(BUILD, name) if BUILD else name
+    return os.path.join(BUILD, "tools", name, name) if BUILD else name
 
 
 class TurnoutSwitch(Switch):

@@ -17,31 +17,36 @@ report()
     fi
 }
 
-tracked()
+# The files that git tracks, or would if this were a checkout; one a line.
+list_files()
 {
     if git rev-parse --git-dir >/dev/null 2>&1; then
         git -c core.quotePath=false ls-files
     else
         find . -type f -not -path './build*' | sed 's,^\./,,'
-    fi
+    fi | while read -r file; do
+        [ ! -f "$file" ] || printf '%s\n' "$file"
+    done
 }
 
 # Without git's safety check on who owns the directory: a copy may be another user's.
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 
+files=$(list_files)
+tracked()
+{
+    printf '%s\n' "$files"
+}
+
 without_licence()
 {
     tracked | grep -E '\.(c|h|def|py|sh|ac|am|inc)$|(^|/)(packages|demo\.sh|check\.sh|run)$' \
-        | while read -r file; do
-            [ -f "$file" ] || continue
-            head -n 2 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$file"
-        done
+        | xargs -r -d '\n' grep -L 'SPDX-License-Identifier: Apache-2.0'
 }
 
 shell_scripts()
 {
     tracked | while read -r file; do
-        [ -f "$file" ] || continue
         case $(head -c 64 "$file" | head -n 1 | tr -d '\0') in
         '#!'*/sh* | '#!'*/bash* | '#!'*'env bash'*) echo "$file" ;;
         esac
@@ -66,23 +71,23 @@ lint_manuals()
 
 unwanted_files()
 {
-    tracked | grep -E '\.(o|a|so|pyc|orig|rej|swp|log|trs|gcda|gcno)$|~$|(^|/)(core|config\.(h|log|status)|Makefile\.in|Makefile|configure)$'
-    tracked | while read -r file; do
-        [ -f "$file" ] || continue
-        [ "$(stat -c %s "$file")" -le 1048576 ] || echo "$file is over 1 MiB"
-    done
+    tracked | grep -E '\.(o|a|so|pyc|orig|rej|swp|log|trs|gcda|gcno)$|~$'
+    tracked | grep -E '(^|/)core$|^(config\.(h|h\.in|log|status)|aclocal\.m4|Makefile(\.in)?|configure)$'
+    tracked | xargs -r -d '\n' stat -c '%s %n' | awk '$1 > 1048576 { print $2 " is over 1 MiB" }'
+}
+
+# Text that people write: not the inputs of tests.
+written_files()
+{
+    tracked | grep -vE '(^|/)(corpus|corpora)/|\.(bin|pcap|patch)$|^LICENSE$'
 }
 
 untidy_text()
 {
-    tracked | grep -vE '(^|/)(corpus|corpora)/|\.(bin|pcap|patch)$|^LICENSE$' | while read -r file; do
-        [ -f "$file" ] || continue
-        grep -Iq . "$file" || continue
-        grep -InE '[[:blank:]]+$' "$file" | head -n 3 | sed "s,^,$file:," | sed 's/$/ <- trailing blank/'
+    written_files | xargs -r -d '\n' grep -InE '[[:blank:]]+$' | sed 's/$/ <- trailing blank/'
+    written_files | grep -E '\.(c|h|py)$' | xargs -r -d '\n' grep -nP '\t' | sed 's/$/ <- tab/'
+    written_files | while read -r file; do
         [ -z "$(tail -c 1 "$file")" ] || echo "$file: no newline at the end"
-        case $file in
-        *.c | *.h | *.py) grep -nP '\t' "$file" | head -n 1 | sed "s,^,$file: tab: ," ;;
-        esac
     done
 }
 
