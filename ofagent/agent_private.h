@@ -59,6 +59,7 @@ struct session {
     struct endpoint *endpoint;
     struct session *next, **prev;
     struct conn *conn;
+    int fd;                          /* the connection's, for its name */
     char peer[TARGET_PEER_SIZE];
     bool ready;                      /* HELLO is done */
     bool featured;                   /* FEATURES is done: a live controller */

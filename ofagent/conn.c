@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "lib/clock.h"
 #include "lib/counters.h"
@@ -72,6 +73,17 @@ conn_fail(struct conn *c, const char *format, ...)
     soon(c);
 }
 
+/* The output is gone. Closing now, with input unread, would reset the connection, and the
+ * last words could be lost: so the peer is told that no more comes, and what it sends is
+ * thrown away until it closes as well, or the time is up. */
+static void
+last_words_said(struct conn *c)
+{
+    if (c->eof || shutdown(bufferevent_getfd(c->bev), SHUT_WR)) {
+        conn_fail(c, "%s", c->why);
+    }
+}
+
 void
 conn_finish(struct conn *c, const char *why)
 {
@@ -81,10 +93,12 @@ conn_finish(struct conn *c, const char *why)
     snprintf(c->why, sizeof c->why, "%s", why);
     c->finishing = true;
     c->finish_ms = clock_ms() + CONN_FINISH_MS;
-    bufferevent_disable(c->bev, EV_READ);
+    if (!c->eof) {
+        bufferevent_enable(c->bev, EV_READ);
+    }
     bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
     if (!conn_queued(c)) {
-        conn_fail(c, "%s", why);
+        last_words_said(c);
     }
 }
 
@@ -107,8 +121,12 @@ on_again(evutil_socket_t fd, short what, void *conn_)
 static void
 on_read(struct bufferevent *bev, void *conn_)
 {
-    (void) bev;
     struct conn *c = conn_;
+    if (c->finishing) {
+        struct evbuffer *input = bufferevent_get_input(bev);
+        evbuffer_drain(input, evbuffer_get_length(input));
+        return;
+    }
     c->info.heard_ms = clock_ms();
     c->probe_ms = 0;
     conn_work(c);
@@ -121,7 +139,7 @@ on_drained(struct bufferevent *bev, void *conn_)
     (void) bev;
     struct conn *c = conn_;
     if (c->finishing) {
-        conn_fail(c, "%s", c->why);
+        last_words_said(c);
         return;
     }
     c->throttled = false;
@@ -152,7 +170,11 @@ on_event(struct bufferevent *bev, short what, void *conn_)
     } else if (what & BEV_EVENT_EOF) {
         /* It may have sent requests before, and still read the replies. */
         c->eof = true;
-        conn_work(c);
+        if (!c->finishing) {
+            conn_work(c);
+        } else if (!conn_queued(c)) {
+            conn_fail(c, "%s", c->why);
+        }
     }
 }
 
@@ -178,6 +200,9 @@ conn_new(struct event_base *base, struct bufferevent *bev, bool connecting,
     bufferevent_setwatermark(bev, EV_WRITE, CONN_LOW_WATER, 0);
     if (!connecting) {
         connected(c);
+    } else {
+        /* Without an address: the connect() is under way, tell when it is done. */
+        bufferevent_socket_connect(bev, NULL, 0);
     }
     bufferevent_enable(bev, EV_READ | EV_WRITE);
     c->reading = true;

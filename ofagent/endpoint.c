@@ -31,7 +31,7 @@ struct endpoint {
     /* We connect. */
     uint32_t backoff_ms;             /* the wait after the next loss */
     uint64_t retry_ms;               /* while there is no session: when to try */
-    uint64_t active_ms;              /* unused while 0 */
+    uint64_t tried_ms;               /* when the session was begun */
 
     /* We listen. */
     int listen_fd;                   /* -1 if we connect */
@@ -96,7 +96,7 @@ back_off(struct endpoint *e, bool was_active, const char *why)
     uint64_t now = clock_ms();
     uint32_t max = e->agent->config.max_backoff_s * 1000;
     max = max > AGENT_FIRST_BACKOFF_MS ? max : AGENT_FIRST_BACKOFF_MS;
-    if (was_active && now - e->active_ms >= e->backoff_ms) {
+    if (was_active && now - e->tried_ms >= e->backoff_ms) {
         e->backoff_ms = AGENT_FIRST_BACKOFF_MS;
     }
     e->backoff_ms = e->backoff_ms < max ? e->backoff_ms : max;
@@ -117,7 +117,7 @@ try_to_connect(struct endpoint *e)
     int fd = target_connect(&e->target, &err);
     if (fd >= 0 && session_new(e, e->agent, fd, true)) {
         e->n_sessions++;
-        e->active_ms = clock_ms();
+        e->tried_ms = clock_ms();
         return;
     }
     const char *why = fd < 0 ? err.text : "no memory";

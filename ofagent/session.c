@@ -37,8 +37,11 @@ on_ready(void *session_)
 {
     struct session *s = session_;
     s->ready = true;
-    log_info("%s: %s: connected%s%s", dp_bridge_name(s->agent->bridge),
-             endpoint_name(s->endpoint), s->peer[0] ? " with " : "", s->peer);
+    target_peer(s->fd, s->peer);
+    /* Tools come and go at the management socket: that is no news. */
+    log_at(endpoint_is_management(s->endpoint) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+           "%s: %s: connected with %s", dp_bridge_name(s->agent->bridge),
+           endpoint_name(s->endpoint), s->peer);
     agent_update_miss_mode(s->agent);
 }
 
@@ -108,7 +111,10 @@ session_new(struct endpoint *endpoint, struct agent *agent, int fd, bool connect
         free(s);
         return NULL;
     }
-    target_peer(fd, s->peer);
+    s->fd = fd;
+    if (!connecting) {
+        target_peer(fd, s->peer);
+    }
     s->agent = agent;
     s->endpoint = endpoint;
     s->miss_send_len = endpoint_is_management(endpoint) ? 0 : AGENT_DEFAULT_MISS_SEND_LEN;

@@ -369,6 +369,72 @@ packet_ins_to_a_peer_that_does_not_read_are_dropped(void **state)
     peer_close(&other);
 }
 
+/* FLOW_REMOVED has a mark of its own, far above: a controller that reads loses none of a
+ * burst, one that does not loses what is above the mark and costs no more memory. */
+static void
+flow_removed_to_a_peer_that_does_not_read_has_a_bound(void **state)
+{
+    enum { N = 60000, ROUNDS = 3 };
+    struct fixture *f = *state;
+    struct peer other;
+    hello(f);
+    peer_hello(&other, &f->rig, f->rig.path);
+    uint64_t before = counter_read(COUNTER_conn_async_dropped);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < N; i++) {
+            char text[32];
+            snprintf(text, sizeof text, "tcp,tp_dst=%u", i);
+            struct ofp_flow_mod *fm = flow_mod_of(OFPFC_ADD, text, 2);
+            fm->flags = OFPFF_SEND_FLOW_REM;
+            ofp_encode_flow_mod(&other.out, i, fm);
+        }
+        put_flow_mod(&other, OFPFC_DELETE, "", PORT_NONE);
+        ofp_encode_header_only(&other.out, OFPT_BARRIER_REQUEST, 1);
+        peer_send(&other);
+        unsigned n = 0;
+        while (peer_next(&other) && other.header.type == OFPT_FLOW_REMOVED) {
+            n++;
+        }
+        assert_int_equal(other.header.type, OFPT_BARRIER_REPLY);
+        assert_int_equal(n, N);
+    }
+    assert_true(counter_read(COUNTER_conn_async_dropped) > before);
+    assert_true(most_queued(&f->rig) <= CONN_STATE_MARK + 100);
+    assert_int_equal(rig_n_sessions(&f->rig), 2);
+    peer_close(&f->peer);
+    peer_close(&other);
+}
+
+/* Messages of every type with any content: each is answered or ignored, and the
+ * connection goes on. */
+static void
+garbage_is_survived(void **state)
+{
+    struct fixture *f = *state;
+    unsigned seed = 99;
+    hello(f);
+    for (unsigned i = 0; i < 20000; i++) {
+        uint8_t msg[200];
+        unsigned size = 8 + rand_r(&seed) % 24 * 8;
+        for (unsigned k = 0; k < size; k++) {
+            /* Small numbers are what types, lengths and ports are made of. */
+            msg[k] = (uint8_t) (rand_r(&seed) % 3 ? rand_r(&seed) % 16 : rand_r(&seed));
+        }
+        msg[0] = OFP_VERSION;
+        msg[1] = (uint8_t) (rand_r(&seed) % 24);
+        msg[2] = 0;
+        msg[3] = (uint8_t) size;
+        peer_send_bytes(&f->peer, msg, size);
+        if (i % 100 == 0) {
+            peer_send_header(&f->peer, OFPT_BARRIER_REQUEST, 0xfeed0000 + i);
+            do {
+                assert_non_null(peer_next(&f->peer));
+            } while (f->peer.header.xid != 0xfeed0000 + i);
+        }
+    }
+    peer_close(&f->peer);
+}
+
 /* Someone who sends FLOW_MODs as fast as he can does not keep another's ECHO waiting for
  * more than a few turns of the loop. */
 static void
@@ -632,6 +698,8 @@ main(void)
         TEST(a_peer_that_does_not_read_is_throttled_then_dropped),
         TEST(a_throttled_peer_goes_on_when_it_reads),
         TEST(packet_ins_to_a_peer_that_does_not_read_are_dropped),
+        TEST(flow_removed_to_a_peer_that_does_not_read_has_a_bound),
+        TEST(garbage_is_survived),
         TEST(a_flood_of_flow_mods_starves_nobody),
         TEST(connections_have_a_limit_and_the_idle_go_first),
         TEST(a_lost_controller_is_connected_to_again_with_back_off),
