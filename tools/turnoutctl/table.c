@@ -11,6 +11,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "lib/strbuf.h"
+
 /* Columns between two cells. */
 #define GAP 2
 
@@ -92,10 +94,10 @@ ellipsis(void)
     return strcmp(nl_langinfo(CODESET), "UTF-8") ? "~" : "\u2026";
 }
 
-/* Prints 'text' in at most 'width' columns, the last of which is an ellipsis if it is
+/* Appends 'text' in at most 'width' columns, the last of which is an ellipsis if it is
  * longer. */
 static void
-print_cut(FILE *out, const char *text, size_t width)
+append_cut(struct strbuf *out, const char *text, size_t width)
 {
     size_t keep = length(text);
     bool cut = keep > width;
@@ -106,10 +108,10 @@ print_cut(FILE *out, const char *text, size_t width)
         if (!is_continuation(*p) && keep-- == 0) {
             break;
         }
-        fputc(*p, out);
+        strbuf_putc(out, *p);
     }
     if (cut && width) {
-        fputs(ellipsis(), out);
+        strbuf_puts(out, ellipsis());
     }
 }
 
@@ -155,29 +157,34 @@ shrink(const struct table *table, size_t widths[], size_t indent, size_t width)
     }
 }
 
-/* One line of up to 'limit' columns; cells(i) are titles or a row's. */
+static void
+append_cell(struct strbuf *line, const char *text, size_t width, enum table_align align)
+{
+    size_t len = length(text);
+    int pad = len < width ? (int) (width - len) : 0;
+    strbuf_printf(line, "%*s", align == TABLE_RIGHT ? pad : 0, "");
+    append_cut(line, text, width);
+    strbuf_printf(line, "%*s", align == TABLE_RIGHT ? 0 : pad, "");
+}
+
+/* One line, of titles or of a row's cells, in at most 'limit' columns. */
 static void
 print_line(const struct table *table, FILE *out, const char *const cells[],
            const size_t widths[], size_t indent, size_t limit)
 {
-    size_t at = indent;
-    fprintf(out, "%*s", (int) indent, "");
+    struct strbuf line = { 0 }, cut = { 0 };
+    strbuf_printf(&line, "%*s", (int) indent, "");
     for (size_t i = 0; i < table->n_columns; i++) {
-        size_t gap = i ? GAP : 0;
-        if (at + gap >= limit) {
-            break;
-        }
-        size_t width = widths[i] < limit - at - gap ? widths[i] : limit - at - gap;
-        size_t len = length(cells[i]);
-        size_t pad = len < width ? width - len : 0;
-        bool right = table->columns[i].align == TABLE_RIGHT;
-        bool last = i + 1 == table->n_columns;
-        fprintf(out, "%*s%*s", (int) gap, "", right ? (int) pad : 0, "");
-        print_cut(out, cells[i], width);
-        fprintf(out, "%*s", right || last ? 0 : (int) pad, "");
-        at += gap + width;
+        strbuf_printf(&line, "%*s", i ? GAP : 0, "");
+        append_cell(&line, cells[i], widths[i], table->columns[i].align);
     }
-    fputc('\n', out);
+    while (line.len && line.text[line.len - 1] == ' ') {
+        line.text[--line.len] = '\0';
+    }
+    append_cut(&cut, strbuf_text(&line), limit);
+    fprintf(out, "%s\n", strbuf_text(&cut));
+    strbuf_fini(&line);
+    strbuf_fini(&cut);
 }
 
 void
