@@ -60,8 +60,8 @@ wide_columns_are_cut_first(void **state)
            "     1  short        a text of so\u2026\n"
            "  1000  a?long?name\n");
     expect(table, 0, 20,
-           "   N  NAME    WHAT\u2026\n"
-           "   1  short   a te\u2026\n"
+           "   N  NAME    WHAT \u2026\n"
+           "   1  short   a tex\u2026\n"
            "1000  a?lon\u2026\n");
     table_free(table);
 }
