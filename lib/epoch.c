@@ -86,7 +86,8 @@ bool
 epoch_passed(uint64_t number)
 {
     for (int i = 0; i < EPOCH_MAX_READERS; i++) {
-        if (!atomic_load_explicit(&readers[i].used, memory_order_relaxed)) {
+        /* Acquire: what a reader that is gone read came before it went. */
+        if (!atomic_load_explicit(&readers[i].used, memory_order_acquire)) {
             continue;
         }
         uint64_t seen = atomic_load(&readers[i].seen);
