@@ -105,10 +105,8 @@ report_entry(struct batch *b, unsigned i, uint32_t entry, enum cache_result resu
 static bool
 revalidate(struct batch *b, struct cache_entry *e, const struct cache_key *key)
 {
-    struct flow_key masked;
-    memcpy(masked.lane, key->words, sizeof masked.lane);
     uint64_t now, version = atomic_load_explicit(&e->version, memory_order_relaxed);
-    if (classifier_changed(b->cache->classifier, &masked, &key->profile->mask, version, &now)
+    if (classifier_changed(b->cache->classifier, &key->key, &key->profile->mask, version, &now)
         != CLASSIFIER_UNCHANGED) {
         return false;
     }

@@ -58,7 +58,7 @@ struct cache {
 
 /* A key under a profile: what is looked for. */
 struct cache_key {
-    uint64_t words[FLOW_LANES];
+    struct flow_key key;         /* masked */
     uint64_t hash;
     const struct mask_profile *profile;
 };
@@ -67,12 +67,10 @@ static inline void
 cache_key_make(const struct cache *cache, const struct flow_key *key,
                const struct mask_profile *profile, struct cache_key *out)
 {
-    for (unsigned i = 0; i < FLOW_LANES; i++) {
-        out->words[i] = key->lane[i] & profile->mask.bits.lane[i];
-    }
+    lanes_mask(key, &profile->mask, &out->key);
     out->profile = profile;
-    out->hash = lane_hash_words(&cache->hash, out->words, FLOW_LANES,
-                                profile->serial * UINT64_C(0x9e3779b97f4a7c15));
+    out->hash = lane_hash_key(&cache->hash, &out->key,
+                              profile->serial * UINT64_C(0x9e3779b97f4a7c15));
 }
 
 static inline uint16_t
@@ -120,14 +118,21 @@ cache_way(uint64_t ways)
 #endif
 }
 
+static inline uint64_t
+cache_lane_diff(const struct cache_entry *e, const struct cache_key *key, unsigned i)
+{
+    return atomic_load_explicit(&e->key[i], memory_order_relaxed) ^ key->key.lane[i];
+}
+
 static inline bool
 cache_entry_has(const struct cache_entry *e, const struct cache_key *key)
 {
-    uint64_t diff = atomic_load_explicit(&e->serial, memory_order_relaxed) ^ key->profile->serial;
-    for (unsigned i = 0; i < FLOW_LANES; i++) {
-        diff |= atomic_load_explicit(&e->key[i], memory_order_relaxed) ^ key->words[i];
-    }
-    return diff == 0;
+    uint64_t serial = atomic_load_explicit(&e->serial, memory_order_relaxed);
+    uint64_t a = cache_lane_diff(e, key, 0) | cache_lane_diff(e, key, 1);
+    uint64_t b = cache_lane_diff(e, key, 2) | cache_lane_diff(e, key, 3);
+    uint64_t c = cache_lane_diff(e, key, 4) | cache_lane_diff(e, key, 5);
+    uint64_t d = cache_lane_diff(e, key, 6) | cache_lane_diff(e, key, 7);
+    return ((serial ^ key->profile->serial) | a | b | c | d) == 0;
 }
 
 /* The entry with this key, and its way; or CACHE_NO_ENTRY. */

@@ -125,7 +125,7 @@ static void
 store_key(struct cache_entry *e, const struct cache_key *key)
 {
     for (unsigned i = 0; i < FLOW_LANES; i++) {
-        atomic_store_explicit(&e->key[i], key->words[i], memory_order_release);
+        atomic_store_explicit(&e->key[i], key->key.lane[i], memory_order_release);
     }
     atomic_store_explicit(&e->serial, key->profile->serial, memory_order_release);
     atomic_store_explicit(&e->profile, key->profile->id, memory_order_release);

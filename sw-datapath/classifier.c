@@ -23,7 +23,7 @@ classifier_new(unsigned n_slots)
         free(cls);
         return NULL;
     }
-    if (classifier_index_init(&cls->index)) {
+    if (classifier_index_init(cls)) {
         profile_set_fini(&cls->profiles);
         free(cls);
         return NULL;
@@ -39,7 +39,7 @@ classifier_free(struct classifier *cls)
     }
     assert(!cls->n_rules && !cls->n_subtables);
     rule_table_fini(&cls->exact);
-    classifier_index_fini(&cls->index);
+    classifier_index_fini(cls);
     profile_set_fini(&cls->profiles);
     free(cls);
 }
@@ -61,11 +61,17 @@ classifier_rule_size(const struct classifier *cls, const struct flow_match *matc
 {
     /* Without wildcards, the rank decides which of two forms the key has. */
     unsigned n_lanes = mask_n_lanes(&match->mask);
-    if (match_is_exact(match) && n_lanes < EXACT_N_LANES) {
-        n_lanes = EXACT_N_LANES;
+    if (match_is_exact(match) && n_lanes < exact_lanes.n) {
+        n_lanes = exact_lanes.n;
     }
     return sizeof(struct rule) + n_lanes * sizeof(uint64_t)
            + cls->n_slots * sizeof(struct rule_slot);
+}
+
+static const struct key_lanes *
+lanes_of(const struct subtable *st)
+{
+    return st->exact ? &exact_lanes : &st->lanes;
 }
 
 int
@@ -78,20 +84,17 @@ classifier_rule_init(struct classifier *cls, struct rule *rule, const struct flo
     if (error) {
         return error;
     }
-    uint64_t words[FLOW_LANES];
-    if (exact) {
-        exact_words(&match->value, words);
-    } else {
-        subtable_words(st, &match->value, words);
-    }
     atomic_init(&rule->next, NULL);
     atomic_init(&rule->actions, actions);
     rule->rank = rank;
     rule->subtable = st->id;
-    rule->n_lanes = exact ? EXACT_N_LANES : st->n_lanes;
+    const struct key_lanes *lanes = lanes_of(st);
+    rule->n_lanes = lanes->n;
     rule->n_slots = (uint8_t) cls->n_slots;
     rule->published = 0;
-    memcpy(rule->words, words, rule->n_lanes * sizeof words[0]);
+    for (unsigned i = 0; i < lanes->n; i++) {
+        rule->words[i] = match->value.lane[lanes->index[i]];
+    }
     return 0;
 }
 
@@ -111,10 +114,10 @@ classifier_rule_fini(struct classifier *cls, struct rule *rule)
 void
 rule_value(const struct rule *rule, const struct subtable *st, struct flow_key *value)
 {
-    const uint8_t *lanes = st->exact ? exact_lanes : st->lanes;
+    const struct key_lanes *lanes = lanes_of(st);
     *value = (struct flow_key) { 0 };
-    for (unsigned i = 0; i < rule->n_lanes; i++) {
-        value->lane[lanes[i]] = rule->words[i];
+    for (unsigned i = 0; i < lanes->n; i++) {
+        value->lane[lanes->index[i]] = rule->words[i];
     }
 }
 
@@ -136,15 +139,13 @@ table_of(struct classifier *cls, struct subtable *st)
 }
 
 static void
-publish_wildcarded(struct classifier *cls, struct subtable *st, struct rule *rule, uint64_t hash)
+publish_wildcarded(struct classifier *cls, struct subtable *st, struct rule *rule,
+                   const struct flow_match *match, uint64_t hash)
 {
-    struct flow_match match;
-    classifier_rule_match(cls, rule, &match);
-    subtable_add_rank(cls, st, rule->rank);
-    classifier_index_add_rule(&cls->index, st->id, st->summaries, &match.value);
-    profile_add_rule(&cls->profiles, st->id, &match);
+    classifier_index_add_rule(cls, st, &match->value, rule->rank);
+    profile_add_rule(&cls->profiles, st->id, match);
     rule_table_add(&st->table, rule, hash);
-    change_log_add(&cls->log, &match);
+    change_log_add(&cls->log, match);
 }
 
 /* Exact rules are not numbered: no cache entry is made from one, and readers look
@@ -160,8 +161,10 @@ int
 classifier_insert(struct classifier *cls, struct rule *rule)
 {
     struct subtable *st = subtable_of(cls, rule);
-    uint64_t hash = lane_hash_words(&cls->hash, rule->words, rule->n_lanes, 0);
-    if (rule_table_reserve(table_of(cls, st), hash) || classifier_index_reserve(&cls->index)
+    struct flow_match match;
+    classifier_rule_match(cls, rule, &match);
+    uint64_t hash = classifier_hash(cls, &match.value);
+    if (rule_table_reserve(table_of(cls, st), hash) || classifier_index_reserve(cls)
         || profile_reserve(&cls->profiles)) {
         return -ENOMEM;
     }
@@ -170,7 +173,7 @@ classifier_insert(struct classifier *cls, struct rule *rule)
     if (st->exact) {
         publish_exact(cls, rule, hash);
     } else {
-        publish_wildcarded(cls, st, rule, hash);
+        publish_wildcarded(cls, st, rule, &match, hash);
     }
     return 0;
 }
@@ -179,34 +182,32 @@ void
 classifier_replace(struct classifier *cls, struct rule *old, struct rule *rule)
 {
     struct subtable *st = subtable_of(cls, old);
+    struct flow_match match;
     assert(old->subtable == rule->subtable && old->rank == rule->rank);
-    rule_table_replace(table_of(cls, st), old, rule);
+    classifier_rule_match(cls, rule, &match);
+    rule_table_replace(table_of(cls, st), old, rule, classifier_hash(cls, &match.value));
     rule->published = 1;
     old->published = 0;
     if (!st->exact) {
-        struct flow_match match;
-        classifier_rule_match(cls, rule, &match);
         change_log_add(&cls->log, &match);
     }
     subtable_put(cls, st);
 }
 
 static void
-unpublish_wildcarded(struct classifier *cls, struct subtable *st, struct rule *rule)
+unpublish_wildcarded(struct classifier *cls, struct subtable *st, struct rule *rule,
+                     const struct flow_match *match, uint64_t hash)
 {
-    struct flow_match match;
-    classifier_rule_match(cls, rule, &match);
-    rule_table_remove(&st->table, rule);
-    classifier_index_remove_rule(&cls->index, st->id, st->summaries, &match.value);
-    subtable_remove_rank(cls, st, rule->rank);
-    change_log_add(&cls->log, &match);
-    profile_remove_rule(&cls->profiles, st->id, &match);
+    rule_table_remove(&st->table, rule, hash);
+    classifier_index_remove_rule(cls, st, &match->value, rule->rank);
+    change_log_add(&cls->log, match);
+    profile_remove_rule(&cls->profiles, st->id, match);
 }
 
 static void
-unpublish_exact(struct classifier *cls, struct rule *rule)
+unpublish_exact(struct classifier *cls, struct rule *rule, uint64_t hash)
 {
-    rule_table_remove(&cls->exact, rule);
+    rule_table_remove(&cls->exact, rule, hash);
     atomic_store_explicit(&cls->n_exact, cls->exact.n_rules, memory_order_release);
     if (!cls->exact.n_rules && !cls->walks) {
         rule_table_trim(&cls->exact);
@@ -217,11 +218,14 @@ void
 classifier_remove(struct classifier *cls, struct rule *rule)
 {
     struct subtable *st = subtable_of(cls, rule);
+    struct flow_match match;
     assert(rule->published);
+    classifier_rule_match(cls, rule, &match);
+    uint64_t hash = classifier_hash(cls, &match.value);
     if (st->exact) {
-        unpublish_exact(cls, rule);
+        unpublish_exact(cls, rule, hash);
     } else {
-        unpublish_wildcarded(cls, st, rule);
+        unpublish_wildcarded(cls, st, rule, &match, hash);
     }
     rule->published = 0;
     cls->n_rules--;

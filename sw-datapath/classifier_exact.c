@@ -2,7 +2,7 @@
 /* What "no wildcards" means: OpenFlow 1.0's twelve fields, as far as packets have them. */
 #include "sw-datapath/classifier_private.h"
 
-const uint8_t exact_lanes[EXACT_N_LANES] = { 0, 1, 2, 4, 6 };
+const struct key_lanes exact_lanes = { 5, { 0, 1, 2, 4, 6 } };
 
 const struct flow_mask exact_mask = { .bits = {
     .in_port = 0xffff,

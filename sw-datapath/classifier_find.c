@@ -12,19 +12,15 @@ chain_next(const struct rule *rule)
 static struct rule *
 find_chain(const struct classifier *cls, const struct subtable *st, const struct flow_key *value)
 {
-    uint64_t words[FLOW_LANES];
-    subtable_words(st, value, words);
-    return rule_table_find(&st->table, lane_hash_words(&cls->hash, words, st->n_lanes, 0), words,
-                           st->n_lanes);
+    struct flow_key masked;
+    flow_key_mask(value, &st->mask, &masked);
+    return rule_table_find(&st->table, classifier_hash(cls, &masked), &masked, &st->lanes);
 }
 
 static struct rule *
 find_exact_chain(const struct classifier *cls, const struct flow_key *value)
 {
-    uint64_t words[FLOW_LANES];
-    exact_words(value, words);
-    return rule_table_find(&cls->exact, lane_hash_words(&cls->hash, words, EXACT_N_LANES, 0),
-                           words, EXACT_N_LANES);
+    return rule_table_find(&cls->exact, classifier_hash(cls, value), value, &exact_lanes);
 }
 
 struct rule *
@@ -113,12 +109,14 @@ classifier_for_each_covered(struct classifier *cls, const struct flow_match *mat
     cls->walks++;
     bool more = walk_exact(&walk);
     struct subtable *st;
-    for (unsigned cursor = 0; more && (st = subtable_next(cls, match, &cursor)); ) {
+    for (unsigned cursor = 0; more && (st = classifier_index_next(cls, match, &cursor)); ) {
         st->refs++;      /* it must outlive the removal of its last rule */
         more = walk_subtable(st, &walk);
         subtable_put(cls, st);
     }
-    if (!--cls->walks && !cls->exact.n_rules) {
+    cls->walks--;
+    classifier_index_tidy(cls);
+    if (!cls->walks && !cls->exact.n_rules) {
         rule_table_trim(&cls->exact);
     }
 }
@@ -185,7 +183,7 @@ classifier_find_overlap(const struct classifier *cls, const struct flow_match *m
         overlap_in_exact(&walk);
     }
     const struct subtable *st;
-    for (unsigned cursor = 0; !walk.found && (st = subtable_next(cls, match, &cursor)); ) {
+    for (unsigned cursor = 0; !walk.found && (st = classifier_index_next(cls, match, &cursor)); ) {
         overlap_in_subtable(st, &walk);
     }
     return walk.found;

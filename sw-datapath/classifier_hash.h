@@ -26,19 +26,33 @@ lane_hash_init(struct lane_hash *lh)
     lh->final = hash_word(FLOW_LANES + 1, seed) | 1;
 }
 
-/* Hash of 'n' words. 'salt' makes one table's hash differ from another's. */
-static inline uint64_t
-lane_hash_words(const struct lane_hash *lh, const uint64_t *words, unsigned n, uint64_t salt)
+/* Two lanes, as vector instructions take them. */
+typedef uint64_t lane_pair __attribute__((vector_size(16), aligned(8), may_alias));
+
+/* As flow_key_mask(), without a loop: it is done for every packet and subtable. */
+static inline void
+lanes_mask(const struct flow_key *key, const struct flow_mask *mask, struct flow_key *out)
 {
-    uint64_t h = salt;
-    unsigned i;
-    for (i = 0; i + 1 < n; i += 2) {
-        h ^= hash_fold(words[i] ^ lh->secret[i], words[i + 1] ^ lh->secret[i + 1]);
-    }
-    if (i < n) {
-        h ^= hash_fold(words[i] ^ lh->secret[i], lh->final);
-    }
-    return hash_fold(h ^ lh->secret[0], lh->final);
+    const lane_pair *k = (const lane_pair *) (const void *) key->lane;
+    const lane_pair *m = (const lane_pair *) (const void *) mask->bits.lane;
+    lane_pair *o = (lane_pair *) (void *) out->lane;
+    o[0] = k[0] & m[0];
+    o[1] = k[1] & m[1];
+    o[2] = k[2] & m[2];
+    o[3] = k[3] & m[3];
+}
+
+/* Hash of a masked key. 'salt' makes one table's hash differ from another's. Always all
+ * lanes: what a mask leaves out is 0, and no branch depends on the mask. */
+static inline uint64_t
+lane_hash_key(const struct lane_hash *lh, const struct flow_key *key, uint64_t salt)
+{
+    const uint64_t *lane = key->lane, *secret = lh->secret;
+    uint64_t a = hash_fold(lane[0] ^ secret[0], lane[1] ^ secret[1]);
+    uint64_t b = hash_fold(lane[2] ^ secret[2], lane[4] ^ secret[4]);
+    uint64_t c = hash_fold(lane[6] ^ secret[6], lane[3] ^ secret[3]);
+    uint64_t d = hash_fold(lane[5] ^ secret[5], lane[7] ^ secret[7]);
+    return hash_fold(a ^ b ^ c ^ d ^ salt, lh->final);
 }
 
 #endif /* sw-datapath/classifier_hash.h */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sw-datapath/classifier_index.h"
+#include "sw-datapath/classifier_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "lib/epoch.h"
-#include "lib/hash.h"
 
 /* The summaries there can be; of a family (addresses' prefixes, longest first) a
  * subtable takes part in the first that its mask covers. */
@@ -65,12 +64,36 @@ summaries_of(const struct flow_mask *mask)
 }
 
 static void
-set_bit(const _Atomic uint64_t *words, unsigned id, bool value)
+set_bit(_Atomic uint64_t *words, unsigned position, bool value)
 {
-    _Atomic uint64_t *word = (_Atomic uint64_t *) (uintptr_t) &words[id / 64];
-    uint64_t bit = UINT64_C(1) << (id % 64);
+    _Atomic uint64_t *word = &words[position / 64];
+    uint64_t bit = UINT64_C(1) << (position % 64);
     uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
     atomic_store_explicit(word, value ? old | bit : old & ~bit, memory_order_release);
+}
+
+static uint32_t
+load_bound(const _Atomic uint32_t *bound)
+{
+    return atomic_load_explicit(bound, memory_order_relaxed);
+}
+
+/* Publishes the subtable's bound (0 when it goes). */
+static void
+set_bound(struct index *index, const struct subtable *st, uint32_t bound)
+{
+    atomic_store_explicit(&index->bound[st->position], bound, memory_order_release);
+    for (unsigned w = st->position / 64 + 1; w-- > 0; ) {
+        uint32_t greatest = w + 1 < index->n_words ? load_bound(&index->word_bound[w + 1]) : 0;
+        for (unsigned p = w * 64; p < (w + 1) * 64; p++) {
+            uint32_t other = load_bound(&index->bound[p]);
+            greatest = other > greatest ? other : greatest;
+        }
+        if (greatest == load_bound(&index->word_bound[w])) {
+            return;
+        }
+        atomic_store_explicit(&index->word_bound[w], greatest, memory_order_release);
+    }
 }
 
 /* --- shape ---------------------------------------------------------------------- */
@@ -81,229 +104,341 @@ rows_len(unsigned n_words)
     return ((size_t) 1 << INDEX_ROW_BITS) * n_words;
 }
 
-static const struct index_summary *
-find_summary(const struct index *index, unsigned which)
+/* An index without subtables, for the summaries that have users. */
+static struct index *
+index_new(const struct classifier_index *ci, unsigned n_words)
 {
-    for (unsigned i = 0; i < index->n_summaries; i++) {
-        if (index->summary[i].which == which) {
-            return &index->summary[i];
-        }
-    }
-    return NULL;
-}
-
-/* A copy of a summary's rows with more words a row; of nothing: zeros. */
-static _Atomic uint64_t *
-copy_rows(const struct index_summary *old, unsigned old_words, unsigned n_words)
-{
-    _Atomic uint64_t *copy = calloc(rows_len(n_words), sizeof *copy);
-    for (size_t i = 0; copy && old && i < rows_len(old_words); i++) {
-        atomic_init(&copy[i / old_words * n_words + i % old_words],
-                    atomic_load_explicit(&old->rows[i], memory_order_relaxed));
-    }
-    return copy;
-}
-
-static void
-free_rows(const struct index *index, const struct index *but)
-{
-    for (unsigned i = 0; index && i < index->n_summaries; i++) {
-        const struct index_summary *s = &index->summary[i];
-        const struct index_summary *other = but ? find_summary(but, s->which) : NULL;
-        if (!other || other->rows != s->rows) {
-            epoch_defer(free, (void *) (uintptr_t) s->rows);
-        }
-    }
-}
-
-/* Summary 'which' of the new index; its rows are the old one's if they fit. */
-static int
-make_summary(const struct classifier_index *ci, struct index *index, const struct index *old,
-             unsigned which)
-{
-    const struct index_summary *before = old ? find_summary(old, which) : NULL;
-    struct index_summary *s = &index->summary[index->n_summaries];
-    unsigned old_words = old ? old->n_words : 0;
-    *s = (struct index_summary) {
-        .bits = summary_bits(which), .multiplier = ci->multiplier[which],
-        .lane = rows[which].lane, .which = (uint8_t) which,
-        .rows = before && old_words == index->n_words ? before->rows
-                : copy_rows(before, old_words, index->n_words),
-    };
-    if (!s->rows) {
-        return -ENOMEM;
-    }
-    _Atomic uint64_t *wild = &index->words[++index->n_summaries * index->n_words];
-    s->wild = wild;
-    /* Nobody took part in a summary that was not there: all were wild in it. */
-    const _Atomic uint64_t *from = before ? before->wild : old ? old->present : NULL;
-    for (unsigned w = 0; w < old_words; w++) {
-        atomic_init(&wild[w], atomic_load_explicit(&from[w], memory_order_relaxed));
-    }
-    return 0;
-}
-
-/* Publishes an index for 'n_words' words and the summaries that have users. */
-static int
-reshape(struct classifier_index *ci, unsigned n_words)
-{
-    struct index *old = atomic_load_explicit(&ci->current, memory_order_relaxed);
-    struct index *index = calloc(1, sizeof *index
-                                    + (INDEX_N_SUMMARIES + 1) * n_words * sizeof(uint64_t));
-    if (!index) {
-        return -ENOMEM;
-    }
-    index->n_words = n_words;
-    index->present = index->words;
-    for (unsigned w = 0; old && w < old->n_words; w++) {
-        atomic_init(&index->present[w],
-                    atomic_load_explicit(&old->present[w], memory_order_relaxed));
-    }
+    unsigned n = 0;
     for (unsigned i = 0; i < INDEX_N_SUMMARIES; i++) {
-        if (ci->users[i] && make_summary(ci, index, old, i)) {
-            free_rows(index, old);
-            free(index);
-            return -ENOMEM;
+        n += ci->users[i] != 0;
+    }
+    size_t n_positions = (size_t) n_words * 64;
+    size_t len = n_words + n_positions + n_positions / 2 + (n_words + 1) / 2
+                 + n * (n_words + rows_len(n_words));
+    struct index *index = calloc(1, sizeof *index + len * sizeof(uint64_t));
+    if (!index) {
+        return NULL;
+    }
+    _Atomic uint64_t *words = index->words;
+    index->n_words = n_words;
+    index->present = words;
+    index->subtable = (_Atomic(struct subtable *) *) (words += n_words);
+    index->bound = (_Atomic uint32_t *) (words += n_positions);
+    index->word_bound = (_Atomic uint32_t *) (words += n_positions / 2);
+    words += (n_words + 1) / 2;
+    for (unsigned i = 0; i < INDEX_N_SUMMARIES; i++) {
+        if (ci->users[i]) {
+            index->summary[index->n_summaries++] = (struct index_summary) {
+                .bits = summary_bits(i), .multiplier = ci->multiplier[i],
+                .lane = rows[i].lane, .which = (uint8_t) i,
+                .wild = words, .rows = words + n_words,
+            };
+            words += n_words + rows_len(n_words);
         }
     }
-    atomic_store_explicit(&ci->current, index, memory_order_release);
+    return index;
+}
+
+static size_t
+index_len(const struct index *index)
+{
+    return index->n_summaries * rows_len(index->n_words);
+}
+
+/* Gives a subtable a position that is free. The bits of its rules are not set. */
+static void
+place_subtable(struct index *index, struct subtable *st, unsigned position)
+{
+    st->position = position;
+    atomic_store_explicit(&index->subtable[position], st, memory_order_release);
+    for (unsigned i = 0; i < index->n_summaries; i++) {
+        set_bit(index->summary[i].wild, position,
+                !(st->summaries & 1u << index->summary[i].which));
+    }
+    set_bit(index->present, position, true);
+    set_bound(index, st, st->rank_bound);
+}
+
+static uint64_t
+count_key(const struct subtable *st, unsigned which, uint64_t row)
+{
+    return (uint64_t) (st->id + 1) << 32 | (uint64_t) which << 24 | row;
+}
+
+/* Sets the bits of all rules, from the counts. */
+static void
+fill_rows(const struct classifier *cls, struct index *index)
+{
+    const struct counts *counts = &cls->index.counts;
+    struct index_summary *by_which[INDEX_N_SUMMARIES] = { NULL };
+    for (unsigned i = 0; i < index->n_summaries; i++) {
+        by_which[index->summary[i].which] = &index->summary[i];
+    }
+    for (uint64_t i = 0; counts->slots && i <= counts->mask; i++) {
+        uint64_t key = counts->slots[i].key;
+        if (key) {
+            const struct subtable *st = subtable_at(cls, (unsigned) (key >> 32) - 1);
+            uint64_t row = key & ((1u << INDEX_ROW_BITS) - 1);
+            set_bit(&by_which[key >> 24 & 0xff]->rows[row * index->n_words], st->position, true);
+        }
+    }
+}
+
+static int
+by_bound(const void *a, const void *b)
+{
+    const struct subtable *x = *(struct subtable *const *) a, *y = *(struct subtable *const *) b;
+    return (x->rank_bound < y->rank_bound) - (x->rank_bound > y->rank_bound);
+}
+
+static unsigned
+collect_subtables(const struct index *index, struct subtable *out[])
+{
+    unsigned n = 0;
+    for (unsigned p = 0; index && p < index->n_words * 64; p++) {
+        if (atomic_load_explicit(&index->present[p / 64], memory_order_relaxed) >> (p % 64) & 1) {
+            out[n++] = atomic_load_explicit(&index->subtable[p], memory_order_relaxed);
+        }
+    }
+    return n;
+}
+
+/* Publishes an index with 'n_words' words, the summaries that have users, and the
+ * subtables of the one before, in order. */
+static int
+reshape(struct classifier *cls, unsigned n_words)
+{
+    struct index *old = atomic_load_explicit(&cls->index.current, memory_order_relaxed);
+    struct subtable **sorted = malloc(CLASSIFIER_MAX_SUBTABLES * sizeof(struct subtable *));
+    struct index *index = sorted ? index_new(&cls->index, n_words) : NULL;
+    if (!index) {
+        free(sorted);
+        return -ENOMEM;
+    }
+    unsigned n = collect_subtables(old, sorted);
+    qsort(sorted, n, sizeof(struct subtable *), by_bound);
+    for (unsigned i = 0; i < n; i++) {
+        place_subtable(index, sorted[i], i);
+    }
+    free(sorted);
+    fill_rows(cls, index);
+    atomic_store_explicit(&cls->index.current, index, memory_order_release);
+    cls->index.changes = 0;
+    cls->index.stale = false;
     if (old) {
-        free_rows(old, index);
         epoch_defer(free, old);
     }
     return 0;
 }
 
 int
-classifier_index_init(struct classifier_index *ci)
+classifier_index_init(struct classifier *cls)
 {
     for (unsigned i = 0; i < INDEX_N_SUMMARIES; i++) {
-        ci->multiplier[i] = hash_word(i + 100, hash_seed()) | 1;
+        cls->index.multiplier[i] = hash_word(i + 100, hash_seed()) | 1;
     }
-    return reshape(ci, 1);
+    return reshape(cls, 1);
 }
 
 void
-classifier_index_fini(struct classifier_index *ci)
+classifier_index_fini(struct classifier *cls)
 {
-    struct index *index = atomic_load_explicit(&ci->current, memory_order_relaxed);
-    for (unsigned i = 0; i < index->n_summaries; i++) {
-        free((void *) (uintptr_t) index->summary[i].rows);
-    }
-    free(index);
-    counts_fini(&ci->counts);
+    free(atomic_load_explicit(&cls->index.current, memory_order_relaxed));
+    counts_fini(&cls->index.counts);
 }
 
-/* --- subtables ------------------------------------------------------------------ */
-
-static void
-count_users(struct classifier_index *ci, uint32_t summaries, int change, bool *first_or_last)
+static struct index *
+own_index(const struct classifier *cls)
 {
-    *first_or_last = false;
-    for (unsigned i = 0; i < INDEX_N_SUMMARIES; i++) {
-        if (summaries & 1u << i) {
-            ci->users[i] += (uint32_t) change;
-            *first_or_last = *first_or_last || ci->users[i] == (change > 0 ? 1 : 0);
+    return atomic_load_explicit(&cls->index.current, memory_order_relaxed);
+}
+
+static bool
+is_in_order(const struct index *index)
+{
+    uint32_t before = UINT32_MAX;
+    for (unsigned p = 0; p < index->n_words * 64; p++) {
+        uint32_t bound = load_bound(&index->bound[p]);
+        if (bound > before) {
+            return false;
+        }
+        before = bound ? bound : before;
+    }
+    return true;
+}
+
+/* Looks at the order once in so many changes that it costs each of them little. */
+static void
+keep_order(struct classifier *cls)
+{
+    enum { AT_LEAST = 64, WORK_PER_CHANGE = 512 };
+    const struct index *index = own_index(cls);
+    size_t work = index_len(index) + cls->index.counts.mask;
+    if (++cls->index.changes > AT_LEAST + work / WORK_PER_CHANGE) {
+        cls->index.changes = 0;
+        if (!is_in_order(index)) {
+            reshape(cls, index->n_words);   /* fails: the order stays as it is */
         }
     }
 }
 
-int
-classifier_index_add(struct classifier_index *ci, unsigned id, const struct flow_mask *mask,
-                     uint32_t *summaries)
+/* --- subtables ------------------------------------------------------------------ */
+
+/* Counts the subtable in or out. True if a summary's use began or ended. */
+static bool
+count_users(struct classifier_index *ci, uint32_t summaries, int change)
 {
-    const struct index *index = index_current(ci);
-    unsigned n_words = index->n_words;
-    while (n_words * 64 <= id) {
-        n_words *= 2;
+    bool turned = false;
+    for (unsigned i = 0; i < INDEX_N_SUMMARIES; i++) {
+        if (summaries & 1u << i) {
+            ci->users[i] += (uint32_t) change;
+            turned = turned || ci->users[i] == (change > 0 ? 1 : 0);
+        }
     }
-    bool new_summary;
-    uint32_t used = summaries_of(mask);
-    count_users(ci, used, 1, &new_summary);
-    if ((new_summary || n_words != index->n_words) && reshape(ci, n_words)) {
-        count_users(ci, used, -1, &new_summary);
+    return turned;
+}
+
+/* A position without a subtable; the number of positions if there is none. */
+static unsigned
+free_position(const struct index *index)
+{
+    for (unsigned w = 0; w < index->n_words; w++) {
+        uint64_t free_bits = ~atomic_load_explicit(&index->present[w], memory_order_relaxed);
+        if (free_bits) {
+            return w * 64 + (unsigned) __builtin_ctzll(free_bits);
+        }
+    }
+    return index->n_words * 64;
+}
+
+int
+classifier_index_add(struct classifier *cls, struct subtable *st)
+{
+    st->summaries = summaries_of(&st->mask);
+    bool first_use = count_users(&cls->index, st->summaries, 1);
+    unsigned n_words = own_index(cls)->n_words;
+    bool full = free_position(own_index(cls)) == n_words * 64;
+    if ((first_use || full) && reshape(cls, full ? n_words * 2 : n_words)) {
+        count_users(&cls->index, st->summaries, -1);
         return -ENOMEM;
     }
-    index = index_current(ci);
-    for (unsigned i = 0; i < index->n_summaries; i++) {
-        set_bit(index->summary[i].wild, id, !(used & 1u << index->summary[i].which));
-    }
-    set_bit(index->present, id, true);
-    *summaries = used;
+    place_subtable(own_index(cls), st, free_position(own_index(cls)));
     return 0;
 }
 
 void
-classifier_index_remove(struct classifier_index *ci, unsigned id, uint32_t summaries)
+classifier_index_remove(struct classifier *cls, struct subtable *st)
 {
-    const struct index *index = index_current(ci);
-    set_bit(index->present, id, false);
-    for (unsigned i = 0; i < index->n_summaries; i++) {
-        set_bit(index->summary[i].wild, id, false);
-    }
-    bool unused;
-    count_users(ci, summaries, -1, &unused);
-    if (unused) {
+    struct index *index = own_index(cls);
+    set_bit(index->present, st->position, false);
+    set_bound(index, st, 0);
+    cls->index.stale |= count_users(&cls->index, st->summaries, -1);
+    classifier_index_tidy(cls);
+}
+
+void
+classifier_index_tidy(struct classifier *cls)
+{
+    if (cls->index.stale && !cls->walks) {
         /* Without memory the summary stays, and costs look-ups a little. */
-        reshape(ci, index->n_words);
+        reshape(cls, own_index(cls)->n_words);
     }
 }
 
 /* --- rules ---------------------------------------------------------------------- */
 
-static uint64_t
-count_key(const struct index_summary *s, unsigned id, const struct flow_key *value)
+static void
+raise_bound(struct index *index, struct subtable *st, uint32_t rank)
 {
-    return (uint64_t) (id + 1) << 32 | (uint64_t) s->which << 24 | index_row_number(s, value);
+    st->band[rank >> RANK_BAND_SHIFT]++;
+    if (rank + 1 > st->rank_bound) {
+        st->rank_bound = rank + 1;
+        set_bound(index, st, st->rank_bound);
+    }
+}
+
+/* Exact while ranks only come; when the highest goes, to the end of the next band. */
+static void
+lower_bound(struct index *index, struct subtable *st, uint32_t rank)
+{
+    uint32_t band = rank >> RANK_BAND_SHIFT;
+    if (--st->band[band] || band < (st->rank_bound - 1) >> RANK_BAND_SHIFT) {
+        return;
+    }
+    while (band && !st->band[band]) {
+        band--;
+    }
+    st->rank_bound = st->band[band] ? (band + 1) << RANK_BAND_SHIFT : 0;
+    set_bound(index, st, st->rank_bound);
 }
 
 int
-classifier_index_reserve(struct classifier_index *ci)
+classifier_index_reserve(struct classifier *cls)
 {
-    return counts_reserve(&ci->counts, INDEX_N_SUMMARIES);
+    return counts_reserve(&cls->index.counts, INDEX_N_SUMMARIES);
 }
 
 void
-classifier_index_add_rule(struct classifier_index *ci, unsigned id, uint32_t summaries,
-                          const struct flow_key *value)
+classifier_index_add_rule(struct classifier *cls, struct subtable *st,
+                          const struct flow_key *value, uint32_t rank)
 {
-    const struct index *index = index_current(ci);
+    keep_order(cls);
+    struct index *index = own_index(cls);
     for (unsigned i = 0; i < index->n_summaries; i++) {
-        const struct index_summary *s = &index->summary[i];
-        if (summaries & 1u << s->which) {
-            if (counts_add(&ci->counts, count_key(s, id, value)) == 1) {
-                set_bit(index_row(s, index->n_words, value), id, true);
+        struct index_summary *s = &index->summary[i];
+        if (st->summaries & 1u << s->which) {
+            uint64_t row = index_row(s, value);
+            if (counts_add(&cls->index.counts, count_key(st, s->which, row)) == 1) {
+                set_bit(&s->rows[row * index->n_words], st->position, true);
             }
         }
     }
+    raise_bound(index, st, rank);
 }
 
 void
-classifier_index_remove_rule(struct classifier_index *ci, unsigned id, uint32_t summaries,
-                             const struct flow_key *value)
+classifier_index_remove_rule(struct classifier *cls, struct subtable *st,
+                             const struct flow_key *value, uint32_t rank)
 {
-    const struct index *index = index_current(ci);
+    struct index *index = own_index(cls);
     for (unsigned i = 0; i < index->n_summaries; i++) {
-        const struct index_summary *s = &index->summary[i];
-        if (summaries & 1u << s->which) {
-            if (counts_sub(&ci->counts, count_key(s, id, value)) == 0) {
-                set_bit(index_row(s, index->n_words, value), id, false);
+        struct index_summary *s = &index->summary[i];
+        if (st->summaries & 1u << s->which) {
+            uint64_t row = index_row(s, value);
+            if (counts_sub(&cls->index.counts, count_key(st, s->which, row)) == 0) {
+                set_bit(&s->rows[row * index->n_words], st->position, false);
             }
         }
     }
+    lower_bound(index, st, rank);
 }
 
-uint64_t
-index_candidates_of_match(const struct index *index, const struct flow_match *match, unsigned w)
+/* Word w of the subtables that may have a rule which overlaps the match. */
+static uint64_t
+overlapping(const struct index *index, const struct flow_match *match, unsigned w)
 {
-    uint64_t found = atomic_load_explicit(&index->present[w], memory_order_acquire);
+    uint64_t found = atomic_load_explicit(&index->present[w], memory_order_relaxed);
     for (unsigned i = 0; i < index->n_summaries; i++) {
         const struct index_summary *s = &index->summary[i];
         if ((match->mask.bits.lane[s->lane] & s->bits) == s->bits) {
-            found &= atomic_load_explicit(&s->wild[w], memory_order_relaxed)
-                     | atomic_load_explicit(&index_row(s, index->n_words, &match->value)[w],
-                                            memory_order_relaxed);
+            found &= index_summary_word(index, s, &match->value, w);
         }
     }
     return found;
+}
+
+struct subtable *
+classifier_index_next(const struct classifier *cls, const struct flow_match *match,
+                      unsigned *cursor)
+{
+    const struct index *index = own_index(cls);
+    for (; *cursor < index->n_words * 64; ++*cursor) {
+        uint64_t left = overlapping(index, match, *cursor / 64) >> (*cursor % 64);
+        if (left) {
+            *cursor += (unsigned) __builtin_ctzll(left);
+            return atomic_load_explicit(&index->subtable[(*cursor)++], memory_order_relaxed);
+        }
+        *cursor |= 63;
+    }
+    return NULL;
 }

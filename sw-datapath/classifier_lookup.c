@@ -22,15 +22,15 @@ static void
 lookup_exact_chunk(const struct classifier *cls, const struct flow_key *keys[], unsigned n,
                    struct rule *rules[])
 {
-    uint64_t words[PACKET_BATCH_MAX][FLOW_LANES];
+    struct flow_key masked[PACKET_BATCH_MAX];
     uint64_t hashes[PACKET_BATCH_MAX];
     for (unsigned i = 0; i < n; i++) {
-        exact_words(keys[i], words[i]);
-        hashes[i] = lane_hash_words(&cls->hash, words[i], EXACT_N_LANES, 0);
+        lanes_mask(keys[i], &exact_mask, &masked[i]);
+        hashes[i] = classifier_hash(cls, &masked[i]);
         __builtin_prefetch(rule_table_home(&cls->exact, hashes[i]));
     }
     for (unsigned i = 0; i < n; i++) {
-        rules[i] = rule_table_find(&cls->exact, hashes[i], words[i], EXACT_N_LANES);
+        rules[i] = rule_table_find(&cls->exact, hashes[i], &masked[i], &exact_lanes);
     }
 }
 
@@ -46,61 +46,73 @@ classifier_lookup_exact_batch(const struct classifier *cls, const struct flow_ke
 
 /* --- rules with wildcards --------------------------------------------------------
  *
- * A batch goes through rounds. In each round every packet probes one subtable, the one
- * of highest rank among its candidates; what ranks no higher than the best match so far
- * is dropped, and packets without candidates leave. Within a round, memory is on its
- * way to all packets at a time. */
+ * A batch goes through rounds. In each round every packet probes its first candidate;
+ * a packet leaves when it has no more, or none that could rank above its best match.
+ * Within a round, memory is on its way to all packets at a time. */
 
 struct lookup {
     const struct classifier *cls;
+    const struct index *index;
     const struct flow_key **keys;
     struct rule **best;
     unsigned n_active;
     uint8_t active[PACKET_BATCH_MAX];
+    uint32_t floor[PACKET_BATCH_MAX];          /* best's rank + 1, or 0 */
     uint64_t candidates[PACKET_BATCH_MAX];
     const struct subtable *subtable[PACKET_BATCH_MAX];
     uint64_t hash[PACKET_BATCH_MAX];
-    uint64_t words[PACKET_BATCH_MAX][FLOW_LANES];
+    struct flow_key masked[PACKET_BATCH_MAX];
 };
 
 /* Word w of the candidates of all n packets: a summary at a time, so that what it is
  * about stays in registers. */
 static void
-find_candidates(struct lookup *l, const struct index *index, unsigned n, unsigned w)
+find_candidates(struct lookup *l, unsigned n, unsigned w)
 {
-    uint64_t present = atomic_load_explicit(&index->present[w], memory_order_acquire);
-    unsigned n_words = index->n_words;
+    uint64_t present = atomic_load_explicit(&l->index->present[w], memory_order_acquire);
+    unsigned n_words = l->index->n_words;
     for (unsigned i = 0; i < n; i++) {
         l->candidates[i] = present;
     }
-    for (unsigned j = 0; j < index->n_summaries; j++) {
-        struct index_summary s = index->summary[j];
+    for (unsigned j = 0; j < l->index->n_summaries; j++) {
+        struct index_summary s = l->index->summary[j];
         uint64_t wild = atomic_load_explicit(&s.wild[w], memory_order_relaxed);
         for (unsigned i = 0; i < n; i++) {
-            l->candidates[i] &= wild | atomic_load_explicit(&index_row(&s, n_words, l->keys[i])[w],
-                                                            memory_order_relaxed);
+            l->candidates[i] &= wild | atomic_load_explicit(
+                &s.rows[index_row(&s, l->keys[i]) * n_words + w], memory_order_relaxed);
         }
     }
 }
 
-/* Takes the candidate of highest rank, and drops those that can't be better than the
- * packet's best. Returns its bit, -1 if there is none. */
+/* Makes those packets active that word w, or a later one, may have something better for. */
+static bool
+begin_word(struct lookup *l, unsigned n, unsigned w)
+{
+    uint32_t bound = atomic_load_explicit(&l->index->word_bound[w], memory_order_acquire);
+    l->n_active = 0;
+    for (unsigned i = 0; i < n; i++) {
+        l->active[l->n_active] = (uint8_t) i;
+        l->n_active += bound > l->floor[i];
+    }
+    return l->n_active;
+}
+
+/* The position of the first candidate that could be better than the best so far, which is
+ * taken; -1 if there is none. */
 static int
 take_candidate(struct lookup *l, unsigned i, unsigned w)
 {
-    const _Atomic uint32_t *bounds = &l->cls->rank_bound[w * 64];
-    uint32_t floor = l->best[i] ? l->best[i]->rank + 1 : 0;
-    uint32_t top = floor;
-    uint64_t keep = 0, taken = 0;
-    for (uint64_t left = l->candidates[i]; left; left &= left - 1) {
-        uint32_t bound = atomic_load_explicit(&bounds[__builtin_ctzll(left)], memory_order_acquire);
-        uint64_t bit = left & -left;
-        keep |= bound > floor ? bit : 0;
-        taken = bound > top ? bit : taken;
-        top = bound > top ? bound : top;
+    const _Atomic uint32_t *bound = &l->index->bound[w * 64];
+    uint64_t left = l->candidates[i];
+    while (left) {
+        int bit = __builtin_ctzll(left);
+        left &= left - 1;
+        if (atomic_load_explicit(&bound[bit], memory_order_acquire) > l->floor[i]) {
+            l->candidates[i] = left;
+            return (int) w * 64 + bit;
+        }
     }
-    l->candidates[i] = keep & ~taken;
-    return taken ? __builtin_ctzll(taken) : -1;
+    return -1;
 }
 
 /* Chooses each active packet's subtable, and hashes and prefetches. */
@@ -110,13 +122,14 @@ choose_subtables(struct lookup *l, unsigned w)
     unsigned n = 0;
     for (unsigned a = 0; a < l->n_active; a++) {
         unsigned i = l->active[a];
-        int bit = take_candidate(l, i, w);
-        if (bit < 0) {
+        int position = take_candidate(l, i, w);
+        if (position < 0) {
             continue;
         }
-        const struct subtable *st = subtable_at(l->cls, w * 64 + (unsigned) bit);
-        subtable_words(st, l->keys[i], l->words[i]);
-        l->hash[i] = lane_hash_words(&l->cls->hash, l->words[i], st->n_lanes, 0);
+        const struct subtable *st = atomic_load_explicit(&l->index->subtable[position],
+                                                         memory_order_acquire);
+        lanes_mask(l->keys[i], &st->mask, &l->masked[i]);
+        l->hash[i] = classifier_hash(l->cls, &l->masked[i]);
         l->subtable[i] = st;
         __builtin_prefetch(rule_table_home(&st->table, l->hash[i]));
         l->active[n++] = (uint8_t) i;
@@ -124,19 +137,31 @@ choose_subtables(struct lookup *l, unsigned w)
     l->n_active = n;
 }
 
+/* What a subtable has for the packet, given the rule that its tag leads to. */
+static struct rule *
+check_guess(const struct lookup *l, unsigned i, struct rule *guess)
+{
+    const struct subtable *st = l->subtable[i];
+    if (rule_has_key(guess, &l->masked[i], &st->lanes)) {
+        return guess;
+    }
+    return rule_table_find(&st->table, l->hash[i], &l->masked[i], &st->lanes);
+}
+
 static void
 probe_subtables(struct lookup *l)
 {
+    struct rule *guess[PACKET_BATCH_MAX];
     for (unsigned a = 0; a < l->n_active; a++) {
         unsigned i = l->active[a];
-        __builtin_prefetch(rule_table_peek(&l->subtable[i]->table, l->hash[i]));
+        guess[a] = rule_table_guess(&l->subtable[i]->table, l->hash[i]);
     }
     for (unsigned a = 0; a < l->n_active; a++) {
         unsigned i = l->active[a];
-        const struct subtable *st = l->subtable[i];
-        struct rule *rule = rule_table_find(&st->table, l->hash[i], l->words[i], st->n_lanes);
-        if (rule && (!l->best[i] || rule->rank > l->best[i]->rank)) {
+        struct rule *rule = guess[a] ? check_guess(l, i, guess[a]) : NULL;
+        if (rule && rule->rank + 1 > l->floor[i]) {
             l->best[i] = rule;
+            l->floor[i] = rule->rank + 1;
         }
     }
 }
@@ -147,18 +172,18 @@ lookup_chunk(const struct classifier *cls, const struct flow_key *keys[], unsign
 {
     struct lookup l;
     l.cls = cls;
+    l.index = index_current(&cls->index);
     l.keys = keys;
     l.best = rules;
-    const struct index *index = index_current(&cls->index);
     for (unsigned i = 0; i < n; i++) {
         rules[i] = NULL;
+        l.floor[i] = 0;
     }
-    for (unsigned w = 0; w < index->n_words; w++) {
-        find_candidates(&l, index, n, w);
-        for (unsigned i = 0; i < n; i++) {
-            l.active[i] = (uint8_t) i;
+    for (unsigned w = 0; w < l.index->n_words; w++) {
+        if (!begin_word(&l, n, w)) {
+            continue;
         }
-        l.n_active = n;
+        find_candidates(&l, n, w);
         for (choose_subtables(&l, w); l.n_active; choose_subtables(&l, w)) {
             probe_subtables(&l);
         }

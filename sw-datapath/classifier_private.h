@@ -11,7 +11,7 @@
 #include "sw-datapath/profile.h"
 
 enum {
-    CLASSIFIER_MAX_SUBTABLES = INDEX_MAX_SUBTABLES,
+    CLASSIFIER_MAX_SUBTABLES = 4096,
     MASK_HASH_SLOTS = 1024,
     RANK_BAND_SHIFT = 8,
     N_RANK_BANDS = (RULE_RANK_EXACT >> RANK_BAND_SHIFT) + 1,
@@ -22,18 +22,18 @@ static_assert((int) CLASSIFIER_MAX_SUBTABLES == (int) PROFILE_MAX_SOURCES,
 /* The rules of one mask. Rules without wildcards have a subtable only for the mask that
  * they were given; they are in classifier.exact. */
 struct subtable {
-    /* What a look-up reads, in two cache lines, mostly one. */
-    struct rule_table table;
-    uint16_t id;
-    uint8_t n_lanes;
-    bool exact;
-    uint8_t lanes[FLOW_LANES];
-    uint64_t lane_mask[FLOW_LANES];
-
-    /* Writer only, but for 'mask', which does not change. */
+    /* What a look-up reads, in two cache lines. */
     struct flow_mask mask;
+    struct rule_table table;
+    struct key_lanes lanes;           /* of the mask */
+    uint16_t id;
+    bool exact;
+
+    /* Writer only from here. */
     uint32_t refs;                    /* initialised rules, and walks */
     uint32_t summaries;               /* of the index that it takes part in */
+    uint32_t position;                /* in the index */
+    uint32_t rank_bound;              /* no rule's rank + 1 is above; 0: no rules */
     struct subtable *mask_next;       /* same hash of mask */
     uint32_t band[N_RANK_BANDS];      /* rules by rank >> RANK_BAND_SHIFT */
 };
@@ -44,9 +44,6 @@ struct classifier {
     struct rule_table exact;          /* rules without wildcards */
     _Atomic size_t n_exact;
     _Atomic(struct subtable *) by_id[CLASSIFIER_MAX_SUBTABLES];
-    /* By id: no rule's rank + 1 is above; 0: no rules. Apart from the subtables, so that
-     * a look-up that has many to choose from reads few cache lines. */
-    _Atomic uint32_t rank_bound[CLASSIFIER_MAX_SUBTABLES];
     struct profile_set profiles;
     struct change_log log;
 
@@ -60,28 +57,17 @@ struct classifier {
     struct subtable *by_mask[MASK_HASH_SLOTS];
 };
 
-/* The lanes of the mask that says "no wildcards": OpenFlow 1.0's twelve fields. */
-enum { EXACT_N_LANES = 5 };
-extern const uint8_t exact_lanes[EXACT_N_LANES];
+/* The mask that says "no wildcards": OpenFlow 1.0's twelve fields. */
 extern const struct flow_mask exact_mask;
+extern const struct key_lanes exact_lanes;
 
 /* True if 'match' fixes each of the twelve fields that its packets have. */
 bool match_is_exact(const struct flow_match *);
 
-static inline void
-exact_words(const struct flow_key *key, uint64_t words[FLOW_LANES])
+static inline uint64_t
+classifier_hash(const struct classifier *cls, const struct flow_key *masked)
 {
-    for (unsigned i = 0; i < EXACT_N_LANES; i++) {
-        words[i] = key->lane[exact_lanes[i]] & exact_mask.bits.lane[exact_lanes[i]];
-    }
-}
-
-static inline void
-subtable_words(const struct subtable *st, const struct flow_key *key, uint64_t words[FLOW_LANES])
-{
-    for (unsigned i = 0; i < st->n_lanes; i++) {
-        words[i] = key->lane[st->lanes[i]] & st->lane_mask[i];
-    }
+    return lane_hash_key(&cls->hash, masked, 0);
 }
 
 static inline struct subtable *
@@ -96,15 +82,6 @@ struct subtable *subtable_find(const struct classifier *, const struct flow_mask
 int subtable_get(struct classifier *, const struct flow_mask *, bool exact, struct subtable **);
 /* The last reference takes it out, for a grace period to free. */
 void subtable_put(struct classifier *, struct subtable *);
-
-/* Keep rank_bound: before a rule is published, and after it is unpublished. */
-void subtable_add_rank(struct classifier *, struct subtable *, uint32_t rank);
-void subtable_remove_rank(struct classifier *, struct subtable *, uint32_t rank);
-
-/* The next subtable of wildcarded rules in which some may overlap 'match'. 'cursor' begins
- * at 0. NULL at the end. Subtables may go meanwhile. */
-struct subtable *subtable_next(const struct classifier *, const struct flow_match *,
-                               unsigned *cursor);
 
 /* The value of an initialised rule's match. */
 void rule_value(const struct rule *, const struct subtable *, struct flow_key *value);

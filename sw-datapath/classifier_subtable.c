@@ -10,7 +10,7 @@
 static unsigned
 mask_hash(const struct classifier *cls, const struct flow_mask *mask, bool exact)
 {
-    return lane_hash_words(&cls->hash, mask->bits.lane, FLOW_LANES, exact) % MASK_HASH_SLOTS;
+    return lane_hash_key(&cls->hash, &mask->bits, exact) % MASK_HASH_SLOTS;
 }
 
 struct subtable *
@@ -58,8 +58,7 @@ subtable_new(const struct flow_mask *mask, bool exact, unsigned id)
     st->mask = *mask;
     for (unsigned i = 0; i < FLOW_LANES; i++) {
         if (mask->bits.lane[i]) {
-            st->lanes[st->n_lanes] = (uint8_t) i;
-            st->lane_mask[st->n_lanes++] = mask->bits.lane[i];
+            st->lanes.index[st->lanes.n++] = (uint8_t) i;
         }
     }
     return st;
@@ -71,7 +70,7 @@ subtable_link(struct classifier *cls, struct subtable *st)
 {
     atomic_store_explicit(&cls->by_id[st->id], st, memory_order_release);
     if (!st->exact) {
-        int error = classifier_index_add(&cls->index, st->id, &st->mask, &st->summaries);
+        int error = classifier_index_add(cls, st);
         if (error) {
             return error;
         }
@@ -120,7 +119,7 @@ subtable_unlink(struct classifier *cls, struct subtable *st)
     cls->n_subtables--;
     if (!st->exact) {
         profile_remove_source(&cls->profiles, st->id);
-        classifier_index_remove(&cls->index, st->id, st->summaries);
+        classifier_index_remove(cls, st);
     }
 }
 
@@ -135,44 +134,4 @@ subtable_put(struct classifier *cls, struct subtable *st)
     rule_table_trim(&st->table);
     give_id_back(cls, st->id);
     epoch_defer(free, st);
-}
-
-void
-subtable_add_rank(struct classifier *cls, struct subtable *st, uint32_t rank)
-{
-    _Atomic uint32_t *bound = &cls->rank_bound[st->id];
-    st->band[rank >> RANK_BAND_SHIFT]++;
-    if (rank + 1 > atomic_load_explicit(bound, memory_order_relaxed)) {
-        atomic_store_explicit(bound, rank + 1, memory_order_release);
-    }
-}
-
-void
-subtable_remove_rank(struct classifier *cls, struct subtable *st, uint32_t rank)
-{
-    uint32_t band = rank >> RANK_BAND_SHIFT;
-    uint32_t old = atomic_load_explicit(&cls->rank_bound[st->id], memory_order_relaxed);
-    if (--st->band[band] || band < (old - 1) >> RANK_BAND_SHIFT) {
-        return;
-    }
-    while (band && !st->band[band]) {
-        band--;
-    }
-    uint32_t bound = st->band[band] ? (band + 1) << RANK_BAND_SHIFT : 0;
-    atomic_store_explicit(&cls->rank_bound[st->id], bound, memory_order_release);
-}
-
-struct subtable *
-subtable_next(const struct classifier *cls, const struct flow_match *match, unsigned *cursor)
-{
-    const struct index *index = index_current(&cls->index);
-    for (; *cursor < index->n_words * 64; ++*cursor) {
-        uint64_t left = index_candidates_of_match(index, match, *cursor / 64) >> (*cursor % 64);
-        if (left) {
-            *cursor += (unsigned) __builtin_ctzll(left);
-            return subtable_at(cls, (*cursor)++);
-        }
-        *cursor |= 63;
-    }
-    return NULL;
 }

@@ -249,30 +249,29 @@ next_of(const struct rule *rule)
     return atomic_load_explicit(&rule->next, memory_order_relaxed);
 }
 
+/* The slot of the chain of rules with the key of 'rule', or NULL. */
 static _Atomic uint64_t *
-find_head(const struct rule_table *table, const struct rule *rule)
+find_head(const struct rule_table *table, const struct rule *rule, uint64_t hash)
 {
-    struct table_segment *segment = find_segment(table, rule->hash);
+    struct table_segment *segment = find_segment(table, hash);
     uint32_t mask = segment->n_slots - 1;
-    for (uint32_t i = rule->hash; ; i++) {
+    for (uint32_t i = (uint32_t) hash; ; i++) {
         uint64_t slot = load(&segment->slot[i & mask]);
         if (slot == TABLE_SLOT_EMPTY) {
             return NULL;
         }
-        if (slot == TABLE_SLOT_TOMBSTONE) {
-            continue;
-        }
-        const struct rule *head = table_slot_rule(slot);
-        if (head->hash == rule->hash && rule_has_words(head, rule->words, rule->n_lanes)) {
+        if ((slot & ~TABLE_REF_POINTER) == table_tag(hash)
+            && !memcmp(table_slot_rule(slot)->words, rule->words,
+                       rule->n_lanes * sizeof rule->words[0])) {
             return &segment->slot[i & mask];
         }
     }
 }
 
 static struct place
-find_rule(const struct rule_table *table, const struct rule *rule)
+find_rule(const struct rule_table *table, const struct rule *rule, uint64_t hash)
 {
-    struct place place = { find_head(table, rule), NULL, NULL };
+    struct place place = { find_head(table, rule, hash), NULL, NULL };
     place.at = table_slot_rule(load(place.slot));
     while (place.at != rule) {
         place.before = place.at;
@@ -309,9 +308,9 @@ rule_table_add(struct rule_table *table, struct rule *rule, uint64_t hash)
 {
     table->n_rules++;
     rule->hash = (uint32_t) hash;
-    struct rule *head = rule_table_find(table, hash, rule->words, rule->n_lanes);
+    _Atomic uint64_t *head = find_head(table, rule, hash);
     if (head) {
-        add_to_chain(find_head(table, rule), rule);
+        add_to_chain(head, rule);
         return;
     }
     atomic_store_explicit(&rule->next, NULL, memory_order_relaxed);
@@ -319,9 +318,9 @@ rule_table_add(struct rule_table *table, struct rule *rule, uint64_t hash)
 }
 
 void
-rule_table_replace(struct rule_table *table, struct rule *old, struct rule *rule)
+rule_table_replace(struct rule_table *table, struct rule *old, struct rule *rule, uint64_t hash)
 {
-    struct place place = find_rule(table, old);
+    struct place place = find_rule(table, old, hash);
     rule->hash = old->hash;
     atomic_store_explicit(&rule->next, next_of(old), memory_order_relaxed);
     place_store(&place, rule);
@@ -346,16 +345,16 @@ clear_slot(struct table_segment *segment, uint32_t i)
 }
 
 void
-rule_table_remove(struct rule_table *table, struct rule *rule)
+rule_table_remove(struct rule_table *table, struct rule *rule, uint64_t hash)
 {
-    struct place place = find_rule(table, rule);
+    struct place place = find_rule(table, rule, hash);
     struct rule *next = next_of(rule);
     table->n_rules--;
     if (place.before || next) {
         place_store(&place, next);
         return;
     }
-    struct table_segment *segment = find_segment(table, rule->hash);
+    struct table_segment *segment = find_segment(table, hash);
     clear_slot(segment, (uint32_t) (place.slot - segment->slot));
 }
 

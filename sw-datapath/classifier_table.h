@@ -24,6 +24,12 @@
 
 #include "sw-datapath/rule.h"
 
+/* Which lanes of a key a rule's words are, in this order. */
+struct key_lanes {
+    uint8_t n;
+    uint8_t index[FLOW_LANES];
+};
+
 struct rule_table {
     /* 0: nothing allocated. Else bits 0..47 point to a segment, or to a directory if
      * TABLE_REF_DIRECTORY is set; bits 48..53 are the log2 of its length. */
@@ -53,8 +59,8 @@ int rule_table_reserve(struct rule_table *, uint64_t hash);
 /* Publishes: room must be reserved. Behind rules of its key of a higher or equal rank. */
 void rule_table_add(struct rule_table *, struct rule *, uint64_t hash);
 /* Readers find one or the other. Same key and rank. */
-void rule_table_replace(struct rule_table *, struct rule *old, struct rule *rule);
-void rule_table_remove(struct rule_table *, struct rule *);
+void rule_table_replace(struct rule_table *, struct rule *old, struct rule *rule, uint64_t hash);
+void rule_table_remove(struct rule_table *, struct rule *, uint64_t hash);
 
 /* Gives back all memory of an empty table, once readers have left it. */
 void rule_table_trim(struct rule_table *);
@@ -107,41 +113,42 @@ rule_table_home(const struct rule_table *table, uint64_t hash)
     return &segment->slot[hash & mask];
 }
 
-/* The rule that a look-up for 'hash' will compare first, to prefetch it; or NULL. */
-static inline const void *
-rule_table_peek(const struct rule_table *table, uint64_t hash)
+/* The rule that the first slot with the hash's tag points to, which is prefetched, not read;
+ * NULL if there is none. Readers. */
+static inline struct rule *
+rule_table_guess(const struct rule_table *table, uint64_t hash)
 {
     uint64_t root = atomic_load_explicit(&table->root, memory_order_acquire);
+    uint32_t mask;
     if (!root) {
         return NULL;
     }
-    uint32_t mask;
     const struct table_segment *segment = table_segment_of(root, hash, &mask);
-    uint64_t tag = table_tag(hash);
-    for (uint32_t i = (uint32_t) hash; ; i++) {
-        uint64_t slot = atomic_load_explicit(&segment->slot[i & mask], memory_order_acquire);
-        if (slot == TABLE_SLOT_EMPTY) {
-            return NULL;
-        }
-        if ((slot & ~TABLE_REF_POINTER) == tag) {
-            return &table_slot_rule(slot)->words[1];
-        }
-    }
+    uint64_t tag = table_tag(hash), slot;
+    uint32_t i = (uint32_t) hash;
+    do {
+        slot = atomic_load_explicit(&segment->slot[i++ & mask], memory_order_acquire);
+    } while (slot != TABLE_SLOT_EMPTY && (slot & ~TABLE_REF_POINTER) != tag);
+    uintptr_t rule = slot & TABLE_REF_POINTER;
+    __builtin_prefetch((const void *) (rule + offsetof(struct rule, rank)));
+    __builtin_prefetch((const void *) (rule + offsetof(struct rule, words) + 32));
+    return (struct rule *) rule;
 }
 
 static inline bool
-rule_has_words(const struct rule *rule, const uint64_t *words, unsigned n)
+rule_has_key(const struct rule *rule, const struct flow_key *key, const struct key_lanes *lanes)
 {
     uint64_t diff = 0;
-    for (unsigned i = 0; i < n; i++) {
-        diff |= rule->words[i] ^ words[i];
+    for (unsigned i = 0; i < lanes->n; i++) {
+        diff |= rule->words[i] ^ key->lane[lanes->index[i]];
     }
     return diff == 0;
 }
 
-/* The rule of highest rank whose key is 'words', or NULL. Readers. */
+/* The rule of highest rank with this key, or NULL. Readers. */
 static inline struct rule *
-rule_table_find(const struct rule_table *table, uint64_t hash, const uint64_t *words, unsigned n)
+rule_table_find(const struct rule_table *table, uint64_t hash, const struct flow_key *key,
+                const struct key_lanes *lanes)
 {
     uint64_t root = atomic_load_explicit(&table->root, memory_order_acquire);
     if (!root) {
@@ -155,7 +162,7 @@ rule_table_find(const struct rule_table *table, uint64_t hash, const uint64_t *w
         if (slot == TABLE_SLOT_EMPTY) {
             return NULL;
         }
-        if ((slot & ~TABLE_REF_POINTER) == tag && rule_has_words(table_slot_rule(slot), words, n)) {
+        if ((slot & ~TABLE_REF_POINTER) == tag && rule_has_key(table_slot_rule(slot), key, lanes)) {
             return table_slot_rule(slot);
         }
     }

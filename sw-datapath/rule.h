@@ -33,12 +33,12 @@ struct rule_slot {
 struct rule {
     _Atomic(struct rule *) next; /* same key, lower rank */
     _Atomic(const struct action_list *) actions;
-    uint32_t rank;               /* RULE_RANK_EXACT, or the priority */
-    uint32_t hash;               /* of the key, in its subtable */
+    uint32_t hash;               /* of the key: its lower half */
     uint16_t subtable;           /* id of its mask's, in its classifier */
     uint8_t n_lanes;             /* 64-bit words of key in 'words' */
     uint8_t n_slots;             /* counter slots behind the key */
     uint32_t published;          /* control thread only: 1 while look-ups can find it */
+    uint32_t rank;               /* RULE_RANK_EXACT, or the priority */
     uint64_t words[];            /* key lanes, then n_slots * struct rule_slot */
 };
 
