@@ -326,7 +326,8 @@ def numbers_of(tree):
 class Lab:
     """Owns namespaces, processes and a scratch directory, and takes them down."""
 
-    def __init__(self, hosts=0):
+    def __init__(self, hosts=0, ipv6=False):
+        """With 'ipv6' the stack of the switch's namespace speaks IPv6, on LOCAL too."""
         self.prefix = "tn%d" % os.getpid()
         self.tmp = tempfile.mkdtemp(prefix="turnout-test.")
         self.namespaces = []
@@ -335,6 +336,8 @@ class Lab:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda n, _: sys.exit(128 + n))
         self.switch_ns = self.namespace("sw")
+        if not ipv6:
+            self.switch_ns.sysctl("net.ipv6.conf.default.disable_ipv6", 1)
         self.hosts = [self.host(n) for n in range(1, hosts + 1)]
 
     def path(self, name):
@@ -373,7 +376,7 @@ class Lab:
         with sock:
             return sock.connect_ex(("127.0.0.1", port)) == 0
 
-    def logs(self, lines=30):
+    def logs(self, lines=15):
         """The ends of all logs, for diagnostics."""
         text = []
         for what, process, log in self.processes:

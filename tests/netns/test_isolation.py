@@ -31,7 +31,8 @@ def state_of(lab, device):
 def ports_with_addresses_and_a_router(lab):
     """The switch's namespace as a router with an address on each port, before the daemon."""
     for number in (1, 2, 3):
-        lab.switch_ns.ip("addr", "add", "10.0.0.10%d/24" % number, "dev", "p%d" % number)
+        lab.switch_ns.ip("addr", "add", "10.0.%d.101/24" % (number - 1), "dev", "p%d" % number)
+    lab.switch_ns.ip("route", "add", "10.0.0.2/32", "dev", "p2")
     lab.switch_ns.sysctl("net.ipv4.ip_forward", 1)
     lab.switch_ns.sysctl("net.ipv4.conf.all.rp_filter", 0)
     lab.hosts[0].ping("10.0.0.101")
@@ -152,6 +153,6 @@ def everything_is_undone_at_exit(lab):
 
 
 if __name__ == "__main__":
-    run(Lab(hosts=3), ports_with_addresses_and_a_router, arp_is_not_answered,
+    run(Lab(hosts=3, ipv6=True), ports_with_addresses_and_a_router, arp_is_not_answered,
         echo_requests_are_not_answered, nothing_is_routed, the_stack_learns_nothing,
         ports_do_not_speak_ipv6, the_daemon_keeps_few_privileges, everything_is_undone_at_exit)

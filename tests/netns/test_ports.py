@@ -12,7 +12,8 @@ def it_starts(lab):
     lab.switch = Switch(lab, ["p1@1", "p2@2"])
     lab.switch.replace_flows("actions=normal")
     lab.monitor = lab.start("monitor", lab.switch_ns, "ovs-ofctl", "-O", "OpenFlow10", "monitor",
-                            lab.switch.management, env=dict(os.environ, OVS_RUNDIR=lab.tmp))
+                            lab.switch.management, "65535",
+                            env=dict(os.environ, OVS_RUNDIR=lab.tmp))
     lab.monitor_log = lab.processes[-1][2]
     lab.hosts[0].ping(lab.hosts[1].address)
 
