@@ -59,12 +59,24 @@ bench_below(struct bench *b, uint32_t n)
     return (uint32_t) (bench_random(b) % n);
 }
 
+static uint64_t
+read_clock(clockid_t id)
+{
+    struct timespec ts;
+    clock_gettime(id, &ts);
+    return (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
+}
+
 uint64_t
 bench_now(void)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-    return (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+uint64_t
+bench_wall(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
 }
 
 static int

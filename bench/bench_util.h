@@ -27,6 +27,8 @@ uint32_t bench_below(struct bench *, uint32_t n);
 /* Nanoseconds that this thread has run: others on the machine do not count. Reading it is a
  * system call, so bracket much work. */
 uint64_t bench_now(void);
+/* Nanoseconds on the wall: cheap to read, but whoever else runs is in it. */
+uint64_t bench_wall(void);
 
 /* Sorts; the middle one. */
 double bench_median(double *values, size_t n);

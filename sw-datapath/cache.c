@@ -131,12 +131,10 @@ static bool
 check_entry(struct batch *b, unsigned i)
 {
     uint32_t entry = b->entry[i];
+    struct cache_set *set = b->set[i];
     unsigned way = b->way[i];
-    if (entry == CACHE_NO_ENTRY) {
-        return false;
-    }
-    if (!cache_entry_has(&b->cache->entries[entry], &b->newest[i])) {
-        entry = cache_find(b->cache, &b->newest[i], &way);    /* tags collided */
+    if (entry == CACHE_NO_ENTRY || !cache_entry_has(&b->cache->entries[entry], &b->newest[i])) {
+        entry = cache_find(b->cache, &b->newest[i], &set, &way);
         if (entry == CACHE_NO_ENTRY) {
             return false;
         }
@@ -146,7 +144,7 @@ check_entry(struct batch *b, unsigned i)
         && !revalidate(b, e, &b->newest[i])) {
         return false;
     }
-    touch(b->set[i], way, b->now_ms);
+    touch(set, way, b->now_ms);
     report_entry(b, i, entry, CACHE_HIT);
     b->hits_counted++;
     return true;
@@ -169,6 +167,7 @@ check_entries(struct batch *b)
 /* Where a packet's entry is. */
 struct found {
     uint32_t entry;              /* CACHE_NO_ENTRY: nowhere */
+    struct cache_set *set;
     unsigned way, generation;
     struct cache_key key;        /* of the entry, or of the oldest generation */
 };
@@ -181,7 +180,7 @@ find_from(const struct cache *cache, const struct flow_key *key, const struct pr
     f->entry = CACHE_NO_ENTRY;
     for (f->generation = first; f->generation < list->n; f->generation++) {
         cache_key_make(cache, key, list->profile[f->generation], &f->key);
-        f->entry = cache_find(cache, &f->key, &f->way);
+        f->entry = cache_find(cache, &f->key, &f->set, &f->way);
         if (f->entry != CACHE_NO_ENTRY) {
             return;
         }
@@ -208,13 +207,14 @@ promote(struct batch *b, unsigned i, const struct found *f)
     struct cache *cache = b->cache;
     const struct profile_list *list = classifier_profiles(cache->classifier, b->keys[i]);
     struct cache_key key;
+    struct cache_set *set;
     unsigned way;
     const struct cache_entry *e = &cache->entries[f->entry];
     struct rule *rule = atomic_load_explicit(&e->rule, memory_order_relaxed);
     uint64_t version = atomic_load_explicit(&e->version, memory_order_relaxed);
     cache_key_make(cache, b->keys[i], list->profile[0], &key);
     add_u64(&cache->promoted, 1);
-    uint32_t newest = cache_find(cache, &key, &way);
+    uint32_t newest = cache_find(cache, &key, &set, &way);
     if (newest != CACHE_NO_ENTRY) {     /* of a time when this profile was the newest before */
         cache_set_rule(&cache->entries[newest], rule, version);
         return newest;
@@ -245,7 +245,7 @@ use_old_entry(struct batch *b, unsigned i)
     if (f.generation) {
         f.entry = promote(b, i, &f);
     } else {
-        touch(cache_set_of(cache, f.key.hash), f.way, b->now_ms);
+        touch(f.set, f.way, b->now_ms);
     }
     report_entry(b, i, f.entry, CACHE_HIT);
     b->hits_counted++;

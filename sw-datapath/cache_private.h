@@ -92,6 +92,14 @@ cache_set_of(const struct cache *cache, uint64_t hash)
     return &cache->sets[(uint32_t) hash & cache->set_mask];
 }
 
+/* Where entries go that their own set has no room for: the other half of two cache lines
+ * side by side. */
+static inline struct cache_set *
+cache_neighbour(const struct cache *cache, const struct cache_set *set)
+{
+    return &cache->sets[(uint32_t) (set - cache->sets) ^ 1];
+}
+
 /* The ways of a set that have the tag, in an order of their own: cache_way() takes the
  * first. Each of a word's four tags that equals leaves its highest bit. */
 static inline uint64_t
@@ -135,8 +143,9 @@ cache_entry_has(const struct cache_entry *e, const struct cache_key *key)
     return ((serial ^ key->profile->serial) | a | b | c | d) == 0;
 }
 
-/* The entry with this key, and its way; or CACHE_NO_ENTRY. */
-uint32_t cache_find(const struct cache *, const struct cache_key *, unsigned *way);
+/* The entry with this key, its set and way; or CACHE_NO_ENTRY. */
+uint32_t cache_find(const struct cache *, const struct cache_key *, struct cache_set **,
+                    unsigned *way);
 
 /* An entry for a key that has none: free, never used, or another's that goes. Rule and
  * version are the caller's to set. */

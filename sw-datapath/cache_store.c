@@ -142,10 +142,10 @@ cache_set_rule(struct cache_entry *e, struct rule *rule, uint64_t version)
 
 /* --- sets ----------------------------------------------------------------------- */
 
-uint32_t
-cache_find(const struct cache *cache, const struct cache_key *key, unsigned *way)
+static uint32_t
+find_in_set(const struct cache *cache, const struct cache_set *set, const struct cache_key *key,
+            unsigned *way)
 {
-    const struct cache_set *set = cache_set_of(cache, key->hash);
     uint64_t ways = cache_ways_with_tag(set, cache_tag(key->hash));
     for (; ways; ways &= ways - 1) {
         unsigned w = cache_way(ways);
@@ -155,6 +155,19 @@ cache_find(const struct cache *cache, const struct cache_key *key, unsigned *way
         }
     }
     return CACHE_NO_ENTRY;
+}
+
+uint32_t
+cache_find(const struct cache *cache, const struct cache_key *key, struct cache_set **set,
+           unsigned *way)
+{
+    *set = cache_set_of(cache, key->hash);
+    uint32_t entry = find_in_set(cache, *set, key, way);
+    if (entry == CACHE_NO_ENTRY) {
+        *set = cache_neighbour(cache, *set);
+        entry = find_in_set(cache, *set, key, way);
+    }
+    return entry;
 }
 
 /* Takes an entry out of its set. */
@@ -197,15 +210,23 @@ evict(struct cache *cache, uint32_t entry)
     add_u64(&cache->evictions, 1);
 }
 
-/* A free way of the set; its least recently used entry goes if there is none. */
+/* A way without an entry, CACHE_WAYS if there is none. */
 static unsigned
-make_way(struct cache *cache, struct cache_set *set, uint16_t tick)
+free_way(const struct cache_set *set)
+{
+    unsigned w = 0;
+    while (w < CACHE_WAYS && set->tag[w]) {
+        w++;
+    }
+    return w;
+}
+
+/* Frees the way of the set's least recently used entry. */
+static unsigned
+evict_oldest(struct cache *cache, const struct cache_set *set, uint16_t tick)
 {
     unsigned oldest = 0;
-    for (unsigned w = 0; w < CACHE_WAYS; w++) {
-        if (!set->tag[w]) {
-            return w;
-        }
+    for (unsigned w = 1; w < CACHE_WAYS; w++) {
         if ((uint16_t) (tick - set->used[w]) > (uint16_t) (tick - set->used[oldest])) {
             oldest = w;
         }
@@ -214,11 +235,21 @@ make_way(struct cache *cache, struct cache_set *set, uint16_t tick)
     return oldest;
 }
 
+/* Goes into its own set, if that is full into the neighbour, if that is full too in
+ * place of another. */
 static void
 link_entry(struct cache *cache, uint32_t entry, uint64_t hash, uint64_t now_ms)
 {
     struct cache_set *set = cache_set_of(cache, hash);
-    unsigned w = make_way(cache, set, cache_tick(now_ms));
+    unsigned w = free_way(set);
+    if (w == CACHE_WAYS) {
+        set = cache_neighbour(cache, set);
+        w = free_way(set);
+    }
+    if (w == CACHE_WAYS) {
+        set = cache_set_of(cache, hash);
+        w = evict_oldest(cache, set, cache_tick(now_ms));
+    }
     set->entry[w] = entry;
     set->tag[w] = cache_tag(hash);
     /* Older than an entry that was hit in this tick: one packet of a flood does not
