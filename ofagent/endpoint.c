@@ -158,8 +158,8 @@ make_room(struct endpoint *e)
         return;
     }
     counter_inc(COUNTER_conn_evicted);
-    log_warn_limited(&limit, "%s: %s: too many connections; the one from %s, idle for longest, goes",
-                     dp_bridge_name(e->agent->bridge), e->name, s->peer);
+    log_warn_limited(&limit, "%s: %s: too many connections; the one from %s, idle for longest, "
+                     "goes", dp_bridge_name(e->agent->bridge), e->name, s->peer);
     session_free(s);
     e->n_sessions--;
 }

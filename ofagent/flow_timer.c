@@ -10,7 +10,8 @@ static_assert(FLOW_TIMER_SLOTS == 1 << SLOT_BITS, "a slot number has SLOT_BITS b
 static uint64_t
 tick_at_or_after(uint64_t ns)
 {
-    return (ns >> FLOW_TIMER_TICK_SHIFT) + ((ns & ((UINT64_C(1) << FLOW_TIMER_TICK_SHIFT) - 1)) != 0);
+    const uint64_t below = (UINT64_C(1) << FLOW_TIMER_TICK_SHIFT) - 1;
+    return (ns + below) >> FLOW_TIMER_TICK_SHIFT;
 }
 
 void

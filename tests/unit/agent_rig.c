@@ -55,7 +55,8 @@ rig_init(struct rig *rig, const struct agent_config *config)
         char name[8];
         uint16_t no = 0;
         snprintf(name, sizeof name, "m%u", i);
-        assert_int_equal(dp_port_add(agent_bridge(rig->agent), name, 0, PKTIO_MEMORY, &no, &err), 0);
+        assert_int_equal(dp_port_add(agent_bridge(rig->agent), name, 0, PKTIO_MEMORY, &no, &err),
+                         0);
         assert_int_equal(no, i);
     }
     assert_int_equal(agent_add_target(rig->agent, rig->target, &err), 0);

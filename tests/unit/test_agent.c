@@ -97,7 +97,8 @@ features_tell_what_is_real(void **state)
     peer_send_header(&f->peer, OFPT_FEATURES_REQUEST, 5);
     const uint8_t *msg = peer_expect(&f->peer, OFPT_FEATURES_REPLY);
     assert_int_equal(f->peer.header.xid, 5);
-    assert_int_equal(ofp_decode_features(msg, f->peer.header.length, &features, &ports, &f->refusal), 0);
+    assert_int_equal(ofp_decode_features(msg, f->peer.header.length, &features, &ports,
+                                         &f->refusal), 0);
     assert_true(dp_port_get(agent_bridge(f->rig.agent), PORT_LOCAL, &local));
     uint64_t id = 0;
     for (int i = 0; i < 6; i++) {
@@ -164,7 +165,8 @@ static void
 vendor_messages_are_refused(void **state)
 {
     struct fixture *f = *state;
-    const struct ofp_vendor nicira = { .vendor = 0x00002320, .data = (const uint8_t *) "\0\0\0\12\0\0\0\1",
+    const struct ofp_vendor nicira = { .vendor = 0x00002320,
+                                       .data = (const uint8_t *) "\0\0\0\12\0\0\0\1",
                                        .data_size = 8 };
     ofp_encode_vendor(&f->peer.out, 31, &nicira);
     peer_send(&f->peer);
@@ -209,7 +211,7 @@ an_error_is_never_answered(void **state)
     peer_expect_nothing(&f->peer);
 }
 
-/* --- FLOW_MOD and FLOW_REMOVED ------------------------------------------------------------------ */
+/* --- FLOW_MOD and FLOW_REMOVED ---------------------------------------------------------------- */
 
 static void
 a_flow_forwards_packets(void **state)
@@ -324,7 +326,7 @@ time_outs_tell_all_controllers(void **state)
     peer_close(&tool);
 }
 
-/* --- PACKET_IN ------------------------------------------------------------------------------------- */
+/* --- PACKET_IN -------------------------------------------------------------------------------- */
 
 static void
 a_miss_sends_miss_send_len_bytes_and_a_buffer(void **state)
@@ -433,10 +435,11 @@ packet_ins_have_a_rate(void **state)
     peer_expect_nothing(&f->peer);
 }
 
-/* --- buffers ------------------------------------------------------------------------------------------ */
+/* --- buffers ---------------------------------------------------------------------------------- */
 
 static void
-send_packet_out(struct fixture *f, uint32_t xid, uint32_t buffer_id, uint16_t in_port, uint16_t port,
+send_packet_out(struct fixture *f, uint32_t xid, uint32_t buffer_id, uint16_t in_port,
+                uint16_t port,
                 uint32_t size)
 {
     static struct ofp_packet_out out;
@@ -511,7 +514,7 @@ a_flow_mod_counts_its_buffered_packet(void **state)
     assert_int_equal(removed.bytes, 300);
 }
 
-/* --- PACKET_OUT ------------------------------------------------------------------------------------------ */
+/* --- PACKET_OUT ------------------------------------------------------------------------------- */
 
 static unsigned
 n_taken(struct fixture *f)
@@ -578,10 +581,11 @@ packet_out_to_no_port_is_refused(void **state)
     assert_int_equal(n_taken(f), 1 << 2);
 }
 
-/* --- ports ------------------------------------------------------------------------------------------------ */
+/* --- ports ------------------------------------------------------------------------------------ */
 
 static void
-send_port_mod(struct fixture *f, uint32_t xid, uint16_t port, const uint8_t hw_addr[6], uint32_t config,
+send_port_mod(struct fixture *f, uint32_t xid, uint16_t port, const uint8_t hw_addr[6],
+              uint32_t config,
               uint32_t mask)
 {
     struct ofp_port_mod mod = { .port_no = port, .config = config, .mask = mask };
@@ -596,7 +600,8 @@ expect_port_status(struct fixture *f, struct peer *peer, uint8_t expected)
     struct port_info info;
     uint8_t reason;
     const uint8_t *msg = peer_expect(peer, OFPT_PORT_STATUS);
-    assert_int_equal(ofp_decode_port_status(msg, peer->header.length, &reason, &info, &f->refusal), 0);
+    assert_int_equal(ofp_decode_port_status(msg, peer->header.length, &reason, &info,
+                                            &f->refusal), 0);
     assert_int_equal(reason, expected);
     return info;
 }
@@ -609,7 +614,8 @@ port_mod_changes_flags_and_tells(void **state)
     struct port_info info;
     peer_hello(&other, &f->rig, f->rig.path);
     assert_true(dp_port_get(agent_bridge(f->rig.agent), 2, &info));
-    send_port_mod(f, 1, 2, info.hw_addr, PORT_CONFIG_NO_FLOOD | PORT_CONFIG_DOWN, PORT_CONFIG_NO_FLOOD);
+    send_port_mod(f, 1, 2, info.hw_addr, PORT_CONFIG_NO_FLOOD | PORT_CONFIG_DOWN,
+                  PORT_CONFIG_NO_FLOOD);
     assert_int_equal(expect_port_status(f, &f->peer, OFPPR_MODIFY).config, PORT_CONFIG_NO_FLOOD);
     info = expect_port_status(f, &other, OFPPR_MODIFY);
     assert_int_equal(info.port_no, 2);
@@ -655,7 +661,8 @@ queues_are_none(void **state)
     ofp_encode_queue_get_config(&f->peer.out, 1, 2);
     peer_send(&f->peer);
     const uint8_t *msg = peer_expect(&f->peer, OFPT_QUEUE_GET_CONFIG_REPLY);
-    assert_int_equal(ofp_decode_queue_config(msg, f->peer.header.length, &port, &queues, &f->refusal), 0);
+    assert_int_equal(ofp_decode_queue_config(msg, f->peer.header.length, &port, &queues,
+                                             &f->refusal), 0);
     assert_int_equal(port, 2);
     assert_int_equal(reader_left(&queues), 0);
     ofp_encode_queue_get_config(&f->peer.out, 2, 44);
@@ -663,7 +670,7 @@ queues_are_none(void **state)
     peer_expect_error(&f->peer, OFPET_QUEUE_OP_FAILED, OFPQOFC_BAD_PORT, 2);
 }
 
-/* --- statistics --------------------------------------------------------------------------------------------- */
+/* --- statistics ------------------------------------------------------------------------------- */
 
 static void
 ask(struct fixture *f, const struct ofp_stats_request *request, uint32_t xid)
@@ -921,7 +928,7 @@ a_dump_ends_with_its_connection(void **state)
     assert_int_equal(flow_table_count(agent_flows(f->rig.agent)), 0);
 }
 
-/* --- fail modes -------------------------------------------------------------------------------------------- */
+/* --- fail modes ------------------------------------------------------------------------------- */
 
 static void
 secure_drops_misses_without_a_controller(void **state)

@@ -244,7 +244,7 @@ half_a_message_waits_until_the_probe_ends_it(void **state)
     peer_close(&f->peer);
 }
 
-/* --- peers that do not read ---------------------------------------------------------------------- */
+/* --- peers that do not read ------------------------------------------------------------------- */
 
 /* Sends requests whose answers are big, and does not read, until the switch takes no more.
  * Returns how many it took. */
@@ -324,7 +324,8 @@ a_throttled_peer_goes_on_when_it_reads(void **state)
     }
     size_t sent = 0;
     for (uint32_t i = 0; i < N;) {
-        ssize_t n = sent < w.size ? send(f->peer.fd, w.data + sent, w.size - sent, MSG_NOSIGNAL) : 0;
+        ssize_t n = sent < w.size ? send(f->peer.fd, w.data + sent, w.size - sent,
+                                         MSG_NOSIGNAL) : 0;
         sent += n > 0 ? (size_t) n : 0;
         for (int turn = 0; turn < 50 && n < 0; turn++) {
             rig_turn(&f->rig);         /* it takes what it can, and is throttled */
@@ -473,7 +474,7 @@ a_flood_of_flow_mods_starves_nobody(void **state)
     peer_close(&other);
 }
 
-/* --- many connections -------------------------------------------------------------------------------- */
+/* --- many connections ------------------------------------------------------------------------- */
 
 static void
 connections_have_a_limit_and_the_idle_go_first(void **state)
@@ -502,7 +503,7 @@ connections_have_a_limit_and_the_idle_go_first(void **state)
     peer_close(&good);
 }
 
-/* --- connecting ---------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 struct controller {
     int fd;

@@ -381,7 +381,7 @@ modify_of_nothing_adds(void **state)
     refused(f, OFPFMFC_OVERLAP);
 }
 
-/* --- DELETE ------------------------------------------------------------------------------------ */
+/* --- DELETE ----------------------------------------------------------------------------------- */
 
 static void
 delete_covers_more_specific_flows(void **state)
@@ -438,7 +438,7 @@ deletes_honour_out_port(void **state)
     assert_int_equal(find(f, "", 2).n, 1);
 }
 
-/* --- FLOW_REMOVED ------------------------------------------------------------------------------- */
+/* --- FLOW_REMOVED ----------------------------------------------------------------------------- */
 
 static void
 flow_removed_says_what_the_flow_was(void **state)
@@ -538,7 +538,7 @@ a_table_is_freed_with_flows_that_wait_to_be_told_of(void **state)
     epoch_reader_free(worker);
 }
 
-/* --- time-outs ------------------------------------------------------------------------------------ */
+/* --- time-outs -------------------------------------------------------------------------------- */
 
 static void
 idle_and_hard_time_outs_end_flows(void **state)
@@ -620,7 +620,7 @@ many_time_outs_are_handled_in_pieces(void **state)
     assert_int_equal(flow_table_count(f->ft), 0);
 }
 
-/* --- cursors -------------------------------------------------------------------------------------- */
+/* --- cursors ---------------------------------------------------------------------------------- */
 
 static void
 add_many(struct fixture *f, unsigned n)

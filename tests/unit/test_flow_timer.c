@@ -24,7 +24,9 @@ static void
 a_flow_comes_up_when_it_is_due_and_not_before(void **state)
 {
     (void) state;
-    static const uint64_t waits_s[] = { 1, 2, 4, 5, 60, 261, 262, 263, 300, 3600, 16777, 16778, 65535 };
+    static const uint64_t waits_s[] = {
+        1, 2, 4, 5, 60, 261, 262, 263, 300, 3600, 16777, 16778, 65535,
+    };
     for (size_t i = 0; i < sizeof waits_s / sizeof *waits_s; i++) {
         struct flow_timer t;
         struct flow flow = { .cookie = START_NS + waits_s[i] * NS_PER_S };
