@@ -25,11 +25,10 @@ struct batch {
     uint64_t version;                            /* read after the profiles */
     uint64_t hits_counted, revalidated;
     struct cache_key newest[PACKET_BATCH_MAX];
-    struct cache_set *set[PACKET_BATCH_MAX];
     uint32_t entry[PACKET_BATCH_MAX];
     uint8_t way[PACKET_BATCH_MAX];
-    unsigned n_todo, n_slow;
-    uint8_t todo[PACKET_BATCH_MAX], slow[PACKET_BATCH_MAX];
+    unsigned n_slow;
+    uint8_t slow[PACKET_BATCH_MAX];
 };
 
 static void
@@ -41,51 +40,29 @@ add_u64(_Atomic uint64_t *counter, uint64_t n)
     }
 }
 
-/* Rules without wildcards come first and are in no entry. Fills 'todo'. */
-static void
-take_exact(struct batch *b, unsigned n)
-{
-    const struct classifier *cls = b->cache->classifier;
-    struct rule *rules[PACKET_BATCH_MAX] = { NULL };
-    if (classifier_has_exact(cls)) {
-        classifier_lookup_exact_batch(cls, b->keys, n, rules);
-    }
-    b->n_todo = 0;
-    for (unsigned i = 0; i < n; i++) {
-        if (rules[i]) {
-            b->hits[i] = (struct cache_hit) { rules[i], CACHE_NO_ENTRY, CACHE_EXACT_RULE };
-            b->hits_counted++;
-        } else {
-            b->todo[b->n_todo++] = (uint8_t) i;
-        }
-    }
-}
-
 /* Stage 1. */
 static void
-mask_and_hash(struct batch *b)
+mask_and_hash(struct batch *b, unsigned n)
 {
-    struct cache *cache = b->cache;
-    for (unsigned j = 0; j < b->n_todo; j++) {
-        unsigned i = b->todo[j];
-        const struct profile_list *list = classifier_profiles(cache->classifier, b->keys[i]);
-        cache_key_make(cache, b->keys[i], list->profile[0], &b->newest[i]);
-        b->set[i] = cache_set_of(cache, b->newest[i].hash);
-        __builtin_prefetch(b->set[i]);
+    const struct profile_set *profiles = &b->cache->classifier->profiles;
+    for (unsigned i = 0; i < n; i++) {
+        const struct profile_list *list = profile_set_list(profiles, b->keys[i]);
+        cache_key_make(b->cache, b->keys[i], list->profile[0], &b->newest[i]);
+        __builtin_prefetch(cache_set_of(b->cache, b->newest[i].hash));
     }
 }
 
 /* Stage 2. */
 static void
-compare_tags(struct batch *b)
+compare_tags(struct batch *b, unsigned n)
 {
-    for (unsigned j = 0; j < b->n_todo; j++) {
-        unsigned i = b->todo[j];
-        uint64_t ways = cache_ways_with_tag(b->set[i], cache_tag(b->newest[i].hash));
+    for (unsigned i = 0; i < n; i++) {
+        const struct cache_set *set = cache_set_of(b->cache, b->newest[i].hash);
+        uint64_t ways = cache_ways_with_tag(set, cache_tag(b->newest[i].hash));
         b->entry[i] = CACHE_NO_ENTRY;
         if (ways) {
             b->way[i] = (uint8_t) cache_way(ways);
-            b->entry[i] = b->set[i]->entry[b->way[i]];
+            b->entry[i] = set->entry[b->way[i]];
             __builtin_prefetch(&b->cache->entries[b->entry[i]]);
             __builtin_prefetch(&b->cache->entries[b->entry[i]].serial);
         }
@@ -131,7 +108,7 @@ static bool
 check_entry(struct batch *b, unsigned i)
 {
     uint32_t entry = b->entry[i];
-    struct cache_set *set = b->set[i];
+    struct cache_set *set = cache_set_of(b->cache, b->newest[i].hash);
     unsigned way = b->way[i];
     if (entry == CACHE_NO_ENTRY || !cache_entry_has(&b->cache->entries[entry], &b->newest[i])) {
         entry = cache_find(b->cache, &b->newest[i], &set, &way);
@@ -151,12 +128,11 @@ check_entry(struct batch *b, unsigned i)
 }
 
 static void
-check_entries(struct batch *b)
+check_entries(struct batch *b, unsigned n)
 {
     b->version = classifier_version(b->cache->classifier);
     b->n_slow = 0;
-    for (unsigned j = 0; j < b->n_todo; j++) {
-        unsigned i = b->todo[j];
+    for (unsigned i = 0; i < n; i++) {
         if (!check_entry(b, i)) {
             b->hits[i] = (struct cache_hit) { NULL, CACHE_NO_ENTRY, CACHE_MISS };
             b->slow[b->n_slow++] = (uint8_t) i;
@@ -303,9 +279,9 @@ go_the_slow_way(struct batch *b)
     }
 }
 
-void
-cache_lookup_batch(struct cache *cache, const struct flow_key *keys[], unsigned n,
-                   struct cache_hit hits[], uint64_t now_ms)
+static void
+lookup_wildcarded(struct cache *cache, const struct flow_key *keys[], unsigned n,
+                  struct cache_hit hits[], uint64_t now_ms)
 {
     struct batch b;
     b.cache = cache;
@@ -314,10 +290,9 @@ cache_lookup_batch(struct cache *cache, const struct flow_key *keys[], unsigned 
     b.now_ms = now_ms;
     b.hits_counted = b.revalidated = 0;
     cache->batch++;
-    take_exact(&b, n);
-    mask_and_hash(&b);
-    compare_tags(&b);
-    check_entries(&b);
+    mask_and_hash(&b, n);
+    compare_tags(&b, n);
+    check_entries(&b, n);
     if (b.n_slow) {
         cache->out = hits;
         cache->n_out = n;
@@ -325,6 +300,44 @@ cache_lookup_batch(struct cache *cache, const struct flow_key *keys[], unsigned 
     }
     add_u64(&cache->hits, b.hits_counted);
     add_u64(&cache->revalidated, b.revalidated);
+}
+
+/* Rules without wildcards come first and are in no entry; the other packets are looked
+ * up together. */
+static void
+lookup_exact_first(struct cache *cache, const struct flow_key *keys[], unsigned n,
+                   struct cache_hit hits[], uint64_t now_ms)
+{
+    struct rule *rules[PACKET_BATCH_MAX];
+    const struct flow_key *other_keys[PACKET_BATCH_MAX];
+    struct cache_hit other_hits[PACKET_BATCH_MAX];
+    uint8_t which[PACKET_BATCH_MAX];
+    unsigned n_others = 0;
+    classifier_lookup_exact_batch(cache->classifier, keys, n, rules);
+    for (unsigned i = 0; i < n; i++) {
+        if (rules[i]) {
+            hits[i] = (struct cache_hit) { rules[i], CACHE_NO_ENTRY, CACHE_EXACT_RULE };
+        } else {
+            which[n_others] = (uint8_t) i;
+            other_keys[n_others++] = keys[i];
+        }
+    }
+    lookup_wildcarded(cache, other_keys, n_others, other_hits, now_ms);
+    for (unsigned i = 0; i < n_others; i++) {
+        hits[which[i]] = other_hits[i];
+    }
+    add_u64(&cache->hits, n - n_others);
+}
+
+void
+cache_lookup_batch(struct cache *cache, const struct flow_key *keys[], unsigned n,
+                   struct cache_hit hits[], uint64_t now_ms)
+{
+    if (classifier_has_exact(cache->classifier)) {
+        lookup_exact_first(cache, keys, n, hits, now_ms);
+    } else {
+        lookup_wildcarded(cache, keys, n, hits, now_ms);
+    }
 }
 
 void

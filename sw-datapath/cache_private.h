@@ -6,7 +6,7 @@
 #include <stdalign.h>
 
 #include "sw-datapath/cache.h"
-#include "sw-datapath/classifier_hash.h"
+#include "sw-datapath/classifier_private.h"
 #include "sw-datapath/packet.h"
 
 enum {
@@ -26,7 +26,10 @@ static_assert(sizeof(struct cache_set) == 64, "a set is one cache line");
 /* Two cache lines: the key, and the rest. The worker alone writes; what other threads
  * read is atomic. 'seq' is odd while identity (key, profile, rule) is being changed. */
 struct cache_entry {
-    alignas(64) _Atomic uint64_t key[FLOW_LANES];
+    union {
+        alignas(64) _Atomic uint64_t key[FLOW_LANES];
+        lane_pair key_pairs[FLOW_LANES / 2];    /* as the worker may read it */
+    };
     _Atomic uint64_t serial;     /* of the profile that 'key' is under; 0: free */
     _Atomic uint64_t version;
     _Atomic(struct rule *) rule;
@@ -126,21 +129,15 @@ cache_way(uint64_t ways)
 #endif
 }
 
-static inline uint64_t
-cache_lane_diff(const struct cache_entry *e, const struct cache_key *key, unsigned i)
-{
-    return atomic_load_explicit(&e->key[i], memory_order_relaxed) ^ key->key.lane[i];
-}
-
+/* Worker. */
 static inline bool
 cache_entry_has(const struct cache_entry *e, const struct cache_key *key)
 {
+    const lane_pair *k = (const lane_pair *) (const void *) key->key.lane;
+    lane_pair diff = (e->key_pairs[0] ^ k[0]) | (e->key_pairs[1] ^ k[1])
+                     | (e->key_pairs[2] ^ k[2]) | (e->key_pairs[3] ^ k[3]);
     uint64_t serial = atomic_load_explicit(&e->serial, memory_order_relaxed);
-    uint64_t a = cache_lane_diff(e, key, 0) | cache_lane_diff(e, key, 1);
-    uint64_t b = cache_lane_diff(e, key, 2) | cache_lane_diff(e, key, 3);
-    uint64_t c = cache_lane_diff(e, key, 4) | cache_lane_diff(e, key, 5);
-    uint64_t d = cache_lane_diff(e, key, 6) | cache_lane_diff(e, key, 7);
-    return ((serial ^ key->profile->serial) | a | b | c | d) == 0;
+    return (diff[0] | diff[1] | (serial ^ key->profile->serial)) == 0;
 }
 
 /* The entry with this key, its set and way; or CACHE_NO_ENTRY. */
