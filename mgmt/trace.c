@@ -13,7 +13,7 @@
 
 /* Rules that lost against the one that was found: how many are named, and how many flows
  * are looked at for them. */
-enum { BEATEN_MAX = 8, BEATEN_SEARCH_MAX = 200000 };
+enum { BEATEN_MAX = 8, BEATEN_SEARCH_MAX = 100000 };
 
 void
 trace_step(struct trace *trace, const char *kind, const char *format, ...)

@@ -8,8 +8,8 @@
 #include "tools/turnoutctl/ctl.h"
 #include "turnout/port.h"
 
-/* Rows asked for at a time. */
-#define PAGE_ROWS 10000
+/* Rows asked for at a time: few enough that the daemon is soon back at its other work. */
+#define PAGE_ROWS 2000
 
 int
 ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **result)
