@@ -100,7 +100,8 @@ field_parse_dl_vlan(const struct field *field, const struct field_name *name, ch
 {
     (void) field, (void) name, (void) ports;
     uint64_t vid;
-    if (!text_parse_number(text, VLAN_NONE, &vid) || (vid > FLOW_VLAN_VID_MASK && vid != VLAN_NONE)) {
+    if (!text_parse_number(text, VLAN_NONE, &vid)
+        || (vid > FLOW_VLAN_VID_MASK && vid != VLAN_NONE)) {
         errmsg_set(err, "\"%s\" is not a VLAN ID: 0 to 4095, or 0xffff for untagged", text);
         return -EINVAL;
     }

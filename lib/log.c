@@ -70,8 +70,8 @@ static int
 refuse_level(const char *spec, const char *what, struct errmsg *err)
 {
     if (err) {
-        errmsg_set(err, "log level \"%.60s\": no such %s; give LEVEL or MODULE:LEVEL; levels: error "
-                   "warn info debug; modules:", spec, what);
+        errmsg_set(err, "log level \"%.60s\": no such %s; give LEVEL or MODULE:LEVEL; levels: "
+                   "error warn info debug; modules:", spec, what);
         list_modules(err);
     }
     return -EINVAL;

@@ -69,8 +69,9 @@ void log_write_limited(struct log_module *, struct log_limit *, enum log_level,
                        const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* The arguments are not evaluated when the level is off. */
-#define log_at(LEVEL, ...) \
-    (log_is_on(&this_log_module, LEVEL) ? log_write(&this_log_module, LEVEL, __VA_ARGS__) : (void) 0)
+#define log_at(LEVEL, ...)                                                    \
+    (log_is_on(&this_log_module, LEVEL)                                       \
+     ? log_write(&this_log_module, LEVEL, __VA_ARGS__) : (void) 0)
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...) log_at(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(...) log_at(LOG_LEVEL_INFO, __VA_ARGS__)

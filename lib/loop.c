@@ -218,7 +218,9 @@ loop_timer_new(struct loop *loop, void (*callback)(void *aux), void *aux)
     if (!timer) {
         return NULL;
     }
-    *timer = (struct loop_timer) { event_new(loop->base, -1, 0, timer_fired, timer), callback, aux };
+    *timer = (struct loop_timer) {
+        event_new(loop->base, -1, 0, timer_fired, timer), callback, aux
+    };
     if (!timer->event) {
         free(timer);
         return NULL;

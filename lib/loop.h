@@ -58,8 +58,8 @@ bool loop_timer_is_set(const struct loop_timer *);
 /* Signals: calls back in the loop, not in a signal handler, for each signal until freed. One
  * loop of a process may have them. NULL without memory. */
 struct loop_signal;
-struct loop_signal *loop_signal_new(struct loop *, int signal, void (*callback)(void *aux, int signal),
-                                    void *aux);
+struct loop_signal *loop_signal_new(struct loop *, int signal,
+                                    void (*callback)(void *aux, int signal), void *aux);
 void loop_signal_free(struct loop_signal *);
 
 /* File descriptors: calls back while 'fd' is readable (or has an error to read), level

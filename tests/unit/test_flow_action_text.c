@@ -53,7 +53,8 @@ actions_are_printed_as_ovs_ofctl_does(void **state)
         { "mod_dl_src:0:11:22:33:44:55,mod_dl_dst=00:11:22:33:44:66",
           "mod_dl_src:00:11:22:33:44:55,mod_dl_dst:00:11:22:33:44:66" },
         { "mod_nw_src:1.2.3.4,mod_nw_dst:5.6.7.8", "mod_nw_src:1.2.3.4,mod_nw_dst:5.6.7.8" },
-        { "mod_nw_tos:32,mod_tp_src:1,mod_tp_dst:65535", "mod_nw_tos:32,mod_tp_src:1,mod_tp_dst:65535" },
+        { "mod_nw_tos:32,mod_tp_src:1,mod_tp_dst:65535",
+          "mod_nw_tos:32,mod_tp_src:1,mod_tp_dst:65535" },
         { "enqueue:1:2,enqueue(3,4),enqueue:LOCAL:4294967295",
           "enqueue:1:2,enqueue:3:4,enqueue:LOCAL:4294967295" },
     };

@@ -38,7 +38,8 @@ matches_are_printed_as_ovs_ofctl_does(void **state)
         { "in_port=any", "in_port=ANY" },
         { "in_port=65534", "in_port=LOCAL" },
         { "in_port=65280", "in_port=65280" },
-        { "tp_dst=80,nw_dst=10.1.2.3/8,in_port=1,tcp", "tcp,in_port=1,nw_dst=10.0.0.0/8,tp_dst=80" },
+        { "tp_dst=80,nw_dst=10.1.2.3/8,in_port=1,tcp",
+          "tcp,in_port=1,nw_dst=10.0.0.0/8,tp_dst=80" },
         { "dl_type=0x800,nw_proto=17,tp_src=53", "udp,tp_src=53" },
         { "ip,nw_proto=47", "ip,nw_proto=47" },
         { "ip,nw_proto=1,tp_src=8", "icmp,icmp_type=8" },
@@ -114,8 +115,8 @@ full_masks_are_the_meaningful_bits(void **state)
 {
     (void) state;
     struct flow_match m;
-    assert_int_equal(flow_match_parse("tcp,in_port=0x102,nw_tos=252,tp_src=0x304,nw_src=1.2.3.4", NULL,
-                                      &m, NULL), 0);
+    assert_int_equal(flow_match_parse("tcp,in_port=0x102,nw_tos=252,tp_src=0x304,nw_src=1.2.3.4",
+                                      NULL, &m, NULL), 0);
     assert_int_equal(m.value.in_port, 0x102);
     assert_int_equal(m.mask.bits.in_port, 0xffff);
     assert_int_equal(m.mask.bits.nw_tos, 0xfc);
@@ -205,7 +206,8 @@ random_matches_survive_text(void **state)
         flow_match_print(&out, &match, NULL);
         int error = flow_match_parse(strbuf_text(&out), NULL, &again, &err);
         if (error || memcmp(&match, &again, sizeof match)) {
-            fail_msg("TEST_SEED=%llu: %s: %s", (unsigned long long) seed, strbuf_text(&out), err.text);
+            fail_msg("TEST_SEED=%llu: %s: %s", (unsigned long long) seed, strbuf_text(&out),
+                     err.text);
         }
         strbuf_fini(&out);
     }
@@ -237,8 +239,8 @@ a_packet_for_trace_has_single_values(void **state)
 {
     (void) state;
     struct flow_key key;
-    assert_int_equal(flow_key_parse("in_port=3,icmp,nw_src=1.2.3.4,icmp_type=8,dl_vlan=5", NULL, &key,
-                                    NULL), 0);
+    assert_int_equal(flow_key_parse("in_port=3,icmp,nw_src=1.2.3.4,icmp_type=8,dl_vlan=5", NULL,
+                                    &key, NULL), 0);
     struct flow_key expected;
     memset(&expected, 0, sizeof expected);
     expected.in_port = 3;

@@ -100,7 +100,8 @@ static void
 a_wrong_level_lists_the_right_ones(void **state)
 {
     (void) state;
-    const char *wrong[] = { "loud", "test_log:loud", "nobody:info", "test_lo:info", ":info", "", "test_log:" };
+    const char *wrong[] = { "loud", "test_log:loud", "nobody:info", "test_lo:info", ":info",
+                            "", "test_log:" };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct errmsg err;
         assert_int_equal(log_set_level(wrong[i], &err), -EINVAL);
@@ -133,7 +134,8 @@ static void
 a_peer_cannot_forge_a_line(void **state)
 {
     (void) state;
-    log_info("peer says %s", "hi\n2026-01-01T00:00:00.000Z ERROR test_log: forged\x1b[2J\r\x7f\xc2\x9b");
+    log_info("peer says %s",
+             "hi\n2026-01-01T00:00:00.000Z ERROR test_log: forged\x1b[2J\r\x7f\xc2\x9b");
     read_log();
     char *newline = strchr(text, '\n');
     assert_string_equal(newline, "\n");
@@ -334,7 +336,8 @@ main(void)
         cmocka_unit_test_setup_teardown(arguments_of_a_level_that_is_off_cost_nothing,
                                         to_empty_file, to_stderr),
         cmocka_unit_test_setup_teardown(a_peer_cannot_forge_a_line, to_empty_file, to_stderr),
-        cmocka_unit_test_setup_teardown(a_long_message_is_cut_and_counted, to_empty_file, to_stderr),
+        cmocka_unit_test_setup_teardown(a_long_message_is_cut_and_counted, to_empty_file,
+                                        to_stderr),
         cmocka_unit_test_setup_teardown(a_limit_holds_back_and_says_how_much, to_empty_file,
                                         to_stderr),
         cmocka_unit_test_setup_teardown(lines_of_several_threads_stay_whole, to_empty_file,
