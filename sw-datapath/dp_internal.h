@@ -82,7 +82,7 @@ void worker_wake(struct worker *);
 /* One thread's share of a port's counters. */
 struct port_slot {
     alignas(64) _Atomic uint64_t rx_packets, rx_bytes, rx_dropped;
-    _Atomic uint64_t tx_packets, tx_bytes, tx_dropped;
+    _Atomic uint64_t tx_dropped;        /* what was sent, the device counts (pktio.h) */
 };
 
 /* What the packet path needs to know of a port's configuration and state, in one word. */
@@ -123,6 +123,12 @@ port_map_find(const struct port_map *map, uint16_t no)
     }
     return no == PORT_LOCAL ? map->local : NULL;
 }
+
+/* Publishes a map with 'add' as one more and 'del' as one less (either may be NULL). 0 or
+ * -ENOMEM with nothing changed. */
+int port_map_publish(struct dp_bridge *, struct dp_port *add, const struct dp_port *del);
+/* Every port of every bridge, LOCAL included. */
+void dp_visit_ports(const struct dp *, void (*visit)(struct dp_port *, void *aux), void *aux);
 
 /* Opens the bridge's own port. 0 or -errno. */
 int port_open_local(struct dp_bridge *, enum pktio_kind, struct errmsg *);

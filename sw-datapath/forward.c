@@ -54,15 +54,12 @@ static void
 send_to_port(const struct forwarding *fw, struct dp_port *port, const struct packet *packet,
              bool copy)
 {
-    struct port_slot *slot = &port->slots[fw->thread->slot];
     struct pktio *io = atomic_load_explicit(&port->io, memory_order_acquire);
     if (!io || !(atomic_load_explicit(&port->path, memory_order_relaxed) & PORT_PATH_TX)) {
-        slot_add(&slot->tx_dropped, 1);
+        slot_add(&port->slots[fw->thread->slot].tx_dropped, 1);
         counter_inc(COUNTER_tx_port_blocked);
         return;
     }
-    slot_add(&slot->tx_packets, packet_n_segments(packet));
-    slot_add(&slot->tx_bytes, packet_wire_bytes(packet));
     pktio_tx(fw->thread->tx, io, packet, copy);
 }
 

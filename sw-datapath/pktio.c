@@ -57,6 +57,8 @@ pktio_init(struct pktio *io, const struct pktio_ops *ops, const char *name, int 
     atomic_init(&io->stats.rx_errors, 0);
     atomic_init(&io->stats.tx_dropped, 0);
     atomic_init(&io->stats.tx_errors, 0);
+    atomic_init(&io->stats.tx_packets, 0);
+    atomic_init(&io->stats.tx_bytes, 0);
 }
 
 int
@@ -143,18 +145,46 @@ pktio_count_rx_error(struct pktio *io, enum counter counter)
     counter_inc(counter);
 }
 
-void
-pktio_count_tx_dropped(struct pktio *io, enum counter counter, unsigned n)
+static void
+mark_lost(struct tx_frame *const frames[], unsigned n)
 {
+    for (unsigned i = 0; i < n; i++) {
+        frames[i]->lost = true;
+    }
+}
+
+void
+pktio_lose_dropped(struct pktio *io, enum counter counter, struct tx_frame *const frames[],
+                   unsigned n)
+{
+    mark_lost(frames, n);
     add(&io->stats.tx_dropped, n);
     counter_add(counter, n);
 }
 
 void
-pktio_count_tx_error(struct pktio *io, enum counter counter, unsigned n)
+pktio_lose_error(struct pktio *io, enum counter counter, struct tx_frame *const frames[],
+                 unsigned n)
 {
+    mark_lost(frames, n);
     add(&io->stats.tx_errors, n);
     counter_add(counter, n);
+}
+
+void
+pktio_count_sent(struct pktio *io, struct tx_frame *const frames[], unsigned n)
+{
+    uint64_t packets = 0, bytes = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (!frames[i]->lost) {
+            packets += frames[i]->n_segments;
+            bytes += frames[i]->wire_bytes;
+        }
+    }
+    if (packets) {
+        add(&io->stats.tx_packets, packets);
+        add(&io->stats.tx_bytes, bytes);
+    }
 }
 
 bool
@@ -165,16 +195,16 @@ pktio_is_device_error(int error)
 }
 
 void
-pktio_count_tx_errno(struct pktio *io, int error, unsigned n)
+pktio_lose_errno(struct pktio *io, int error, struct tx_frame *const frames[], unsigned n)
 {
     if (error == ENOBUFS || error == EAGAIN || error == ENOMEM) {
-        pktio_count_tx_dropped(io, COUNTER_tx_no_room, n);
+        pktio_lose_dropped(io, COUNTER_tx_no_room, frames, n);
     } else if (error == EMSGSIZE) {
-        pktio_count_tx_error(io, COUNTER_tx_too_long, n);
+        pktio_lose_error(io, COUNTER_tx_too_long, frames, n);
     } else if (pktio_is_device_error(error)) {
-        pktio_count_tx_error(io, COUNTER_tx_device_down, n);
+        pktio_lose_error(io, COUNTER_tx_device_down, frames, n);
     } else {
-        pktio_count_tx_error(io, COUNTER_tx_refused, n);
+        pktio_lose_error(io, COUNTER_tx_refused, frames, n);
     }
 }
 
@@ -189,5 +219,7 @@ pktio_get_stats(struct pktio *io, struct pktio_stats *out)
         .rx_errors = atomic_load_explicit(&io->stats.rx_errors, memory_order_relaxed),
         .tx_dropped = atomic_load_explicit(&io->stats.tx_dropped, memory_order_relaxed),
         .tx_errors = atomic_load_explicit(&io->stats.tx_errors, memory_order_relaxed),
+        .tx_packets = atomic_load_explicit(&io->stats.tx_packets, memory_order_relaxed),
+        .tx_bytes = atomic_load_explicit(&io->stats.tx_bytes, memory_order_relaxed),
     };
 }

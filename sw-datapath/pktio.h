@@ -96,7 +96,7 @@ enum { PKTIO_MAX_TX = 64 };
 struct pktio_tx *pktio_tx_new(struct errmsg *err);
 void pktio_tx_free(struct pktio_tx *);
 
-/* Queues 'packet' (data, size, offload) to leave by 'port'; flushes by itself when the
+/* Queues 'packet' (data, size, offload, layers) to leave by 'port'; flushes by itself when the
  * queue is full, so a frame queued before may leave earlier, never later, than the flush. */
 void pktio_tx(struct pktio_tx *, struct pktio *port, const struct packet *, bool copy);
 
@@ -104,8 +104,11 @@ void pktio_tx(struct pktio_tx *, struct pktio *port, const struct packet *, bool
  * not take is dropped and counted (pktio_stats.tx_dropped or tx_errors). */
 void pktio_tx_flush(struct pktio_tx *);
 
-/* Drops that only the backend sees. Atomics inside: any thread may read. */
+/* What the backend knows: what it could send, and the drops that only it sees. Atomics
+ * inside: any thread may read. */
 struct pktio_stats {
+    uint64_t tx_packets;   /* frames on the wire that the kernel took: segments count */
+    uint64_t tx_bytes;     /* their bytes, each segment with its headers */
     uint64_t rx_dropped;   /* the kernel had no room in the ring */
     uint64_t rx_errors;    /* truncated or malformed on the way to us */
     uint64_t tx_dropped;   /* the device took no more */

@@ -34,7 +34,7 @@ afpacket_cast(struct pktio *io)
 }
 
 /* pktio_ops.tx of the kind. */
-void afpacket_tx(struct pktio_tx *, struct pktio *, const struct tx_frame *const frames[],
+void afpacket_tx(struct pktio_tx *, struct pktio *, struct tx_frame *const frames[],
                  unsigned n);
 
 /* Asks the kernel for the device's MTU. Any thread. */

@@ -15,6 +15,9 @@ struct tx_frame {
     struct pktio *port;
     const uint8_t *data;
     uint32_t size;
+    uint32_t n_segments;         /* what it counts for on the wire */
+    uint64_t wire_bytes;
+    bool lost;                   /* it was not sent, and that was counted */
     struct packet_offload offload;
 };
 
@@ -24,8 +27,7 @@ struct tx_frame {
 struct pktio_ops {
     unsigned (*rx)(struct pktio *, struct packet *, unsigned max);
     void (*rx_release)(struct pktio *);
-    void (*tx)(struct pktio_tx *, struct pktio *, const struct tx_frame *const frames[],
-               unsigned n);
+    void (*tx)(struct pktio_tx *, struct pktio *, struct tx_frame *const frames[], unsigned n);
     void (*collect)(struct pktio *);
     void (*error)(struct pktio *);
     void (*close)(struct pktio *);
@@ -40,7 +42,7 @@ struct pktio {
     _Atomic int error;           /* 0 or -errno, for good */
     _Atomic unsigned mtu;
     struct {
-        _Atomic uint64_t rx_dropped, rx_errors, tx_dropped, tx_errors;
+        _Atomic uint64_t rx_dropped, rx_errors, tx_dropped, tx_errors, tx_packets, tx_bytes;
     } stats;
 };
 
@@ -51,13 +53,17 @@ int pktio_memory_open(const char *name, struct pktio **out, struct errmsg *err);
 /* Sets the members that all kinds have. */
 void pktio_init(struct pktio *, const struct pktio_ops *, const char *name, int ifindex, int fd);
 
-/* Count n frames in the port and in the named counter. Any thread. */
+/* Counts a frame in the port and in the named counter. Any thread. */
 void pktio_count_rx_error(struct pktio *, enum counter);
-void pktio_count_tx_dropped(struct pktio *, enum counter, unsigned n);
-void pktio_count_tx_error(struct pktio *, enum counter, unsigned n);
 
-/* Counts n frames that a system call refused with 'error' (a positive errno). */
-void pktio_count_tx_errno(struct pktio *, int error, unsigned n);
+/* The n frames are not sent: marks them lost and counts them. */
+void pktio_lose_dropped(struct pktio *, enum counter, struct tx_frame *const frames[], unsigned n);
+void pktio_lose_error(struct pktio *, enum counter, struct tx_frame *const frames[], unsigned n);
+/* The same for frames that a system call refused with 'error' (a positive errno). */
+void pktio_lose_errno(struct pktio *, int error, struct tx_frame *const frames[], unsigned n);
+
+/* Counts those of the n frames that are not lost as sent. */
+void pktio_count_sent(struct pktio *, struct tx_frame *const frames[], unsigned n);
 
 /* True for an errno that says that the device is down or gone: the next frame will not
  * fare better. */

@@ -126,7 +126,7 @@ memory_rx_release(struct pktio *io)
 }
 
 static void
-memory_tx(struct pktio_tx *tx, struct pktio *io, const struct tx_frame *const frames[],
+memory_tx(struct pktio_tx *tx, struct pktio *io, struct tx_frame *const frames[],
           unsigned n)
 {
     (void) tx;
@@ -135,7 +135,7 @@ memory_tx(struct pktio_tx *tx, struct pktio *io, const struct tx_frame *const fr
     for (unsigned i = 0; i < n; i++) {
         int rc = queue_put(queue, frames[i]->data, frames[i]->size, &frames[i]->offload);
         if (rc) {
-            pktio_count_tx_errno(io, -rc, 1);
+            pktio_lose_errno(io, -rc, frames + i, 1);
         }
     }
     pthread_mutex_unlock(&queue->lock);

@@ -103,7 +103,7 @@ tap_rx_release(struct pktio *io)
 }
 
 static void
-tap_tx(struct pktio_tx *tx, struct pktio *io, const struct tx_frame *const frames[], unsigned n)
+tap_tx(struct pktio_tx *tx, struct pktio *io, struct tx_frame *const frames[], unsigned n)
 {
     (void) tx;
     for (unsigned i = 0; i < n; i++) {
@@ -115,7 +115,7 @@ tap_tx(struct pktio_tx *tx, struct pktio *io, const struct tx_frame *const frame
         };
         if (writev(io->fd, iov, 2) < 0) {
             int error = errno == ENOTCONN || errno == EBADFD ? ENODEV : errno;
-            pktio_count_tx_errno(io, error, 1);
+            pktio_lose_errno(io, error, frames + i, 1);
         }
     }
 }

@@ -122,26 +122,30 @@ pktio_tx(struct pktio_tx *tx, struct pktio *port, const struct packet *packet, b
         pktio_tx_flush(tx);
     }
     if (packet->size > PACKET_MAX_SIZE) {
-        pktio_count_tx_error(port, COUNTER_tx_too_long, 1);
+        struct tx_frame frame = { .port = port };
+        pktio_lose_error(port, COUNTER_tx_too_long, (struct tx_frame *[]) { &frame }, 1);
         return;
     }
     const uint8_t *bytes = frame_bytes(tx, packet, copy);
     if (!bytes) {
-        pktio_count_tx_dropped(port, COUNTER_tx_no_room, 1);
+        struct tx_frame frame = { .port = port };
+        pktio_lose_dropped(port, COUNTER_tx_no_room, (struct tx_frame *[]) { &frame }, 1);
         return;
     }
-    tx->queue[tx->n++] = (struct tx_frame) {
+    struct tx_frame *frame = &tx->queue[tx->n++];
+    *frame = (struct tx_frame) {
         .port = port,
         .data = bytes,
         .size = packet->size,
         .offload = packet->offload,
     };
+    packet_get_wire_size(packet, &frame->n_segments, &frame->wire_bytes);
 }
 
 void
 pktio_tx_flush(struct pktio_tx *tx)
 {
-    const struct tx_frame *frames[QUEUE_LEN];
+    struct tx_frame *frames[QUEUE_LEN];
     unsigned first = 0;
     while (first < tx->n) {
         /* All that go to the first one's port, in their order. */
@@ -156,6 +160,7 @@ pktio_tx_flush(struct pktio_tx *tx)
             }
         }
         port->ops->tx(tx, port, frames, n);
+        pktio_count_sent(port, frames, n);
         first = next;
     }
     tx->n = 0;

@@ -57,7 +57,7 @@ struct chunk {
 };
 
 static void
-fill_chunk(struct chunk *chunk, const struct tx_frame *const frames[], unsigned n)
+fill_chunk(struct chunk *chunk, struct tx_frame *const frames[], unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         offload_to_vnet(&frames[i]->offload, frames[i]->size, &chunk->vnet[i]);
@@ -72,7 +72,8 @@ fill_chunk(struct chunk *chunk, const struct tx_frame *const frames[], unsigned 
 /* Sends a chunk; returns how many frames were dealt with: fewer than n when the device is
  * down or gone, with *error saying so. */
 static unsigned
-send_chunk(struct afpacket *a, int fd, struct chunk *chunk, unsigned n, int *error)
+send_chunk(struct afpacket *a, int fd, struct chunk *chunk, struct tx_frame *const frames[],
+           unsigned n, int *error)
 {
     unsigned done = 0;
     bool again = true;
@@ -91,7 +92,7 @@ send_chunk(struct afpacket *a, int fd, struct chunk *chunk, unsigned n, int *err
             }
             again = false;
         } else if (errno != EINTR) {
-            pktio_count_tx_errno(&a->io, errno, 1);
+            pktio_lose_errno(&a->io, errno, frames + done, 1);
             done++;
         }
     }
@@ -99,12 +100,12 @@ send_chunk(struct afpacket *a, int fd, struct chunk *chunk, unsigned n, int *err
 }
 
 static void
-send_by_socket(struct afpacket *a, unsigned slot, const struct tx_frame *const frames[],
+send_by_socket(struct afpacket *a, unsigned slot, struct tx_frame *const frames[],
                unsigned n)
 {
     int fd = get_socket(a, slot);
     if (fd < 0) {
-        pktio_count_tx_errno(&a->io, -fd, n);
+        pktio_lose_errno(&a->io, -fd, frames, n);
         return;
     }
     struct chunk chunk;
@@ -112,9 +113,9 @@ send_by_socket(struct afpacket *a, unsigned slot, const struct tx_frame *const f
         unsigned len = n < CHUNK_LEN ? n : CHUNK_LEN;
         fill_chunk(&chunk, frames, len);
         int error;
-        unsigned done = send_chunk(a, fd, &chunk, len, &error);
+        unsigned done = send_chunk(a, fd, &chunk, frames, len, &error);
         if (error) {
-            pktio_count_tx_errno(&a->io, error, n - done);
+            pktio_lose_errno(&a->io, error, frames + done, n - done);
             return;
         }
         frames += len;
@@ -137,7 +138,7 @@ fits(struct afpacket *a, const struct tx_frame *frame)
 
 /* How many frames from the first on go the same way as it: by the ring or not. */
 static unsigned
-run_len(const struct tx_frame *const frames[], unsigned n, bool *by_ring)
+run_len(struct tx_frame *const frames[], unsigned n, bool *by_ring)
 {
     *by_ring = tx_ring_takes(frames[0]);
     unsigned len = 1;
@@ -150,7 +151,7 @@ run_len(const struct tx_frame *const frames[], unsigned n, bool *by_ring)
 /* Sends a run by the ring. Returns how many frames were dealt with; the rest of them is
  * for the socket, unless the device is down (*down). */
 static unsigned
-send_by_ring(struct afpacket *a, struct tx_ring *ring, const struct tx_frame *const frames[],
+send_by_ring(struct afpacket *a, struct tx_ring *ring, struct tx_frame *const frames[],
              unsigned n, bool *down)
 {
     struct tx_ring_result result = tx_ring_send(ring, a->io.ifindex, frames, n);
@@ -159,14 +160,14 @@ send_by_ring(struct afpacket *a, struct tx_ring *ring, const struct tx_frame *co
     }
     *down = pktio_is_device_error(result.error);
     if (result.n_sent < n && result.error && !*down && result.error != EAGAIN) {
-        pktio_count_tx_errno(&a->io, result.error, 1);
+        pktio_lose_errno(&a->io, result.error, frames + result.n_sent, 1);
         return result.n_sent + 1;
     }
     return result.n_sent;
 }
 
 static void
-send_fitting(struct pktio_tx *tx, struct afpacket *a, const struct tx_frame *const frames[],
+send_fitting(struct pktio_tx *tx, struct afpacket *a, struct tx_frame *const frames[],
              unsigned n)
 {
     struct tx_ring *ring = NULL;
@@ -187,7 +188,7 @@ send_fitting(struct pktio_tx *tx, struct afpacket *a, const struct tx_frame *con
         frames += done;
         n -= done;
         if (down) {
-            pktio_count_tx_error(&a->io, COUNTER_tx_device_down, n);
+            pktio_lose_error(&a->io, COUNTER_tx_device_down, frames, n);
             return;
         }
         if (done < len) {
@@ -197,7 +198,7 @@ send_fitting(struct pktio_tx *tx, struct afpacket *a, const struct tx_frame *con
 }
 
 void
-afpacket_tx(struct pktio_tx *tx, struct pktio *io, const struct tx_frame *const frames[],
+afpacket_tx(struct pktio_tx *tx, struct pktio *io, struct tx_frame *const frames[],
             unsigned n)
 {
     struct afpacket *a = afpacket_cast(io);
@@ -207,7 +208,7 @@ afpacket_tx(struct pktio_tx *tx, struct pktio *io, const struct tx_frame *const 
             if (i > first) {
                 send_fitting(tx, a, frames + first, i - first);
             }
-            pktio_count_tx_error(io, COUNTER_tx_too_long, 1);
+            pktio_lose_error(io, COUNTER_tx_too_long, frames + i, 1);
             first = i + 1;
         }
     }

@@ -150,7 +150,7 @@ kick(struct tx_ring *ring, int ifindex, unsigned n, int *error)
 }
 
 struct tx_ring_result
-tx_ring_send(struct tx_ring *ring, int ifindex, const struct tx_frame *const frames[], unsigned n)
+tx_ring_send(struct tx_ring *ring, int ifindex, struct tx_frame *const frames[], unsigned n)
 {
     struct tx_ring_result result = { 0 };
     while (result.n_sent < n && !result.error && !result.held) {

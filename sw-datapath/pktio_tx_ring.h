@@ -24,6 +24,6 @@ struct tx_ring_result {
 
 /* Sends frames that the ring takes, in order, to the device. */
 struct tx_ring_result tx_ring_send(struct tx_ring *, int ifindex,
-                                   const struct tx_frame *const frames[], unsigned n);
+                                   struct tx_frame *const frames[], unsigned n);
 
 #endif /* sw-datapath/pktio_tx_ring.h */

@@ -10,132 +10,6 @@
 
 LOG_MODULE(port);
 
-/* --- publication ------------------------------------------------------------------ */
-
-/* Makes a map of the bridge's ports, of which 'add' is one more and 'del' one less. */
-static struct port_map *
-map_new(const struct port_map *old, struct dp_port *add, const struct dp_port *del)
-{
-    unsigned limit = old->limit;
-    if (add && add->no != PORT_LOCAL && add->no >= limit) {
-        limit = add->no + 1u;
-    }
-    struct port_map *map = calloc(1, sizeof *map + limit * sizeof map->by_no[0]
-                                         + (old->n + 1) * sizeof map->ports[0]);
-    if (!map) {
-        return NULL;
-    }
-    map->limit = limit;
-    map->ports = &map->by_no[limit];
-    map->local = old->local == del ? NULL : old->local;
-    memcpy(map->by_no, old->by_no, old->limit * sizeof map->by_no[0]);
-    if (add && add->no == PORT_LOCAL) {
-        map->local = add;
-    } else if (add) {
-        map->by_no[add->no] = add;
-    }
-    if (del && del->no != PORT_LOCAL) {
-        map->by_no[del->no] = NULL;
-    }
-    for (unsigned i = 0; i < limit; i++) {
-        if (map->by_no[i]) {
-            map->ports[map->n++] = map->by_no[i];
-        }
-    }
-    return map;
-}
-
-static int
-map_publish(struct dp_bridge *bridge, struct dp_port *add, const struct dp_port *del)
-{
-    struct port_map *old = atomic_load(&bridge->map);
-    struct port_map *map = map_new(old, add, del);
-    if (!map) {
-        return -ENOMEM;
-    }
-    atomic_store(&bridge->map, map);
-    epoch_defer(free, old);
-    return 0;
-}
-
-static void
-visit_ports(const struct dp *dp, void (*visit)(struct dp_port *, void *aux), void *aux)
-{
-    for (struct dp_bridge *bridge = dp->bridges; bridge; bridge = bridge->next) {
-        const struct port_map *map = atomic_load(&bridge->map);
-        for (unsigned i = 0; i <= map->n; i++) {
-            struct dp_port *port = i < map->n ? map->ports[i] : map->local;
-            if (port) {
-                visit(port, aux);
-            }
-        }
-    }
-}
-
-struct rx_build {
-    const struct worker *worker;
-    struct rx_list *list;
-};
-
-static void
-rx_build_visit(struct dp_port *port, void *aux)
-{
-    struct rx_build *build = aux;
-    struct pktio *io = atomic_load(&port->io);
-    if (port->worker == build->worker && io) {
-        build->list->ports[build->list->n_ports++] =
-            (struct rx_port) { .bridge = port->bridge, .port = port, .io = io };
-    }
-}
-
-static void
-count_visit(struct dp_port *port, void *aux)
-{
-    (void) port;
-    ++*(unsigned *) aux;
-}
-
-static struct rx_list *
-rx_list_new(const struct dp *dp, const struct worker *worker, unsigned n_ports)
-{
-    unsigned n_bridges = 0;
-    for (const struct dp_bridge *bridge = dp->bridges; bridge; bridge = bridge->next) {
-        n_bridges++;
-    }
-    struct rx_list *list = calloc(1, sizeof *list + n_ports * sizeof list->ports[0]
-                                         + n_bridges * sizeof list->bridges[0]);
-    if (!list) {
-        return NULL;
-    }
-    list->bridges = (struct dp_bridge **) &list->ports[n_ports];
-    for (struct dp_bridge *bridge = dp->bridges; bridge; bridge = bridge->next) {
-        list->bridges[list->n_bridges++] = bridge;
-    }
-    struct rx_build build = { .worker = worker, .list = list };
-    visit_ports(dp, rx_build_visit, &build);
-    return list;
-}
-
-void
-dp_publish_rx(struct dp *dp)
-{
-    unsigned n_ports = 0;
-    visit_ports(dp, count_visit, &n_ports);
-    for (unsigned i = 0; i < dp->n_workers; i++) {
-        struct worker *w = dp->workers[i];
-        struct rx_list *list = rx_list_new(dp, w, n_ports);
-        if (!list) {
-            log_error("no memory to publish the ports: worker %u keeps the ones it has", i);
-            continue;
-        }
-        w->n_ports = list->n_ports;
-        epoch_defer(free, atomic_exchange(&w->ports, list));
-        if (w->running) {
-            worker_wake(w);
-        }
-    }
-}
-
 /* --- configuration and state -------------------------------------------------------- */
 
 /* What the packet path may do, from configuration and link. */
@@ -183,6 +57,36 @@ tell(const struct dp_port *port, enum dp_port_event event)
 
 /* --- devices ----------------------------------------------------------------------- */
 
+/* Adds what 'now' has more than 'then'. */
+static void
+add_stats(struct pktio_stats *sum, const struct pktio_stats *now, const struct pktio_stats *then)
+{
+    sum->tx_packets += now->tx_packets - then->tx_packets;
+    sum->tx_bytes += now->tx_bytes - then->tx_bytes;
+    sum->rx_dropped += now->rx_dropped - then->rx_dropped;
+    sum->rx_errors += now->rx_errors - then->rx_errors;
+    sum->tx_dropped += now->tx_dropped - then->tx_dropped;
+    sum->tx_errors += now->tx_errors - then->tx_errors;
+}
+
+/* A device that a port has let go of; workers may still be sending to it. */
+struct detached {
+    struct dp_port *port;       /* freed after this, if at all */
+    struct pktio *io;
+    struct pktio_stats counted; /* what the port has taken over so far */
+};
+
+static void
+detached_close(void *arg)
+{
+    struct detached *d = arg;
+    struct pktio_stats now;
+    pktio_get_stats(d->io, &now);
+    add_stats(&d->port->gone, &now, &d->counted);
+    pktio_close(d->io);
+    free(d);
+}
+
 static void
 close_io(void *io)
 {
@@ -218,15 +122,19 @@ port_detach(struct dp_port *port)
     if (!io) {
         return;
     }
+    static const struct pktio_stats none;
+    struct detached *d = calloc(1, sizeof *d);
     struct pktio_stats stats;
     pktio_get_stats(io, &stats);
-    port->gone.rx_dropped += stats.rx_dropped;
-    port->gone.rx_errors += stats.rx_errors;
-    port->gone.tx_dropped += stats.tx_dropped;
-    port->gone.tx_errors += stats.tx_errors;
+    add_stats(&port->gone, &stats, &none);
     port->link = (struct link_info) { 0 };
     update_info(port);
-    epoch_defer(close_io, io);
+    if (d) {
+        *d = (struct detached) { .port = port, .io = io, .counted = stats };
+        epoch_defer(detached_close, d);
+    } else {
+        epoch_defer(close_io, io);
+    }
 }
 
 static struct worker *
@@ -283,7 +191,7 @@ port_open_local(struct dp_bridge *bridge, enum pktio_kind kind, struct errmsg *e
     }
     int error = port_attach(port, err);
     if (!error) {
-        error = map_publish(bridge, port, NULL);
+        error = port_map_publish(bridge, port, NULL);
     }
     if (error) {
         pktio_close(atomic_load(&port->io));
@@ -347,7 +255,7 @@ port_add(struct dp_bridge *bridge, const char *name, uint16_t want, enum pktio_k
         return -EINVAL;
     }
     struct search search = { .name = name };
-    visit_ports(dp, search_visit, &search);
+    dp_visit_ports(dp, search_visit, &search);
     if (search.found) {
         errmsg_set(err, "device %s is port %u of bridge %s already", name, search.found->no,
                    search.found->bridge->name);
@@ -367,7 +275,7 @@ port_add(struct dp_bridge *bridge, const char *name, uint16_t want, enum pktio_k
         error = port_attach(port, err);
     }
     if (!error) {
-        error = map_publish(bridge, port, NULL);
+        error = port_map_publish(bridge, port, NULL);
     }
     if (error) {
         pktio_close(atomic_load(&port->io));
@@ -413,7 +321,7 @@ dp_port_del(struct dp_bridge *bridge, uint16_t port_no, struct errmsg *err)
                              : "bridge %s has no port %u", bridge->name, port_no);
         return port ? -EPERM : -ENODEV;
     }
-    if (map_publish(bridge, NULL, port)) {
+    if (port_map_publish(bridge, NULL, port)) {
         errmsg_set(err, "no memory to remove port %u", port_no);
         return -ENOMEM;
     }
@@ -480,6 +388,8 @@ dp_port_get_counters(const struct dp_bridge *bridge, uint16_t port_no, struct po
     }
     *out = (struct port_counters) {
         .rx_dropped = io.rx_dropped + port->gone.rx_dropped,
+        .tx_packets = io.tx_packets + port->gone.tx_packets,
+        .tx_bytes = io.tx_bytes + port->gone.tx_bytes,
         .tx_dropped = io.tx_dropped + port->gone.tx_dropped,
         .rx_errors = io.rx_errors + port->gone.rx_errors,
         .tx_errors = io.tx_errors + port->gone.tx_errors,
@@ -493,8 +403,6 @@ dp_port_get_counters(const struct dp_bridge *bridge, uint16_t port_no, struct po
         out->rx_packets += load(&slot->rx_packets);
         out->rx_bytes += load(&slot->rx_bytes);
         out->rx_dropped += load(&slot->rx_dropped);
-        out->tx_packets += load(&slot->tx_packets);
-        out->tx_bytes += load(&slot->tx_bytes);
         out->tx_dropped += load(&slot->tx_dropped);
     }
     return true;
@@ -581,6 +489,9 @@ link_visit(struct dp_port *port, void *aux)
     if (ours && (change->gone || !named)) {
         let_go(port, change);
     } else if (ours) {
+        if (link->mtu != port->link.mtu) {
+            pktio_set_mtu(atomic_load(&port->io), link->mtu);
+        }
         port->link = *link;
         update_info(port);
     } else if (named && !change->gone) {
@@ -598,7 +509,7 @@ void
 port_link_changed(struct dp *dp, const struct link_info *link, bool gone)
 {
     struct link_change change = { .link = link, .gone = gone };
-    visit_ports(dp, link_visit, &change);
+    dp_visit_ports(dp, link_visit, &change);
     if (change.republish) {
         dp_publish_rx(dp);
     }
