@@ -6,6 +6,10 @@
 /* The shortest time-out is a second: the timer has to come up by then. */
 enum { FIRST_LOOK_MS = 1000 };
 
+/* Flows that are deleted in one go, some ten milliseconds; more are deleted in several, so
+ * that other controllers need not wait for a million. */
+enum { DELETE_AT_ONCE = 16384 };
+
 /* What the codec can't know: there are no queues. */
 static int
 check_actions(const struct ofp_flow_mod *fm, struct ofp_refusal *refusal)
@@ -20,6 +24,31 @@ check_actions(const struct ofp_flow_mod *fm, struct ofp_refusal *refusal)
     return 0;
 }
 
+static bool
+delete_step(void *session_)
+{
+    struct session *s = session_;
+    s->deleting = !flow_table_delete_some(s->agent->flows, &s->delete_match, DELETE_AT_ONCE);
+    return !s->deleting;
+}
+
+void
+session_finish_delete(struct session *s)
+{
+    if (s->deleting) {
+        flow_table_delete_some(s->agent->flows, &s->delete_match, UINT32_MAX);
+        flow_table_settle(s->agent->flows);
+        s->deleting = false;
+    }
+}
+
+static bool
+may_be_long(const struct flow_table *ft, const struct ofp_flow_mod *fm)
+{
+    return fm->command == OFPFC_DELETE && fm->out_port == PORT_NONE && !(fm->flags & OFPFF_EMERG)
+           && flow_table_count(ft) > DELETE_AT_ONCE;
+}
+
 void
 session_flow_mod(struct session *s, const struct ofp_header *header, const uint8_t *msg)
 {
@@ -27,8 +56,14 @@ session_flow_mod(struct session *s, const struct ofp_header *header, const uint8
     struct ofp_flow_mod *fm = &agent->flow_mod;
     struct ofp_refusal refusal;
     struct flow *flow;
-    if (ofp_decode_flow_mod(msg, header->length, fm, &refusal)
-        || check_actions(fm, &refusal)
+    int error = ofp_decode_flow_mod(msg, header->length, fm, &refusal);
+    if (!error && may_be_long(agent->flows, fm)) {
+        s->delete_match = fm->match;
+        s->deleting = true;
+        conn_set_job(s->conn, CONN_SLICE_MESSAGES, delete_step, s);
+        return;
+    }
+    if (error || check_actions(fm, &refusal)
         || flow_table_mod(agent->flows, fm, &flow, &refusal)) {
         conn_send_error(s->conn, &refusal, msg, header->length);
         return;

@@ -70,6 +70,8 @@ struct session {
     bool barrier_pending;
     uint32_t barrier_xid;
     struct dump *dump;               /* statistics under way */
+    bool deleting;                   /* a DELETE of very many flows is under way: */
+    struct ofp_match delete_match;   /* of these */
 };
 
 /* --- agent.c ------------------------------------------------------------------------ */
@@ -126,6 +128,8 @@ session_handler session_port_mod, session_queue_get_config;           /* agent_p
 session_handler session_stats;                                        /* agent_stats.c */
 
 void session_barrier_cancel(struct session *);
+/* The session ends: what it asked for is done all the same. */
+void session_finish_delete(struct session *);
 void agent_flow_removed(void *agent, const struct ofp_flow_removed *);
 void agent_packet_in(void *agent, const struct dp_packet_in *);
 void agent_port_event(void *agent, enum dp_port_event, const struct port_info *);

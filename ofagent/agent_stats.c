@@ -6,8 +6,8 @@
 #include "config.h"
 #include "ofagent/agent_private.h"
 
-/* Flows that one step looks at. */
-enum { STEP_FLOWS = 256 };
+/* Flows that one step looks at, and the messages that it counts as. */
+enum { STEP_FLOWS = 256, STEP_COST = 32 };
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -122,10 +122,9 @@ step(void *dump_)
 }
 
 static void
-flow_stats(struct session *s, const struct ofp_header *header, const uint8_t *msg,
+flow_stats(struct session *s, const struct ofp_header *header,
            const struct ofp_stats_request *request)
 {
-    (void) msg;
     struct flow_table *ft = s->agent->flows;
     struct dump *d = calloc(1, sizeof *d);
     if (!d) {
@@ -139,7 +138,7 @@ flow_stats(struct session *s, const struct ofp_header *header, const uint8_t *ms
     s->dump = d;
     bool here = request->table_id == 0 || request->table_id == TABLE_ALL;
     if (here && !request->match.exact) {
-        conn_set_job(s->conn, step, d);
+        conn_set_job(s->conn, STEP_COST, step, d);
         return;
     }
     if (here) {
@@ -233,7 +232,7 @@ session_stats(struct session *s, const struct ofp_header *header, const uint8_t 
         return;
     }
     if (request.type == OFPST_FLOW || request.type == OFPST_AGGREGATE) {
-        flow_stats(s, header, msg, &request);
+        flow_stats(s, header, &request);
         return;
     }
     if (request.type == OFPST_QUEUE && !queue_stats(s, header, msg, &request)) {

@@ -279,6 +279,14 @@ conn_run(struct conn *c, uint64_t now)
 
 /* --- output ------------------------------------------------------------------------ */
 
+/* Output at which a connection is throttled. Always above the low mark: only draining to
+ * that ends it. */
+static size_t
+high_water(void)
+{
+    return total_queued < CONN_TOTAL_MAX ? CONN_HIGH_WATER : CONN_LOW_WATER + 1;
+}
+
 void
 conn_send(struct conn *c, const void *messages, size_t size)
 {
@@ -297,7 +305,7 @@ conn_send(struct conn *c, const void *messages, size_t size)
         c->info.messages_out++;
     }
     size_t queued = conn_queued(c);
-    if (queued >= CONN_HIGH_WATER && !c->throttled) {
+    if (queued >= high_water() && !c->throttled) {
         counter_inc(COUNTER_conn_throttled);
         c->throttled = true;
     }
@@ -328,7 +336,7 @@ bool
 conn_has_room(const struct conn *c, enum conn_async kind)
 {
     size_t mark = kind == CONN_ASYNC_STATE && total_queued < CONN_TOTAL_MAX ? CONN_STATE_MARK
-                                                                           : CONN_HIGH_WATER;
+                                                                           : high_water();
     return !c->failed && !c->finishing && conn_queued(c) < mark;
 }
 
@@ -367,11 +375,12 @@ conn_unpark(struct conn *c)
 }
 
 void
-conn_set_job(struct conn *c, bool (*step)(void *aux), void *aux)
+conn_set_job(struct conn *c, unsigned cost, bool (*step)(void *aux), void *aux)
 {
     assert(!c->step);
     c->step = step;
     c->step_aux = aux;
+    c->step_cost = cost;
     if (!c->working) {
         soon(c);
     }

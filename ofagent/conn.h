@@ -31,13 +31,13 @@ struct conn;
 struct event_base;
 
 enum {
-    CONN_INPUT_MAX = 128 * 1024,         /* read from the peer and not handled */
+    CONN_INPUT_MAX = 72 * 1024,          /* read from the peer and not handled */
     CONN_HIGH_WATER = 128 * 1024,        /* output at which requests and PACKET_INs stop */
     CONN_LOW_WATER = 32 * 1024,          /* and at which they go on */
     CONN_STATE_MARK = 8 * 1024 * 1024,   /* output at which FLOW_REMOVED, PORT_STATUS stop */
     CONN_HARD_LIMIT = 16 * 1024 * 1024,  /* output at which the connection is dropped */
     CONN_TOTAL_MAX = 64 * 1024 * 1024,   /* output of all connections at which only
-                                          * CONN_HIGH_WATER counts */
+                                          * the lowest mark counts */
     CONN_SLICE_MESSAGES = 256,
     CONN_SLICE_US = 1000,
     CONN_STALL_PROBES = 3,               /* probe intervals without output taken */
@@ -96,8 +96,9 @@ void conn_park(struct conn *);
 void conn_unpark(struct conn *);
 
 /* Calls step(aux) until it returns true (the job is done), as long as the output is below
- * the mark. One job at a time; it counts as parked. */
-void conn_set_job(struct conn *, bool (*step)(void *aux), void *aux);
+ * the mark. A step counts as 'cost' messages in its slice. One job at a time; the
+ * connection is as if parked. */
+void conn_set_job(struct conn *, unsigned cost, bool (*step)(void *aux), void *aux);
 
 struct conn_info {
     enum conn_state state;

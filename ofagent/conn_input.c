@@ -8,9 +8,6 @@
 
 LOG_MODULE(conn);
 
-/* A step of a job costs about as much as this many messages. */
-enum { STEP_COST = 32 };
-
 /* Messages between two looks at the clock. */
 enum { LOOK_EVERY = 16 };
 
@@ -173,7 +170,7 @@ work_once(struct conn *c, struct run *run, unsigned *cost)
 {
     *cost = 1;
     if (c->step) {
-        *cost = STEP_COST;
+        *cost = c->step_cost;
         if (c->step(c->step_aux)) {
             c->step = NULL;
         }

@@ -24,6 +24,7 @@ struct conn {
     unsigned parked;
     bool (*step)(void *aux);      /* the job, or NULL */
     void *step_aux;
+    unsigned step_cost;           /* in messages */
     uint64_t probe_ms;            /* when the echo request went out; 0: none is out */
     uint64_t taken_ms;            /* when the peer last took output, or it began to wait */
     uint64_t finish_ms;           /* when finishing ends */

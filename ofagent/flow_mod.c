@@ -186,6 +186,31 @@ delete(struct flow_table *ft, const struct ofp_flow_mod *fm)
     }
 }
 
+struct some {
+    struct flow_table *ft;
+    uint32_t left;
+};
+
+static bool
+delete_one(struct rule *rule, void *some_)
+{
+    struct some *some = some_;
+    if (!some->left) {
+        return false;
+    }
+    some->left--;
+    flow_table_remove(some->ft, flow_of_rule(rule), OFPRR_DELETE);
+    return true;
+}
+
+bool
+flow_table_delete_some(struct flow_table *ft, const struct ofp_match *match, uint32_t max)
+{
+    struct some some = { ft, max };
+    classifier_for_each_covered(ft->classifier, &match->match, delete_one, &some);
+    return some.left > 0;
+}
+
 /* There is no emergency table: nothing can be added to it, and a delete finds nothing. */
 static int
 emergency(const struct ofp_flow_mod *fm, struct ofp_refusal *refusal)

@@ -55,6 +55,10 @@ void flow_table_free(struct flow_table *);
 int flow_table_mod(struct flow_table *, const struct ofp_flow_mod *, struct flow **flow,
                    struct ofp_refusal *);
 
+/* For a DELETE (not strict, without out_port) that covers very many flows: removes up to
+ * 'max' of those that 'match' covers. True when there are no more. */
+bool flow_table_delete_some(struct flow_table *, const struct ofp_match *match, uint32_t max);
+
 /* Begins the grace period of the flows removed so far whose FLOW_REMOVED is due, and
  * sees to it that they are told when it is over (at once, if no worker is busy). Cheap
  * when there are none. */

@@ -69,6 +69,7 @@ on_slice_end(void *session_)
 static void
 detach(struct session *s)
 {
+    session_finish_delete(s);
     session_barrier_cancel(s);
     dump_free(s->dump);
     *s->prev = s->next;

@@ -75,7 +75,7 @@ rig_fini(struct rig *rig)
 void
 rig_turn(struct rig *rig)
 {
-    event_base_loop(rig->base, EVLOOP_NONBLOCK);
+    event_base_loop(rig->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     dp_run_once(rig->dp);
 }
 

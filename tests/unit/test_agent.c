@@ -928,6 +928,52 @@ a_dump_ends_with_its_connection(void **state)
     assert_int_equal(flow_table_count(agent_flows(f->rig.agent)), 0);
 }
 
+static void
+add_40000(struct fixture *f)
+{
+    for (unsigned i = 0; i < 40000; i++) {
+        char text[40];
+        snprintf(text, sizeof text, "tcp,tp_dst=%u", i + 1);
+        put_flow_mod(&f->peer, OFPFC_ADD, text, 2);
+    }
+    peer_send(&f->peer);
+    peer_barrier(&f->peer);
+    assert_int_equal(flow_table_count(agent_flows(f->rig.agent)), 40000);
+}
+
+/* In pieces: the other controller is served in between, what follows is done behind. */
+static void
+a_long_delete_leaves_time_for_others(void **state)
+{
+    struct fixture *f = *state;
+    struct peer other;
+    peer_hello(&other, &f->rig, f->rig.path);
+    add_40000(f);
+    put_flow_mod(&f->peer, OFPFC_DELETE, "tcp", PORT_NONE);
+    put_flow_mod(&f->peer, OFPFC_ADD, "tcp,tp_dst=7", 2);
+    peer_send(&f->peer);
+    peer_send_header(&other, OFPT_ECHO_REQUEST, 1);
+    peer_expect(&other, OFPT_ECHO_REPLY);
+    size_t left = flow_table_count(agent_flows(f->rig.agent));
+    assert_true(left > 1 && left < 40000);
+    peer_barrier(&f->peer);
+    assert_int_equal(flow_table_count(agent_flows(f->rig.agent)), 1);
+    peer_close(&other);
+}
+
+static void
+a_long_delete_is_finished_when_its_connection_ends(void **state)
+{
+    struct fixture *f = *state;
+    struct peer other;
+    add_40000(f);
+    peer_hello(&other, &f->rig, f->rig.path);
+    put_flow_mod(&other, OFPFC_DELETE, "", PORT_NONE);
+    peer_send(&other);
+    peer_close(&other);
+    assert_int_equal(flow_table_count(agent_flows(f->rig.agent)), 0);
+}
+
 /* --- fail modes ------------------------------------------------------------------------------- */
 
 static void
@@ -1008,6 +1054,8 @@ main(void)
         TEST(queue_statistics_know_that_there_are_none),
         TEST(long_statistics_come_in_parts_while_the_table_changes),
         TEST(a_dump_ends_with_its_connection),
+        TEST(a_long_delete_leaves_time_for_others),
+        TEST(a_long_delete_is_finished_when_its_connection_ends),
         TEST(secure_drops_misses_without_a_controller),
         TEST(standalone_switches_when_controllers_are_lost),
     };
