@@ -14,6 +14,7 @@ LOG_MODULE(mgmt);
 
 struct bridges {
     struct bridges_env env;
+    char *rundir;                 /* env.rundir */
     struct bridge *first;
 };
 
@@ -29,8 +30,17 @@ struct bridges *
 bridges_new(const struct bridges_env *env)
 {
     struct bridges *bridges = calloc(1, sizeof *bridges);
-    if (bridges) {
-        bridges->env = *env;
+    if (!bridges) {
+        return NULL;
+    }
+    bridges->env = *env;
+    if (env->rundir) {
+        bridges->rundir = strdup(env->rundir);
+        bridges->env.rundir = bridges->rundir;
+        if (!bridges->rundir) {
+            free(bridges);
+            return NULL;
+        }
     }
     return bridges;
 }
@@ -55,6 +65,7 @@ bridges_free(struct bridges *bridges)
         while (bridges->first) {
             bridge_remove(bridges, bridges->first);
         }
+        free(bridges->rundir);
         free(bridges);
     }
 }

@@ -22,12 +22,12 @@ struct bridge {
 struct bridges_env {
     struct event_base *base;
     struct dp *dp;
-    const char *rundir;            /* for BRIDGE.mgmt; NULL: none; outlives the bridges */
+    const char *rundir;            /* for BRIDGE.mgmt; NULL: none */
     enum pktio_kind local_kind;    /* PKTIO_TAP, in tests PKTIO_MEMORY */
     enum pktio_kind port_kind;     /* PKTIO_AFPACKET, in tests PKTIO_MEMORY */
 };
 
-/* None yet. NULL without memory. */
+/* None yet; 'env' is copied. NULL without memory. */
 struct bridges *bridges_new(const struct bridges_env *);
 /* Removes every bridge with its ports and sockets. */
 void bridges_free(struct bridges *);

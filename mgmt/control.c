@@ -36,6 +36,7 @@ struct control {
     struct method_env env;
     struct client *clients;
     unsigned n_clients;
+    struct timeval hello_timeout, send_timeout;
 };
 
 static void
@@ -95,7 +96,7 @@ call_method(struct client *client, const struct rpc_request *request, json_t **r
         if (!code) {
             bufferevent_set_timeouts(client->bev,
                                      &(struct timeval) { CONTROL_IDLE_SECONDS, 0 },
-                                     &(struct timeval) { CONTROL_SEND_SECONDS, 0 });
+                                     &client->control->send_timeout);
         }
         return code;
     }
@@ -202,8 +203,7 @@ on_event(struct bufferevent *bev, short what, void *aux)
     bool unread = output_size(client);
     if (what & BEV_EVENT_TIMEOUT && what & BEV_EVENT_WRITING) {
         counter_inc(COUNTER_control_slow);
-        log_warn("control client dropped: it did not read its answers for %d s",
-                 CONTROL_SEND_SECONDS);
+        log_warn("control client dropped: it does not read its answers");
     } else if (what & BEV_EVENT_TIMEOUT && unread) {
         /* Silent because it is busy reading. */
         bufferevent_enable(bev, EV_READ);
@@ -272,8 +272,7 @@ on_accept(evutil_socket_t listen_fd, short what, void *aux)
     }
     bufferevent_setcb(client->bev, on_read, on_written, on_event, client);
     bufferevent_setwatermark(client->bev, EV_READ, 0, CONTROL_MAX_REQUEST);
-    bufferevent_set_timeouts(client->bev, &(struct timeval) { CONTROL_HELLO_SECONDS, 0 },
-                             &(struct timeval) { CONTROL_SEND_SECONDS, 0 });
+    bufferevent_set_timeouts(client->bev, &control->hello_timeout, &control->send_timeout);
     bufferevent_enable(client->bev, EV_READ | EV_WRITE);
 }
 
@@ -285,6 +284,7 @@ control_new(struct event_base *base, struct control_socket *socket, const struct
     if (control) {
         control->base = base;
         control->env = *env;
+        control_set_timeouts(control, CONTROL_HELLO_SECONDS * 1000, CONTROL_SEND_SECONDS * 1000);
         control->accept = event_new(base, control_socket_fd(socket), EV_READ | EV_PERSIST,
                                     on_accept, control);
     }
@@ -315,4 +315,11 @@ unsigned
 control_n_clients(const struct control *control)
 {
     return control->n_clients;
+}
+
+void
+control_set_timeouts(struct control *control, unsigned hello_ms, unsigned send_ms)
+{
+    control->hello_timeout = (struct timeval) { hello_ms / 1000, hello_ms % 1000 * 1000 };
+    control->send_timeout = (struct timeval) { send_ms / 1000, send_ms % 1000 * 1000 };
 }

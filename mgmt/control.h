@@ -34,4 +34,8 @@ struct control *control_new(struct event_base *, struct control_socket *,
 void control_free(struct control *);
 unsigned control_n_clients(const struct control *);
 
+/* Other times than CONTROL_HELLO_SECONDS and CONTROL_SEND_SECONDS, for clients that
+ * connect from now on. For tests. */
+void control_set_timeouts(struct control *, unsigned hello_ms, unsigned send_ms);
+
 #endif /* mgmt/control.h */

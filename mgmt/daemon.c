@@ -195,9 +195,7 @@ become_ready(struct daemon *daemon)
     }
     log_info("ready: turnoutd %s, %zu bridge%s", PACKAGE_VERSION, config->n_bridges,
              config->n_bridges == 1 ? "" : "s");
-    notify_ready();
-    notify_status("Switching, %zu bridge%s", config->n_bridges,
-                  config->n_bridges == 1 ? "" : "s");
+    notify_ready(config->n_bridges);
     detach_tell(daemon->detach, DAEMON_OK);
     daemon->detach = NULL;
 }

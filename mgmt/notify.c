@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mgmt/notify.h"
 
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,9 +33,11 @@ notify_send(const char *text)
 }
 
 void
-notify_ready(void)
+notify_ready(size_t n_bridges)
 {
-    notify_send("READY=1");
+    char text[80];
+    snprintf(text, sizeof text, "READY=1\nSTATUS=Switching; bridges: %zu", n_bridges);
+    notify_send(text);
 }
 
 void
@@ -54,16 +55,4 @@ void
 notify_stopping(void)
 {
     notify_send("STOPPING=1");
-}
-
-void
-notify_status(const char *format, ...)
-{
-    char text[200] = "STATUS=";
-    size_t len = strlen(text);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text + len, sizeof text - len, format, args);
-    va_end(args);
-    notify_send(text);
 }

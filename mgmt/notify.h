@@ -3,12 +3,13 @@
 #ifndef MGMT_NOTIFY_H
 #define MGMT_NOTIFY_H 1
 
+#include <stddef.h>
+
 /* Each does nothing, silently, when no manager asked for it ($NOTIFY_SOCKET). */
 
-void notify_ready(void);
+/* Ready, or again after a reload; with a line for `systemctl status` on that many bridges. */
+void notify_ready(size_t n_bridges);
 void notify_reloading(void);
 void notify_stopping(void);
-/* One line for `systemctl status`. */
-void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif /* mgmt/notify.h */

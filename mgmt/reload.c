@@ -114,5 +114,5 @@ reload_now(struct reload *reload)
     } else {
         apply_config(reload, new);
     }
-    notify_ready();
+    notify_ready(reload->config->n_bridges);
 }

@@ -468,6 +468,31 @@ a_client_that_does_not_read_is_not_served(void **state)
 }
 
 static void
+who_does_not_read_or_speak_is_dropped(void **state)
+{
+    struct fixture *f = *state;
+    control_set_timeouts(f->control, 10000, 50);
+    uint64_t before = counter_read(COUNTER_control_slow);
+    int slow = greeted_client(f);
+    char *text = malloc(1000 * 60);
+    size_t len = 0;
+    for (int i = 0; i < 1000; i++) {
+        len += sprintf(text + len, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"counters\"}\n");
+    }
+    struct sending sending = { slow, text, len };
+    send_more(&sending);
+    assert_true(world_run_until(&f->world, no_clients, f->control));
+    assert_int_equal(counter_read(COUNTER_control_slow), before + 1);
+    close(slow);
+    free(text);
+
+    control_set_timeouts(f->control, 50, 10000);
+    int silent = connect_client(f);
+    assert_null(receive(f, silent));
+    close(silent);
+}
+
+static void
 show_and_ports(void **state)
 {
     struct fixture *f = *state;
@@ -675,6 +700,7 @@ main(void)
         TEST(a_request_of_the_longest_size_is_taken),
         TEST(clients_are_bounded),
         TEST(a_client_that_does_not_read_is_not_served),
+        TEST(who_does_not_read_or_speak_is_dropped),
         TEST(show_and_ports),
         TEST(flows_come_in_pages),
         TEST(lists_survive_what_happens_meanwhile),
