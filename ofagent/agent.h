@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenFlow agent of one bridge: connections, the flow table, and what goes between.
+ * docs/OPENFLOW.md says what it does with each message, and what bounds it has.
  *
- * Control thread (event loop) only. */
+ * Control thread (event loop) only. The process must ignore SIGPIPE. */
 #ifndef OFAGENT_AGENT_H
 #define OFAGENT_AGENT_H 1
 
@@ -15,12 +16,13 @@ struct event_base;
 enum agent_fail_mode { AGENT_FAIL_SECURE, AGENT_FAIL_STANDALONE };
 
 struct agent_config {
-    uint64_t datapath_id;          /* 0: made from the LOCAL port's address */
+    uint64_t datapath_id;          /* 0: made from the LOCAL port's address. A change of it
+                                    * drops the controllers, who knew another switch */
     enum agent_fail_mode fail_mode;
     uint32_t inactivity_probe_s;   /* idle seconds before an echo request; 0: never */
     uint32_t max_backoff_s;
     uint32_t packet_in_rate;       /* a second and controller; 0: no limit */
-    uint32_t max_flows;
+    uint32_t max_flows;            /* 0: 1,000,000 */
 };
 
 /* Makes the agent and its bridge ('name', LOCAL). NULL and *err on failure. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #include "tests/unit/agent_rig.h"
 #include "tests/unit/fake_clock.h"
 
-enum { IN_MAX = 4 * 1024 * 1024, TURNS_MAX = 2000, QUIET_TURNS = 20 };
+enum { IN_MAX = 4 * 1024 * 1024, TURNS_MAX = 2000, THREADED_TURNS_MAX = 2000000, QUIET_TURNS = 20 };
 
 const struct agent_config rig_config = {
     .datapath_id = 0,
@@ -30,13 +31,14 @@ const struct agent_config rig_config = {
 
 /* --- the switch ------------------------------------------------------------------------- */
 
-void
-rig_init(struct rig *rig, const struct agent_config *config)
+static void
+init(struct rig *rig, const struct agent_config *config, bool threads)
 {
-    static const struct dp_config dp_config = { .cache_entries = 64 };
+    const struct dp_config dp_config = { .cache_entries = 64, .threads = threads };
     static const struct dp_bridge_config bridge_config = { .fdb_max = 64, .fdb_age_s = 300 };
     struct errmsg err;
     memset(rig, 0, sizeof *rig);
+    rig->threads = threads;
     signal(SIGPIPE, SIG_IGN);
     fake_clock_install();
     strcpy(rig->dir, "/tmp/turnout-agent-XXXXXX");
@@ -64,6 +66,18 @@ rig_init(struct rig *rig, const struct agent_config *config)
 }
 
 void
+rig_init(struct rig *rig, const struct agent_config *config)
+{
+    init(rig, config, false);
+}
+
+void
+rig_init_threads(struct rig *rig, const struct agent_config *config)
+{
+    init(rig, config, true);
+}
+
+void
 rig_fini(struct rig *rig)
 {
     agent_free(rig->agent);
@@ -76,7 +90,11 @@ void
 rig_turn(struct rig *rig)
 {
     event_base_loop(rig->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-    dp_run_once(rig->dp);
+    if (rig->threads) {
+        sched_yield();
+    } else {
+        dp_run_once(rig->dp);
+    }
 }
 
 void
@@ -240,7 +258,7 @@ next_within(struct peer *peer, unsigned turns)
 const uint8_t *
 peer_next(struct peer *peer)
 {
-    return next_within(peer, TURNS_MAX);
+    return next_within(peer, peer->rig->threads ? THREADED_TURNS_MAX : TURNS_MAX);
 }
 
 const uint8_t *

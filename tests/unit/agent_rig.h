@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A whole switch in this process, and controllers that talk to it over sockets: memory
- * ports, no threads, a clock that stands still. Failing helpers fail the test. */
+ * ports, no threads unless asked for, a clock that stands still. Failing helpers fail the test. */
 #ifndef TESTS_UNIT_AGENT_RIG_H
 #define TESTS_UNIT_AGENT_RIG_H 1
 
@@ -16,6 +16,7 @@ struct rig {
     struct event_base *base;
     struct dp *dp;
     struct agent *agent;
+    bool threads;
     char dir[64];
     char path[80], target[96];         /* controllers connect here */
     char mgmt_path[80], mgmt_target[96];
@@ -25,8 +26,10 @@ struct rig {
 extern const struct agent_config rig_config;
 
 void rig_init(struct rig *, const struct agent_config *);
+/* The same with a packet worker in a thread of its own. */
+void rig_init_threads(struct rig *, const struct agent_config *);
 void rig_fini(struct rig *);
-/* One turn of the event loop and of the datapath. */
+/* One turn of the event loop and, without threads, of the datapath. */
 void rig_turn(struct rig *);
 /* Lets the clock go on in small steps, with a turn and the agent's timer at each. */
 void rig_pass_ms(struct rig *, uint64_t ms);

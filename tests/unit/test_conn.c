@@ -589,6 +589,25 @@ a_controller_that_is_not_there_is_tried_again(void **state)
 }
 
 static void
+a_refused_connection_says_so(void **state)
+{
+    struct fixture *f = *state;
+    struct target t;
+    struct target_file file;
+    char text[32];
+    assert_int_equal(target_parse("ptcp:0:127.0.0.1", &t, NULL), 0);
+    int fd = target_listen(&t, &file, NULL);
+    assert_int_equal(getsockname(fd, &t.addr.sa, &(socklen_t) { sizeof t.addr }), 0);
+    close(fd);                         /* a port that nobody listens on */
+    snprintf(text, sizeof text, "tcp:127.0.0.1:%u", ntohs(t.addr.in.sin_port));
+    assert_int_equal(agent_add_target(f->rig.agent, text, NULL), 0);
+    rig_pass_ms(&f->rig, 150);
+    assert_string_equal(row_of(f, text)->state, "backoff");
+    assert_string_equal(row_of(f, text)->last_error, "Connection refused");
+    agent_del_target(f->rig.agent, text);
+}
+
+static void
 tcp_works_as_well(void **state)
 {
     struct fixture *f = *state;
@@ -700,6 +719,7 @@ main(void)
         TEST(connections_have_a_limit_and_the_idle_go_first),
         TEST(a_lost_controller_is_connected_to_again_with_back_off),
         TEST(a_controller_that_is_not_there_is_tried_again),
+        TEST(a_refused_connection_says_so),
         TEST(tcp_works_as_well),
         TEST(bad_targets_are_refused),
         TEST(connections_are_described),
