@@ -59,12 +59,19 @@ counts_reserve(struct counts *c, uint32_t n)
 }
 
 uint64_t
-counts_add(struct counts *c, uint64_t key)
+counts_add_n(struct counts *c, uint64_t key, uint64_t n)
 {
     struct count *slot = slot_of(c, key);
     c->len += !slot->key;
     slot->key = key;
-    return ++slot->n;
+    slot->n += n;
+    return slot->n;
+}
+
+uint64_t
+counts_add(struct counts *c, uint64_t key)
+{
+    return counts_add_n(c, key, 1);
 }
 
 /* Empties slot i and closes the gap: later members of its cluster that may move

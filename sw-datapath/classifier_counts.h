@@ -26,6 +26,8 @@ void counts_fini(struct counts *);
 /* Makes room for 'n' new keys, so that as many counts_add() can't fail. 0 or -ENOMEM. */
 int counts_reserve(struct counts *, uint32_t n);
 
+/* Adds 'n'; returns the count after, as the next. */
+uint64_t counts_add_n(struct counts *, uint64_t key, uint64_t n);
 /* Adds or takes one; returns the count after. 'key' is not 0; room must be reserved;
  * what is taken must have been added. */
 uint64_t counts_add(struct counts *, uint64_t key);

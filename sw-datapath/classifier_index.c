@@ -6,35 +6,38 @@
 
 #include "lib/epoch.h"
 
-/* The summaries there can be; of a family (addresses' prefixes, longest first) a
- * subtable takes part in the first that its mask covers. */
+/* The summaries there can be, the most telling first. Of a family (an address's prefixes,
+ * longest first) a subtable takes part in the first that its mask covers, and in
+ * MAX_SUMMARIES of all: more would tell little, and cost each look-up and insertion. */
+enum { MAX_SUMMARIES = 3 };
+
 static const struct {
     struct flow_key bits;
     uint8_t lane;
     uint8_t family;      /* 0: none */
 } rows[INDEX_N_SUMMARIES] = {
-    { { .dl_type = { 0xffff }, .nw_proto = 0xff }, 2, 1 },
-    { { .dl_type = { 0xffff } }, 2, 1 },
-    { { .nw_dst.bytes = { 255, 255, 255, 255 } }, 6, 2 },
-    { { .nw_dst.bytes = { 255, 255, 255, 0xf0 } }, 6, 2 },
-    { { .nw_dst.bytes = { 255, 255, 255 } }, 6, 2 },
-    { { .nw_dst.bytes = { 255, 255, 0xf0 } }, 6, 2 },
-    { { .nw_dst.bytes = { 255, 255 } }, 6, 2 },
-    { { .nw_dst.bytes = { 255, 0xf0 } }, 6, 2 },
-    { { .nw_dst.bytes = { 255 } }, 6, 2 },
-    { { .nw_src.bytes = { 255, 255, 255, 255 } }, 4, 3 },
-    { { .nw_src.bytes = { 255, 255, 255, 0xf0 } }, 4, 3 },
-    { { .nw_src.bytes = { 255, 255, 255 } }, 4, 3 },
-    { { .nw_src.bytes = { 255, 255, 0xf0 } }, 4, 3 },
-    { { .nw_src.bytes = { 255, 255 } }, 4, 3 },
-    { { .nw_src.bytes = { 255, 0xf0 } }, 4, 3 },
-    { { .nw_src.bytes = { 255 } }, 4, 3 },
-    { { .in_port = 0xffff }, 0, 0 },
+    { { .nw_dst.bytes = { 255, 255, 255, 255 } }, 6, 1 },
+    { { .nw_src.bytes = { 255, 255, 255, 255 } }, 4, 2 },
     { { .dl_dst = { 255, 255, 255, 255, 255, 255 } }, 0, 0 },
     { { .dl_src = { 255, 255, 255, 255, 255, 255 } }, 1, 0 },
-    { { .vlan_tci = { 0xffff } }, 1, 0 },
-    { { .tp_src = { 0xffff } }, 2, 0 },
+    { { .nw_dst.bytes = { 255, 255, 255, 0xf0 } }, 6, 1 },
+    { { .nw_src.bytes = { 255, 255, 255, 0xf0 } }, 4, 2 },
+    { { .nw_dst.bytes = { 255, 255, 255 } }, 6, 1 },
+    { { .nw_src.bytes = { 255, 255, 255 } }, 4, 2 },
+    { { .nw_dst.bytes = { 255, 255, 0xf0 } }, 6, 1 },
+    { { .nw_src.bytes = { 255, 255, 0xf0 } }, 4, 2 },
+    { { .nw_dst.bytes = { 255, 255 } }, 6, 1 },
+    { { .nw_src.bytes = { 255, 255 } }, 4, 2 },
     { { .tp_dst = { 0xffff } }, 2, 0 },
+    { { .tp_src = { 0xffff } }, 2, 0 },
+    { { .vlan_tci = { 0xffff } }, 1, 0 },
+    { { .in_port = 0xffff }, 0, 0 },
+    { { .nw_dst.bytes = { 255, 0xf0 } }, 6, 1 },
+    { { .nw_src.bytes = { 255, 0xf0 } }, 4, 2 },
+    { { .nw_dst.bytes = { 255 } }, 6, 1 },
+    { { .nw_src.bytes = { 255 } }, 4, 2 },
+    { { .dl_type = { 0xffff }, .nw_proto = 0xff }, 2, 3 },
+    { { .dl_type = { 0xffff } }, 2, 3 },
 };
 
 static uint64_t
@@ -53,11 +56,12 @@ static uint32_t
 summaries_of(const struct flow_mask *mask)
 {
     uint32_t summaries = 0, families = 0;
-    for (unsigned i = 0; i < INDEX_N_SUMMARIES; i++) {
+    for (unsigned i = 0, n = 0; i < INDEX_N_SUMMARIES && n < MAX_SUMMARIES; i++) {
         uint64_t bits = summary_bits(i);
         if ((mask->bits.lane[rows[i].lane] & bits) == bits && !(families & 1u << rows[i].family)) {
             summaries |= 1u << i;
             families |= (1u << rows[i].family) & ~1u;
+            n++;
         }
     }
     return summaries;
@@ -99,14 +103,14 @@ set_bound(struct index *index, const struct subtable *st, uint32_t bound)
 /* --- shape ---------------------------------------------------------------------- */
 
 static size_t
-rows_len(unsigned n_words)
+rows_len(unsigned row_bits, unsigned n_words)
 {
-    return ((size_t) 1 << INDEX_ROW_BITS) * n_words;
+    return (size_t) n_words << row_bits;
 }
 
 /* An index without subtables, for the summaries that have users. */
 static struct index *
-index_new(const struct classifier_index *ci, unsigned n_words)
+index_new(const struct classifier_index *ci, unsigned n_words, unsigned row_bits)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < INDEX_N_SUMMARIES; i++) {
@@ -114,7 +118,7 @@ index_new(const struct classifier_index *ci, unsigned n_words)
     }
     size_t n_positions = (size_t) n_words * 64;
     size_t len = n_words + n_positions + n_positions / 2 + (n_words + 1) / 2
-                 + n * (n_words + rows_len(n_words));
+                 + n * (n_words + rows_len(row_bits, n_words));
     struct index *index = calloc(1, sizeof *index + len * sizeof(uint64_t));
     if (!index) {
         return NULL;
@@ -130,19 +134,13 @@ index_new(const struct classifier_index *ci, unsigned n_words)
         if (ci->users[i]) {
             index->summary[index->n_summaries++] = (struct index_summary) {
                 .bits = summary_bits(i), .multiplier = ci->multiplier[i],
-                .lane = rows[i].lane, .which = (uint8_t) i,
+                .lane = rows[i].lane, .shift = (uint8_t) (64 - row_bits), .which = (uint8_t) i,
                 .wild = words, .rows = words + n_words,
             };
-            words += n_words + rows_len(n_words);
+            words += n_words + rows_len(row_bits, n_words);
         }
     }
     return index;
-}
-
-static size_t
-index_len(const struct index *index)
-{
-    return index->n_summaries * rows_len(index->n_words);
 }
 
 /* Gives a subtable a position that is free. The bits of its rules are not set. */
@@ -178,10 +176,40 @@ fill_rows(const struct classifier *cls, struct index *index)
         uint64_t key = counts->slots[i].key;
         if (key) {
             const struct subtable *st = subtable_at(cls, (unsigned) (key >> 32) - 1);
-            uint64_t row = key & ((1u << INDEX_ROW_BITS) - 1);
+            uint64_t row = key & ((1u << INDEX_MAX_ROW_BITS) - 1);
             set_bit(&by_which[key >> 24 & 0xff]->rows[row * index->n_words], st->position, true);
         }
     }
+}
+
+/* Bits of a row's number, so that a summary's length is bounded; it never grows again. */
+static unsigned
+fitting_row_bits(const struct classifier_index *ci, unsigned n_words)
+{
+    enum { MAX_LEN = 1 << 15 };
+    unsigned bits = ci->row_bits;
+    while ((size_t) n_words << bits > MAX_LEN && bits > INDEX_MIN_ROW_BITS) {
+        bits--;
+    }
+    return bits;
+}
+
+/* The counts for rows with 'less' bits fewer. */
+static int
+fold_counts(const struct counts *counts, unsigned less, struct counts *out)
+{
+    const uint64_t row_mask = (1u << INDEX_MAX_ROW_BITS) - 1;
+    *out = (struct counts) { 0 };
+    if (counts_reserve(out, counts->len)) {
+        return -ENOMEM;
+    }
+    for (uint64_t i = 0; counts->slots && i <= counts->mask; i++) {
+        const struct count *c = &counts->slots[i];
+        if (c->key) {
+            counts_add_n(out, (c->key & ~row_mask) | (c->key & row_mask) >> less, c->n);
+        }
+    }
+    return 0;
 }
 
 static int
@@ -203,28 +231,41 @@ collect_subtables(const struct index *index, struct subtable *out[])
     return n;
 }
 
-/* Publishes an index with 'n_words' words, the summaries that have users, and the
- * subtables of the one before, in order. */
-static int
-reshape(struct classifier *cls, unsigned n_words)
+static void
+place_in_order(struct index *index, const struct index *old, struct subtable *sorted[])
 {
-    struct index *old = atomic_load_explicit(&cls->index.current, memory_order_relaxed);
-    struct subtable **sorted = malloc(CLASSIFIER_MAX_SUBTABLES * sizeof(struct subtable *));
-    struct index *index = sorted ? index_new(&cls->index, n_words) : NULL;
-    if (!index) {
-        free(sorted);
-        return -ENOMEM;
-    }
     unsigned n = collect_subtables(old, sorted);
     qsort(sorted, n, sizeof(struct subtable *), by_bound);
     for (unsigned i = 0; i < n; i++) {
         place_subtable(index, sorted[i], i);
     }
+}
+
+/* Publishes an index with 'n_words' words, the summaries that have users, and the
+ * subtables of the one before, in order. */
+static int
+reshape(struct classifier *cls, unsigned n_words)
+{
+    struct classifier_index *ci = &cls->index;
+    struct index *old = atomic_load_explicit(&ci->current, memory_order_relaxed);
+    unsigned row_bits = fitting_row_bits(ci, n_words);
+    struct subtable **sorted = malloc(CLASSIFIER_MAX_SUBTABLES * sizeof(struct subtable *));
+    struct index *index = index_new(ci, n_words, row_bits);
+    struct counts folded;
+    if (!sorted || !index || fold_counts(&ci->counts, ci->row_bits - row_bits, &folded)) {
+        free(sorted);
+        free(index);
+        return -ENOMEM;
+    }
+    counts_fini(&ci->counts);
+    ci->counts = folded;
+    ci->row_bits = row_bits;
+    place_in_order(index, old, sorted);
     free(sorted);
     fill_rows(cls, index);
-    atomic_store_explicit(&cls->index.current, index, memory_order_release);
-    cls->index.changes = 0;
-    cls->index.stale = false;
+    atomic_store_explicit(&ci->current, index, memory_order_release);
+    ci->changes = 0;
+    ci->stale = false;
     if (old) {
         epoch_defer(free, old);
     }
@@ -237,6 +278,7 @@ classifier_index_init(struct classifier *cls)
     for (unsigned i = 0; i < INDEX_N_SUMMARIES; i++) {
         cls->index.multiplier[i] = hash_word(i + 100, hash_seed()) | 1;
     }
+    cls->index.row_bits = INDEX_MAX_ROW_BITS;
     return reshape(cls, 1);
 }
 
@@ -273,7 +315,8 @@ keep_order(struct classifier *cls)
 {
     enum { AT_LEAST = 64, WORK_PER_CHANGE = 512 };
     const struct index *index = own_index(cls);
-    size_t work = index_len(index) + cls->index.counts.mask;
+    size_t work = index->n_summaries * rows_len(cls->index.row_bits, index->n_words)
+                  + cls->index.counts.mask;
     if (++cls->index.changes > AT_LEAST + work / WORK_PER_CHANGE) {
         cls->index.changes = 0;
         if (!is_in_order(index)) {
@@ -317,8 +360,10 @@ classifier_index_add(struct classifier *cls, struct subtable *st)
     st->summaries = summaries_of(&st->mask);
     bool first_use = count_users(&cls->index, st->summaries, 1);
     unsigned n_words = own_index(cls)->n_words;
-    bool full = free_position(own_index(cls)) == n_words * 64;
-    if ((first_use || full) && reshape(cls, full ? n_words * 2 : n_words)) {
+    if (free_position(own_index(cls)) == n_words * 64) {
+        n_words *= 2;
+    }
+    if ((first_use || n_words > own_index(cls)->n_words) && reshape(cls, n_words)) {
         count_users(&cls->index, st->summaries, -1);
         return -ENOMEM;
     }

@@ -26,15 +26,16 @@ struct subtable;
 
 enum {
     INDEX_N_SUMMARIES = 22,
-    INDEX_ROW_BITS = 11,
+    INDEX_MAX_ROW_BITS = 13, INDEX_MIN_ROW_BITS = 9,
 };
 
 struct index_summary {
     uint64_t bits;                      /* of the lane */
     uint64_t multiplier;                /* hashes the masked lane */
-    _Atomic uint64_t *rows;             /* [1 << INDEX_ROW_BITS][n_words] */
+    _Atomic uint64_t *rows;             /* [1 << row_bits][n_words] */
     _Atomic uint64_t *wild;             /* [n_words] */
     uint8_t lane;
+    uint8_t shift;                      /* of the product, 64 - row_bits */
     uint8_t which;                      /* of all summaries */
 };
 
@@ -57,6 +58,7 @@ struct classifier_index {
     struct counts counts;               /* rules by (subtable, summary, row) */
     uint32_t users[INDEX_N_SUMMARIES];  /* subtables that take part */
     uint64_t multiplier[INDEX_N_SUMMARIES];
+    unsigned row_bits;                  /* fewer rows when they are long: memory is bounded */
     bool stale;                         /* has a summary without users */
     uint64_t changes;                   /* of rules since the order was last looked at */
 };
@@ -96,7 +98,7 @@ index_current(const struct classifier_index *ci)
 static inline uint64_t
 index_row(const struct index_summary *s, const struct flow_key *key)
 {
-    return (key->lane[s->lane] & s->bits) * s->multiplier >> (64 - INDEX_ROW_BITS);
+    return (key->lane[s->lane] & s->bits) * s->multiplier >> s->shift;
 }
 
 /* What summary s leaves over of word w. */

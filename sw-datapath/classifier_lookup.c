@@ -64,22 +64,35 @@ struct lookup {
     struct flow_key masked[PACKET_BATCH_MAX];
 };
 
-/* Word w of the candidates of all n packets: a summary at a time, so that what it is
- * about stays in registers. */
+/* What a summary leaves over of word w. */
+static inline uint64_t
+summary_word(const struct index_summary *s, const struct flow_key *key, uint64_t wild,
+             unsigned n_words, unsigned w)
+{
+    return wild | atomic_load_explicit(&s->rows[index_row(s, key) * n_words + w],
+                                       memory_order_relaxed);
+}
+
+/* Word w of the candidates of all n packets: two summaries at a time, so that what they
+ * are about stays in registers. */
 static void
 find_candidates(struct lookup *l, unsigned n, unsigned w)
 {
-    uint64_t present = atomic_load_explicit(&l->index->present[w], memory_order_acquire);
-    unsigned n_words = l->index->n_words;
+    const struct index *index = l->index;
+    uint64_t present = atomic_load_explicit(&index->present[w], memory_order_acquire);
+    unsigned n_words = index->n_words;
     for (unsigned i = 0; i < n; i++) {
         l->candidates[i] = present;
     }
-    for (unsigned j = 0; j < l->index->n_summaries; j++) {
-        struct index_summary s = l->index->summary[j];
-        uint64_t wild = atomic_load_explicit(&s.wild[w], memory_order_relaxed);
+    for (unsigned j = 0; j < index->n_summaries; j += 2) {
+        /* An odd one out is its own partner. */
+        struct index_summary s = index->summary[j];
+        struct index_summary t = index->summary[j + 1 < index->n_summaries ? j + 1 : j];
+        uint64_t wild_s = atomic_load_explicit(&s.wild[w], memory_order_relaxed);
+        uint64_t wild_t = atomic_load_explicit(&t.wild[w], memory_order_relaxed);
         for (unsigned i = 0; i < n; i++) {
-            l->candidates[i] &= wild | atomic_load_explicit(
-                &s.rows[index_row(&s, l->keys[i]) * n_words + w], memory_order_relaxed);
+            l->candidates[i] &= summary_word(&s, l->keys[i], wild_s, n_words, w)
+                                & summary_word(&t, l->keys[i], wild_t, n_words, w);
         }
     }
 }
