@@ -223,12 +223,19 @@ interval_ms(const struct conn *c)
     return c->config.probe_ms ? c->config.probe_ms : CONN_DEFAULT_PROBE_MS;
 }
 
+/* 'since' may be a little later than 'now': what the caller does takes time as well. */
+static bool
+has_passed(uint64_t now, uint64_t since, uint64_t ms)
+{
+    return now >= since && now - since >= ms;
+}
+
 /* The peer takes nothing of what waits for it. */
 static bool
 stalled(const struct conn *c, uint64_t now)
 {
     return conn_queued(c)
-           && now - c->taken_ms >= (uint64_t) CONN_STALL_PROBES * interval_ms(c);
+           && has_passed(now, c->taken_ms, (uint64_t) CONN_STALL_PROBES * interval_ms(c));
 }
 
 static void
@@ -236,7 +243,7 @@ probe(struct conn *c, uint64_t now)
 {
     uint32_t interval = c->config.probe_ms;
     bool we_wait = c->throttled || c->parked || c->step;
-    if (!interval || we_wait || now - c->info.heard_ms < interval) {
+    if (!interval || we_wait || !has_passed(now, c->info.heard_ms, interval)) {
         return;
     }
     if (!c->probe_ms) {
@@ -246,7 +253,7 @@ probe(struct conn *c, uint64_t now)
         conn_send(c, w.data, w.size);
         writer_fini(&w);
         c->probe_ms = now;
-    } else if (now - c->probe_ms >= interval) {
+    } else if (has_passed(now, c->probe_ms, interval)) {
         counter_inc(COUNTER_conn_probe_lost);
         conn_fail(c, "no reply to an echo request within %u ms", interval);
     }
@@ -263,7 +270,7 @@ conn_run(struct conn *c, uint64_t now)
         if (now >= c->finish_ms) {
             conn_fail(c, "%s", c->why);
         }
-    } else if (c->info.state != CONN_ACTIVE && now - c->info.since_ms >= interval) {
+    } else if (c->info.state != CONN_ACTIVE && has_passed(now, c->info.since_ms, interval)) {
         counter_inc(COUNTER_conn_handshake_timeout);
         conn_fail(c, c->info.state == CONN_HELLO ? "no HELLO within %u ms"
                   : "no connection within %u ms", interval);

@@ -41,6 +41,7 @@ init(struct rig *rig, const struct agent_config *config, bool threads)
     rig->threads = threads;
     signal(SIGPIPE, SIG_IGN);
     fake_clock_install();
+    fake_creep_ns = 0;
     strcpy(rig->dir, "/tmp/turnout-agent-XXXXXX");
     assert_non_null(mkdtemp(rig->dir));
     snprintf(rig->path, sizeof rig->path, "%s/c", rig->dir);
@@ -107,6 +108,12 @@ rig_pass_ms(struct rig *rig, uint64_t ms)
         agent_run(rig->agent);
         rig_turn(rig);
     }
+}
+
+void
+rig_creep(uint64_t ns)
+{
+    fake_creep_ns = ns;
 }
 
 void

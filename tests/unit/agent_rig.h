@@ -33,6 +33,8 @@ void rig_fini(struct rig *);
 void rig_turn(struct rig *);
 /* Lets the clock go on in small steps, with a turn and the agent's timer at each. */
 void rig_pass_ms(struct rig *, uint64_t ms);
+/* From now on the clock goes on by this with each look at it, as real ones do. */
+void rig_creep(uint64_t ns);
 /* Puts a frame into a port; takes one that was sent there (its size, or 0). */
 void rig_inject(struct rig *, uint16_t port, const void *frame, uint32_t size);
 uint32_t rig_take(struct rig *, uint16_t port, void *frame, uint32_t capacity);

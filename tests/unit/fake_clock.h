@@ -7,9 +7,14 @@
 
 static uint64_t fake_now_ns = UINT64_C(1000000000000);
 
+static uint64_t fake_creep_ns;     /* it goes on by this with each look at it */
+
 static uint64_t
 fake_clock(void)
 {
+    if (fake_creep_ns) {
+        fake_now_ns += fake_creep_ns;
+    }
     return fake_now_ns;
 }
 

@@ -607,6 +607,29 @@ a_refused_connection_says_so(void **state)
     agent_del_target(f->rig.agent, text);
 }
 
+/* With a clock that moves while the agent looks at it twice. */
+static void
+a_connection_just_begun_has_its_time(void **state)
+{
+    struct fixture *f = *state;
+    struct controller c;
+    controller_listen(&c, &f->rig);
+    rig_creep(1000000);
+    assert_int_equal(agent_add_target(f->rig.agent, c.target, NULL), 0);
+    for (int i = 0; i < 10; i++) {
+        agent_run(f->rig.agent);
+    }
+    assert_true(connects_within(f, &c, 200) >= 0);
+    peer_send_header(&f->peer, OFPT_HELLO, 1);
+    peer_expect(&f->peer, OFPT_HELLO);
+    peer_barrier(&f->peer);
+    assert_string_equal(row_of(f, c.target)->last_error, "");
+    peer_close(&f->peer);
+    agent_del_target(f->rig.agent, c.target);
+    close(c.fd);
+    unlink(c.path);
+}
+
 static void
 tcp_works_as_well(void **state)
 {
@@ -720,6 +743,7 @@ main(void)
         TEST(a_lost_controller_is_connected_to_again_with_back_off),
         TEST(a_controller_that_is_not_there_is_tried_again),
         TEST(a_refused_connection_says_so),
+        TEST(a_connection_just_begun_has_its_time),
         TEST(tcp_works_as_well),
         TEST(bad_targets_are_refused),
         TEST(connections_are_described),
