@@ -351,8 +351,8 @@ gen_actions(struct gen *g, uint16_t n_ports, uint8_t actions[GEN_ACTIONS_MAX])
 
 /* --- matches ------------------------------------------------------------------------ */
 
-static void
-put_match(const struct ref_fields *f, uint32_t wildcards, uint8_t match[40])
+void
+gen_match_of(const struct ref_fields *f, uint32_t wildcards, uint8_t match[40])
 {
     memset(match, 0, 40);
     put(match, 4, wildcards);
@@ -397,7 +397,7 @@ gen_match(struct gen *g, uint16_t n_ports, uint8_t match[40])
     struct ref_fields fields;
     frame.size = gen_frame(g, frame.data);
     ref_parse(&frame, (uint16_t) (1 + gen_below(g, n_ports)), &fields);
-    put_match(&fields, gen_wildcards(g), match);
+    gen_match_of(&fields, gen_wildcards(g), match);
     if (one_in(g, 8)) {
         match[4 + gen_below(g, 36)] = (uint8_t) anything(g);
     }

@@ -33,6 +33,10 @@ size_t gen_actions(struct gen *, uint16_t n_ports, uint8_t actions[GEN_ACTIONS_M
 /* struct ofp_match. Often without wildcards, made from a frame's fields. */
 void gen_match(struct gen *, uint16_t n_ports, uint8_t match[40]);
 
+/* The match that a packet with these fields is in, but for what is in 'wildcards'. */
+struct ref_fields;
+void gen_match_of(const struct ref_fields *, uint32_t wildcards, uint8_t match[40]);
+
 /* A FLOW_MOD of any command, with few priorities; returns its size. One in eight is one
  * that must be refused. Time-outs are 0. */
 size_t gen_flow_mod(struct gen *, uint16_t n_ports, uint8_t msg[GEN_FLOW_MOD_MAX]);

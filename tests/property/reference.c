@@ -11,7 +11,7 @@ enum {
 };
 enum {
     P_IN_PORT = 0xfff8, P_TABLE = 0xfff9, P_NORMAL = 0xfffa, P_FLOOD = 0xfffb, P_ALL = 0xfffc,
-    P_CONTROLLER = 0xfffd,
+    P_CONTROLLER = 0xfffd, P_LOCAL = 0xfffe, P_NONE = 0xffff,
 };
 
 static uint32_t
@@ -108,6 +108,17 @@ fdb_learn(struct ref_switch *sw, const uint8_t addr[6], uint16_t vid, uint16_t p
 }
 
 void
+ref_remove_port(struct ref_switch *sw, uint16_t number)
+{
+    struct ref_port *port = ref_find_port(sw, number);
+    if (port) {
+        ref_fdb_flush(sw, number);
+        sw->n_ports--;
+        memmove(port, port + 1, (size_t) (&sw->ports[sw->n_ports] - port) * sizeof *port);
+    }
+}
+
+void
 ref_fdb_flush(struct ref_switch *sw, uint16_t port)
 {
     size_t kept = 0;
@@ -180,6 +191,9 @@ normal(struct way *way)
     ref_parse(&way->frame, way->in_port, &fields);
     uint16_t vid = fields.dl_vlan == 0xffff ? 0 : fields.dl_vlan;
 
+    if (way->sw->plant == REF_PLANT_LEARNS_WITHOUT_VLAN) {
+        vid = 0;
+    }
     if (!memcmp(dst, reserved, 5) && dst[5] < 16) {
         return;
     }
@@ -218,7 +232,7 @@ output(struct way *way, uint16_t port, uint16_t max_len)
         packet_in(way, 1, max_len);
         break;
     default:
-        if (port != way->in_port) {
+        if (port != way->in_port || way->sw->plant == REF_PLANT_SENDS_BACK) {
             send_to(way, ref_find_port(way->sw, port));
         }
         break;
@@ -247,7 +261,8 @@ table_miss(struct way *way)
     const struct ref_port *port = ref_find_port(way->sw, way->in_port);
     switch (way->sw->miss) {
     case REF_MISS_CONTROLLER:
-        if (!port || !(port->config & PC_NO_PACKET_IN)) {
+        if (!port || !(port->config & PC_NO_PACKET_IN)
+            || way->sw->plant == REF_PLANT_MISSES_IGNORE_FLAG) {
             packet_in(way, 0, way->sw->miss_send_len);
         }
         break;
@@ -260,6 +275,22 @@ table_miss(struct way *way)
 }
 
 static void
+run_flow(struct way *way, struct ref_flow *flow)
+{
+    bool is_tagged = way->frame.data[12] == 0x81 && way->frame.data[13] == 0;
+    way->sw->matched++;
+    flow->packets++;
+    flow->bytes += way->frame.size;
+    if (way->sw->plant == REF_PLANT_BYTES_WITHOUT_TAG && is_tagged) {
+        flow->bytes -= 4;
+    }
+    if (way->sw->plant != REF_PLANT_IDLE_IS_HARD) {
+        flow->used_ms = way->sw->now_ms;
+    }
+    run_actions(way, flow->actions, flow->actions_size);
+}
+
+static void
 run_table(struct way *way)
 {
     struct ref_fields fields;
@@ -268,16 +299,18 @@ run_table(struct way *way)
     if (fields.is_fragment && way->sw->drop_fragments) {
         return;
     }
+    if (way->sw->plant == REF_PLANT_FRAGMENTS_HAVE_PORTS && fields.is_later_fragment) {
+        fields.tp_src = get(way->frame.data + 34, 2);
+        fields.tp_dst = get(way->frame.data + 36, 2);
+    }
+    way->sw->lookups++;
     struct ref_flow *flow = ref_table_lookup(&way->sw->table, &fields, &ambiguous);
     way->out->ambiguous |= ambiguous;
     if (!flow) {
         table_miss(way);
         return;
     }
-    flow->packets++;
-    flow->bytes += way->frame.size;
-    flow->used_ms = way->sw->now_ms;
-    run_actions(way, flow->actions, flow->actions_size);
+    run_flow(way, flow);
 }
 
 bool
@@ -306,16 +339,61 @@ ref_receive(struct ref_switch *sw, uint16_t in_port, const void *frame, uint32_t
     struct ref_port *port = ref_find_port(sw, in_port);
 
     start(&way, sw, out, frame, size);
-    if (!port || size < 14) {
+    if (!port) {
+        return;
+    }
+    if (size < 14) {
+        port->rx_dropped++;
         return;
     }
     port->rx_packets++;
     port->rx_bytes += size;
     bool is_stp = !memcmp(way.frame.data, stp, 6);
     if (port->config & (PC_DOWN | (is_stp ? PC_NO_RECV_STP : PC_NO_RECV))) {
+        port->rx_dropped++;
         return;
     }
     run_table(&way);
+}
+
+void
+ref_run_flow(struct ref_switch *sw, struct ref_flow *flow, uint16_t in_port,
+             const struct ref_frame *frame, struct ref_output *out)
+{
+    struct way way = { .in_port = in_port };
+    start(&way, sw, out, frame->data, frame->size);
+    sw->lookups++;
+    run_flow(&way, flow);
+}
+
+uint16_t
+ref_ingress(struct ref_switch *sw, uint16_t in_port)
+{
+    return in_port == P_CONTROLLER || ref_find_port(sw, in_port) ? in_port : P_NONE;
+}
+
+static bool
+is_no_ports_number(uint16_t port)
+{
+    return port >= 0xff00 && port != P_CONTROLLER && port != P_LOCAL && port != P_NONE;
+}
+
+/* The first OUTPUT or ENQUEUE that can't be done now. */
+static bool
+check_outputs(struct ref_switch *sw, const uint8_t *actions, size_t size, struct ref_error *error)
+{
+    for (size_t at = 0; at < size; at += get(actions + at + 2, 2)) {
+        uint32_t type = get(actions + at, 2), port = get(actions + at + 4, 2);
+        if (type == 11 && sw->table.no_queues) {
+            *error = (struct ref_error) { 2, 8 };
+            return false;
+        }
+        if (type == 0 && port < 0xff00 && !ref_find_port(sw, port)) {
+            *error = (struct ref_error) { 2, 4 };
+            return false;
+        }
+    }
+    return true;
 }
 
 bool
@@ -327,10 +405,15 @@ ref_packet_out(struct ref_switch *sw, const uint8_t *msg, size_t size, struct re
         return false;
     }
     uint32_t actions_size = get(msg + 14, 2);
-    if (!ref_check_actions(msg + 16, actions_size, true, error)) {
+    if (is_no_ports_number(get(msg + 12, 2))) {
+        *error = (struct ref_error) { 2, 4 };
         return false;
     }
-    struct way way = { .in_port = get(msg + 12, 2) };
+    if (!ref_check_actions(msg + 16, actions_size, true, error)
+        || !check_outputs(sw, msg + 16, actions_size, error)) {
+        return false;
+    }
+    struct way way = { .in_port = ref_ingress(sw, get(msg + 12, 2)) };
     start(&way, sw, out, msg + 16 + actions_size, (uint32_t) size - 16 - actions_size);
     if (way.frame.size >= 14) {
         run_actions(&way, msg + 16, actions_size);

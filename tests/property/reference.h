@@ -26,7 +26,13 @@
  *    frames on receipt, NO_RECV_STP those. NO_FWD keeps everything from leaving. NO_FLOOD counts
  *    for FLOOD and NORMAL's flood. NO_PACKET_IN silences table misses only.
  *  - An output to the ingress port is dropped: IN_PORT is the way back.
- *  - rx counters count every frame of 14 bytes or more that came, dropped or not.
+ *  - rx counters count every frame of 14 bytes or more that came, dropped or not; of
+ *    shorter ones only rx_dropped knows.
+ *  - A table's look-ups are the packets that came to it, buffered ones that a FLOW_MOD runs
+ *    through its flow included; what the fragment mode drops did not come there.
+ *  - A PACKET_OUT to a port that is not there, or said to have come in by a number that no
+ *    port can have, is BAD_OUT_PORT. Said to have come in by 0 or a port that is not there
+ *    is NONE.
  *  - Two flows of one rank that match the same packet: see ref_output.ambiguous.
  */
 #ifndef TESTS_PROPERTY_REFERENCE_H
@@ -37,6 +43,20 @@
 #include <stdint.h>
 
 enum { REF_MAX_FRAME = 2048, REF_MAX_OUT = 512, REF_MAX_FLOWS = 4096, REF_MAX_PORTS = 64 };
+
+/* Bugs, for a test to see that it finds them. */
+enum ref_plant {
+    REF_PLANT_NONE,
+    REF_PLANT_EXACT_HAS_PRIORITY,   /* a flow without wildcards does not outrank others */
+    REF_PLANT_MODIFY_ZEROES,        /* MODIFY sets counters to 0 */
+    REF_PLANT_BYTES_WITHOUT_TAG,    /* tagged frames count 4 bytes less */
+    REF_PLANT_IDLE_IS_HARD,         /* packets don't put off idle time-outs */
+    REF_PLANT_LEARNS_WITHOUT_VLAN,  /* one forwarding database for all VLANs */
+    REF_PLANT_SENDS_BACK,           /* an output to the ingress port is sent */
+    REF_PLANT_MISSES_IGNORE_FLAG,   /* NO_PACKET_IN does nothing */
+    REF_PLANT_FRAGMENTS_HAVE_PORTS, /* flows of ports match later fragments' payload */
+    N_REF_PLANTS
+};
 
 /* --- frames ------------------------------------------------------------------------ */
 
@@ -105,6 +125,8 @@ struct ref_removed {
 };
 
 struct ref_table {
+    enum ref_plant plant;
+    bool no_queues;                /* ENQUEUE is refused: BAD_QUEUE */
     struct ref_flow flows[REF_MAX_FLOWS];
     size_t n_flows, max_flows;
     struct ref_removed removed[REF_MAX_FLOWS];
@@ -119,6 +141,12 @@ bool ref_table_mod(struct ref_table *, struct ref_table *emergency, const uint8_
 void ref_table_expire(struct ref_table *, uint64_t now_ms);
 /* The flow that decides, or NULL; *ambiguous if another of the same rank matches too. */
 struct ref_flow *ref_table_lookup(struct ref_table *, const struct ref_fields *, bool *ambiguous);
+/* The flow with this match and this rank, or NULL. */
+struct ref_flow *ref_table_find(struct ref_table *, const uint8_t match[40], uint16_t priority);
+/* True if a flow of this rank is there that some packet of 'match' matches too. */
+bool ref_table_overlaps(const struct ref_table *, const uint8_t match[40], uint16_t priority);
+/* True if statistics for 'match' and 'out_port' include the flow. */
+bool ref_flow_is_asked_for(const struct ref_flow *, const uint8_t match[40], uint16_t out_port);
 /* Sums over the flows that 'match' covers and that have 'out_port' (0xffff: any). */
 void ref_table_aggregate(const struct ref_table *, const uint8_t match[40], uint16_t out_port,
                          uint64_t *packets, uint64_t *bytes, uint32_t *flows);
@@ -149,10 +177,12 @@ struct ref_port {
     uint16_t number;
     uint32_t config;               /* OFPPC_* */
     bool is_link_down;
-    uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+    uint64_t rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes;
 };
 
 struct ref_switch {
+    enum ref_plant plant;          /* table.plant as well */
+    uint64_t lookups, matched;
     struct ref_table table, emergency;
     struct ref_port ports[REF_MAX_PORTS];
     size_t n_ports;
@@ -176,6 +206,10 @@ void ref_switch_free(struct ref_switch *);
 void ref_add_port(struct ref_switch *, uint16_t number, uint32_t config);
 /* NULL if there is none. */
 struct ref_port *ref_find_port(struct ref_switch *, uint16_t number);
+/* Its addresses are forgotten. */
+void ref_remove_port(struct ref_switch *, uint16_t number);
+/* What a PACKET_OUT's in_port means: NONE if it is no port. */
+uint16_t ref_ingress(struct ref_switch *, uint16_t in_port);
 /* Forgets what was learnt behind 'port'; 0: everything. */
 void ref_fdb_flush(struct ref_switch *, uint16_t port);
 /* The port behind which the address is known to be, or 0. */
@@ -187,6 +221,10 @@ bool ref_flow_mod(struct ref_switch *, const uint8_t *msg, size_t size, struct r
 /* A frame came in by 'in_port'. Fills *out, from empty. */
 void ref_receive(struct ref_switch *, uint16_t in_port, const void *frame, uint32_t size,
                  struct ref_output *out);
+
+/* A frame that waited in a buffer goes through a flow. */
+void ref_run_flow(struct ref_switch *, struct ref_flow *, uint16_t in_port,
+                  const struct ref_frame *, struct ref_output *out);
 
 /* PACKET_OUT with the frame in it (buffer id 0xffffffff). False and *error if it is
  * refused. */

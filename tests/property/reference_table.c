@@ -303,15 +303,25 @@ remove_flow(struct ref_table *t, size_t i, bool tell, uint8_t reason)
     memmove(flow, flow + 1, (t->n_flows - i) * sizeof *flow);
 }
 
+bool
+ref_table_overlaps(const struct ref_table *t, const uint8_t match[40], uint16_t priority)
+{
+    bool exact = ref_match_is_exact(match);
+    for (size_t i = 0; i < t->n_flows; i++) {
+        const struct ref_flow *flow = &t->flows[i];
+        if (same_rank(flow->exact, flow->priority, exact, priority)
+            && ref_match_overlaps(flow->match, match)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 add(struct ref_table *t, const struct mod *mod, uint64_t now_ms, struct ref_error *error)
 {
-    for (size_t i = 0; i < t->n_flows && mod->flags & CHECK_OVERLAP; i++) {
-        const struct ref_flow *flow = &t->flows[i];
-        if (same_rank(flow->exact, flow->priority, mod->exact, mod->priority)
-            && ref_match_overlaps(flow->match, mod->match)) {
-            return refuse(error, 3, 1);
-        }
+    if (mod->flags & CHECK_OVERLAP && ref_table_overlaps(t, mod->match, mod->priority)) {
+        return refuse(error, 3, 1);
     }
     for (size_t i = 0; i < t->n_flows; i++) {
         if (is_strictly(&t->flows[i], mod)) {
@@ -345,6 +355,9 @@ modify(struct ref_table *t, const struct mod *mod, uint64_t now_ms, struct ref_e
         if (mod->command == 1 ? ref_match_covers(mod->match, flow->match) : is_strictly(flow, mod)) {
             found = true;
             set_actions(flow, mod);
+            if (t->plant == REF_PLANT_MODIFY_ZEROES) {
+                flow->packets = flow->bytes = 0;
+            }
             flow->cookie = mod->cookie;
         }
     }
@@ -365,6 +378,16 @@ delete(struct ref_table *t, const struct mod *mod, bool tell)
     return true;
 }
 
+static bool
+has_enqueue(const struct mod *mod)
+{
+    size_t at = 0;
+    while (at < mod->actions_size && get(mod->actions + at, 2) != 11) {
+        at += get(mod->actions + at + 2, 2);
+    }
+    return at < mod->actions_size;
+}
+
 bool
 ref_table_mod(struct ref_table *table, struct ref_table *emergency, const uint8_t *msg, size_t size,
               uint64_t now_ms, struct ref_error *error)
@@ -382,12 +405,15 @@ ref_table_mod(struct ref_table *table, struct ref_table *emergency, const uint8_
         return refuse(error, 3, 4);
     }
     bool is_delete = mod.command == 3 || mod.command == 4;
-    if (!is_delete && !ref_check_actions(mod.actions, mod.actions_size, false, error)) {
-        return false;
-    }
     bool is_emergency = mod.flags & EMERG;
     if (!is_delete && is_emergency && (mod.idle || mod.hard)) {
         return refuse(error, 3, 3);
+    }
+    if (!is_delete && !ref_check_actions(mod.actions, mod.actions_size, false, error)) {
+        return false;
+    }
+    if (!is_delete && table->no_queues && has_enqueue(&mod)) {
+        return refuse(error, 2, 8);
     }
     struct ref_table *t = is_emergency ? emergency : table;
     if (is_delete) {
@@ -410,8 +436,11 @@ ref_table_expire(struct ref_table *t, uint64_t now_ms)
 }
 
 static bool
-outranks(const struct ref_flow *a, const struct ref_flow *b)
+outranks(const struct ref_table *t, const struct ref_flow *a, const struct ref_flow *b)
 {
+    if (t->plant == REF_PLANT_EXACT_HAS_PRIORITY) {
+        return a->priority > b->priority;
+    }
     return a->exact ? !b->exact : !b->exact && a->priority > b->priority;
 }
 
@@ -425,14 +454,35 @@ ref_table_lookup(struct ref_table *t, const struct ref_fields *fields, bool *amb
         if (!ref_match_packet(flow->match, fields)) {
             continue;
         }
-        if (!best || outranks(flow, best)) {
+        if (!best || outranks(t, flow, best)) {
             best = flow;
             *ambiguous = false;
-        } else if (!outranks(best, flow)) {
+        } else if (!outranks(t, best, flow)) {
             *ambiguous = true;
         }
     }
     return best;
+}
+
+struct ref_flow *
+ref_table_find(struct ref_table *t, const uint8_t match[40], uint16_t priority)
+{
+    bool exact = ref_match_is_exact(match);
+    for (size_t i = 0; i < t->n_flows; i++) {
+        struct ref_flow *flow = &t->flows[i];
+        if (same_rank(flow->exact, flow->priority, exact, priority)
+            && ref_match_equal(flow->match, match)) {
+            return flow;
+        }
+    }
+    return NULL;
+}
+
+bool
+ref_flow_is_asked_for(const struct ref_flow *flow, const uint8_t match[40], uint16_t out_port)
+{
+    return ref_match_covers(match, flow->match)
+           && (out_port == 0xffff || has_output_to(flow, out_port));
 }
 
 void
@@ -442,8 +492,7 @@ ref_table_aggregate(const struct ref_table *t, const uint8_t match[40], uint16_t
     *packets = *bytes = *flows = 0;
     for (size_t i = 0; i < t->n_flows; i++) {
         const struct ref_flow *flow = &t->flows[i];
-        if (ref_match_covers(match, flow->match)
-            && (out_port == 0xffff || has_output_to(flow, out_port))) {
+        if (ref_flow_is_asked_for(flow, match, out_port)) {
             *packets += flow->packets;
             *bytes += flow->bytes;
             *flows += 1;

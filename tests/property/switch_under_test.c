@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/property/switch_under_test.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/epoch.h"
+#include "lib/hash.h"
+#include "lib/log.h"
+#include "ofagent/agent_private.h"
+#include "sw-datapath/dp_internal.h"
+
+enum { IN_MAX = 4 << 20, TURNS_MAX = 5000, HELLO = 0, ECHO_REPLY = 3, BARRIER_REPLY = 19 };
+
+struct sut {
+    struct event_base *base;
+    struct dp *dp;
+    struct agent *agent;
+    char dir[64], path[80], target[96];
+    int fd;
+    uint32_t fence;            /* xid of the last one */
+    uint8_t *in;
+    size_t have, scanned;      /* bytes received; whole messages up to here were looked at */
+    size_t read, end;          /* what sut_next_message() gives */
+};
+
+static uint64_t now_ns;
+
+static uint64_t
+standing_clock(void)
+{
+    return now_ns;
+}
+
+/* In place of lib/hash.c's, which is random. */
+uint64_t
+hash_seed(void)
+{
+    return UINT64_C(0x5eed0fa110ca7e);
+}
+
+static void
+check(bool ok, const char *what)
+{
+    if (!ok) {
+        fprintf(stderr, "# the test's own fault, or a switch that does not start: %s\n", what);
+        abort();
+    }
+}
+
+static uint32_t
+get(const uint8_t *p, int n)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < n; i++) {
+        value = value << 8 | p[i];
+    }
+    return value;
+}
+
+static void
+turn(struct sut *sut)
+{
+    event_base_loop(sut->base, EVLOOP_NONBLOCK);
+}
+
+/* --- the connection ------------------------------------------------------------------- */
+
+void
+sut_send(struct sut *sut, const void *messages, size_t size)
+{
+    const uint8_t *p = messages;
+    for (unsigned turns = 0; size;) {
+        ssize_t n = send(sut->fd, p, size, MSG_NOSIGNAL);
+        if (n > 0) {
+            p += n;
+            size -= (size_t) n;
+            continue;
+        }
+        check(errno == EAGAIN && turns++ < TURNS_MAX, "the connection takes nothing");
+        turn(sut);
+    }
+}
+
+static bool
+receive(struct sut *sut)
+{
+    check(sut->have < IN_MAX, "too many messages at a time");
+    ssize_t n = recv(sut->fd, sut->in + sut->have, IN_MAX - sut->have, 0);
+    if (n > 0) {
+        sut->have += (size_t) n;
+    }
+    return n > 0 || (n < 0 && errno == EAGAIN);
+}
+
+/* Looks at messages that have come until one has this type and xid, which is then the end
+ * of what sut_next_message() gives. */
+static bool
+find_reply(struct sut *sut, uint8_t type, uint32_t xid)
+{
+    while (sut->have - sut->scanned >= 8) {
+        const uint8_t *msg = sut->in + sut->scanned;
+        size_t size = get(msg + 2, 2);
+        if (size < 8 || sut->have - sut->scanned < size) {
+            return false;
+        }
+        sut->end = sut->scanned;
+        sut->scanned += size;
+        if (msg[1] == type && get(msg + 4, 4) == xid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+wait_for(struct sut *sut, uint8_t type, uint32_t xid)
+{
+    memmove(sut->in, sut->in + sut->scanned, sut->have - sut->scanned);
+    sut->have -= sut->scanned;
+    sut->scanned = sut->read = sut->end = 0;
+    for (unsigned turns = 0; turns < TURNS_MAX; turns++) {
+        turn(sut);
+        if (!receive(sut)) {
+            return false;
+        }
+        if (find_reply(sut, type, xid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+sut_fence(struct sut *sut, bool barrier)
+{
+    uint32_t xid = ++sut->fence;
+    uint8_t msg[8] = { 1, barrier ? BARRIER_REPLY - 1 : ECHO_REPLY - 1, 0, 8, (uint8_t) (xid >> 24),
+                       (uint8_t) (xid >> 16), (uint8_t) (xid >> 8), (uint8_t) xid };
+    sut_send(sut, msg, sizeof msg);
+    return wait_for(sut, barrier ? BARRIER_REPLY : ECHO_REPLY, xid);
+}
+
+const uint8_t *
+sut_next_message(struct sut *sut, size_t *size)
+{
+    if (sut->read >= sut->end) {
+        return NULL;
+    }
+    const uint8_t *msg = sut->in + sut->read;
+    *size = get(msg + 2, 2);
+    sut->read += *size;
+    return msg;
+}
+
+static bool
+add_dropped(const struct agent_connection_info *info, void *sum)
+{
+    *(uint64_t *) sum += info->dropped;
+    return true;
+}
+
+uint64_t
+sut_n_dropped(const struct sut *sut)
+{
+    uint64_t sum = 0;
+    agent_for_each_connection(sut->agent, add_dropped, &sum);
+    return sum;
+}
+
+static void
+connect_to(struct sut *sut)
+{
+    static const uint8_t hello[8] = { 1, HELLO, 0, 8, 0, 0, 0, 1 };
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    snprintf(addr.sun_path, sizeof addr.sun_path, "%s", sut->path);
+    sut->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    check(connect(sut->fd, (struct sockaddr *) &addr, sizeof addr) == 0, "connect");
+    fcntl(sut->fd, F_SETFL, O_NONBLOCK);
+    sut_send(sut, hello, sizeof hello);
+    check(sut_fence(sut, true), "no handshake");
+    const uint8_t *msg;
+    size_t size, n = 0;
+    while ((msg = sut_next_message(sut, &size))) {
+        check(msg[1] == HELLO, "something before HELLO");
+        n++;
+    }
+    check(n == 1, "not one HELLO");
+}
+
+/* --- the switch ------------------------------------------------------------------------- */
+
+void
+sut_add_port(struct sut *sut, uint16_t port)
+{
+    char name[8];
+    uint16_t no;
+    struct errmsg err;
+    snprintf(name, sizeof name, "m%u", port);
+    check(dp_port_add(agent_bridge(sut->agent), name, port, PKTIO_MEMORY, &no, &err) == 0, "port");
+}
+
+void
+sut_remove_port(struct sut *sut, uint16_t port)
+{
+    struct errmsg err;
+    check(dp_port_del(agent_bridge(sut->agent), port, &err) == 0, "port to remove");
+}
+
+static void
+make_agent(struct sut *sut, const struct sut_config *config)
+{
+    const struct dp_config dp_config = { .cpus = config->cpus,
+                                         .cache_entries = config->cache_entries };
+    const struct dp_bridge_config bridge_config = { .fdb_max = 8192,
+                                                    .fdb_age_s = config->fdb_age_s };
+    const struct agent_config agent_config = {
+        .fail_mode = config->peer == SUT_STANDALONE ? AGENT_FAIL_STANDALONE : AGENT_FAIL_SECURE,
+        .max_flows = config->max_flows,
+    };
+    struct errmsg err;
+    sut->base = event_base_new();
+    sut->dp = dp_new(sut->base, &dp_config, &err);
+    check(sut->dp, "datapath");
+    sut->agent = agent_new(sut->base, sut->dp, "br0", &bridge_config, PKTIO_MEMORY, &agent_config,
+                           &err);
+    check(sut->agent, "agent");
+    for (uint16_t port = 1; port <= config->n_ports; port++) {
+        sut_add_port(sut, port);
+    }
+    int error = config->peer == SUT_CONTROLLER
+                ? agent_add_target(sut->agent, sut->target, &err)
+                : agent_add_management(sut->agent, sut->target, &err);
+    check(!error, "target");
+}
+
+struct sut *
+sut_new(const struct sut_config *config, uint64_t now_ms)
+{
+    struct sut *sut = calloc(1, sizeof *sut);
+    check(sut, "memory");
+    sut->in = malloc(IN_MAX);
+    signal(SIGPIPE, SIG_IGN);
+    struct errmsg err;
+    check(log_set_level("error", &err) == 0, "log level");
+    now_ns = now_ms * 1000000;
+    clock_set_source(standing_clock);
+    strcpy(sut->dir, "/tmp/turnout-property-XXXXXX");
+    check(mkdtemp(sut->dir), "directory");
+    snprintf(sut->path, sizeof sut->path, "%s/c", sut->dir);
+    snprintf(sut->target, sizeof sut->target, "punix:%s", sut->path);
+    make_agent(sut, config);
+    connect_to(sut);
+    return sut;
+}
+
+void
+sut_free(struct sut *sut)
+{
+    agent_free(sut->agent);
+    dp_free(sut->dp);
+    event_base_free(sut->base);
+    close(sut->fd);
+    rmdir(sut->dir);
+    free(sut->in);
+    free(sut);
+}
+
+void
+sut_set_time(struct sut *sut, uint64_t now_ms)
+{
+    now_ns = now_ms * 1000000;
+    agent_run(sut->agent);
+}
+
+/* --- frames --------------------------------------------------------------------------- */
+
+void
+sut_inject(struct sut *sut, uint16_t port, const void *frame, uint32_t size)
+{
+    struct pktio *io = dp_port_pktio(agent_bridge(sut->agent), port);
+    check(io && pktio_memory_inject(io, frame, size) == 0, "a frame that is not taken");
+}
+
+void
+sut_forward(struct sut *sut)
+{
+    while (dp_run_once(sut->dp)) {
+        continue;
+    }
+}
+
+uint32_t
+sut_take(struct sut *sut, uint16_t port, void *frame, uint32_t capacity)
+{
+    struct pktio *io = dp_port_pktio(agent_bridge(sut->agent), port);
+    return io ? pktio_memory_take(io, frame, capacity) : 0;
+}
+
+/* --- upkeep --------------------------------------------------------------------------- */
+
+void
+sut_poll_epoch(struct sut *sut)
+{
+    (void) sut;
+    epoch_poll();
+}
+
+void
+sut_sweep(struct sut *sut, uint32_t n_slots, uint64_t max_idle_ms)
+{
+    struct dp_bridge *bridge = agent_bridge(sut->agent);
+    for (unsigned i = 0; i < dp_n_workers(sut->dp); i++) {
+        cache_sweep(bridge->caches[i], n_slots, clock_ms(), max_idle_ms);
+    }
+}
+
+void
+sut_get_stats(const struct sut *sut, struct dp_bridge_stats *out)
+{
+    dp_bridge_get_stats(agent_bridge(sut->agent), out);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The product, whole and in this process, as a test drives it: frames into and out of its
+ * ports, bytes to and from it over a real OpenFlow connection, its clock.
+ *
+ * No threads: the product works when a function here lets it. Nothing here knows what
+ * messages mean but how long they are. Hash seeds don't change from run to run, so what
+ * happened once happens again. What can't fail in a working test aborts the program. */
+#ifndef TESTS_PROPERTY_SWITCH_UNDER_TEST_H
+#define TESTS_PROPERTY_SWITCH_UNDER_TEST_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sut;
+struct dp_bridge_stats;
+
+/* Who talks to the switch, which decides what a table miss does. */
+enum sut_peer {
+    SUT_CONTROLLER,      /* misses go to it */
+    SUT_STANDALONE,      /* a management connection, no controller: misses are NORMAL */
+    SUT_SECURE,          /* the same, but misses are dropped */
+};
+
+struct sut_config {
+    enum sut_peer peer;
+    uint16_t n_ports;          /* 1 .. n_ports, and LOCAL */
+    uint32_t max_flows;
+    uint32_t cache_entries;    /* of each worker */
+    uint32_t fdb_age_s;
+    const char *cpus;          /* as many workers as it has; NULL: one */
+};
+
+/* A switch that has shaken hands with its peer. */
+struct sut *sut_new(const struct sut_config *, uint64_t now_ms);
+void sut_free(struct sut *);
+
+/* Time stands still but for this. The product's timers run at 'now_ms'. */
+void sut_set_time(struct sut *, uint64_t now_ms);
+
+/* Puts a frame into a port's queue; lets the workers handle what is there; takes a frame
+ * that left (its size, 0 if there is none). A port that is not there gives nothing. */
+void sut_inject(struct sut *, uint16_t port, const void *frame, uint32_t size);
+void sut_forward(struct sut *);
+uint32_t sut_take(struct sut *, uint16_t port, void *frame, uint32_t capacity);
+
+void sut_add_port(struct sut *, uint16_t port);
+void sut_remove_port(struct sut *, uint16_t port);
+
+/* Sends whole messages. */
+void sut_send(struct sut *, const void *messages, size_t size);
+/* Sends a BARRIER_REQUEST or an ECHO_REQUEST and waits for its reply: all that was sent
+ * before is done, and all that it had to say is here. False if no reply came. */
+bool sut_fence(struct sut *, bool barrier);
+/* The next message that came before the fence's reply; NULL at the end. Valid until the
+ * next sut_fence(). */
+const uint8_t *sut_next_message(struct sut *, size_t *size);
+/* Asynchronous messages that the connection dropped for want of room. */
+uint64_t sut_n_dropped(const struct sut *);
+
+/* Upkeep that workers and timers do: lets deferred frees happen; sweeps a part of the
+ * caches. */
+void sut_poll_epoch(struct sut *);
+void sut_sweep(struct sut *, uint32_t n_slots, uint64_t max_idle_ms);
+
+void sut_get_stats(const struct sut *, struct dp_bridge_stats *);
+
+#endif /* tests/property/switch_under_test.h */

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A trial: the product and the naive switch get the same frames, messages and time, at
+ * random, and must answer the same, step by step. Included by tests/property/ only.
+ *
+ *   trial.c           a trial's life, what is expected, time
+ *   trial_frames.c    frames into ports, frames that left
+ *   trial_flow_mod.c  FLOW_MODs
+ *   trial_messages.c  the other messages that change something, and wrong ones
+ *   trial_stats.c     statistics and other questions
+ *   trial_compare.c   what came from the product, against what is expected
+ *   trial_plant.c     bugs on the product's side, to be found
+ *
+ * Everything random in a step comes from the trial's seed and the step's number, so steps
+ * can be left out, which is how a failure is made small. */
+#ifndef TESTS_PROPERTY_TRIAL_H
+#define TESTS_PROPERTY_TRIAL_H 1
+
+#include "tests/property/reference.h"
+#include "tests/property/shapes.h"
+#include "tests/property/switch_under_test.h"
+
+/* What happened, over all trials: a test that exercised nothing has not passed. */
+#define TALLIES(X)                                                                             \
+    X(trials) X(steps) X(frames) X(frames_out) X(flow_hits) X(exact_hits) X(table_misses)      \
+    X(ambiguous) X(fragments_dropped) X(packet_ins_miss) X(packet_ins_action) X(buffered)      \
+    X(flow_mods) X(flow_mods_refused) X(overlaps_refused) X(full_refused) X(queues_refused)    \
+    X(big_bursts) X(packet_outs) X(packet_outs_refused) X(table_outputs) X(buffers_used)       \
+    X(buffers_refused) X(set_configs) X(port_mods) X(port_statuses) X(ports_removed)           \
+    X(odd_messages) X(errors) X(removed_idle) X(removed_hard) X(removed_delete)                \
+    X(flow_stats) X(aggregates) X(table_stats) X(port_stats) X(features) X(get_configs)        \
+    X(barriers) X(echoes) X(cache_hits) X(cache_revalidated) X(cache_rederived)                \
+    X(cache_misses) X(cache_evictions) X(cache_promoted) X(learnt)
+
+struct tally {
+#define TALLY(NAME) uint64_t NAME;
+    TALLIES(TALLY)
+#undef TALLY
+};
+extern struct tally tally;
+
+/* Bugs on the product's side: what it is told, or says, is changed on the way. */
+enum plant {
+    PLANT_NONE,
+    PLANT_DROPS_REWRITE,      /* a flow's last SET_* or STRIP_VLAN is left out */
+    PLANT_ONE_PRIORITY,       /* all flows have the same priority */
+    PLANT_SKIPS_DELETE,       /* every third strict DELETE does nothing */
+    PLANT_LATE_CHANGE,        /* a FLOW_MOD now and then acts some frames late */
+    PLANT_NO_OVERLAP_CHECK,
+    PLANT_IGNORES_OUT_PORT,   /* DELETE does */
+    PLANT_LONG_IDLE,          /* idle time-outs last a second longer */
+    PLANT_MISCOUNTS_BYTES,    /* each flow counts a byte too many */
+    PLANT_KEEPS_FRAGMENTS,    /* the fragment mode is ignored */
+    PLANT_FLOODS_ALL,         /* NO_FLOOD is ignored */
+    PLANT_LOSES_TAIL,         /* a long frame's last byte comes in wrong */
+    N_PLANTS
+};
+
+struct trial_config {
+    uint64_t seed;
+    enum shape_id shape;
+    unsigned n_steps;
+    const bool *skip;         /* of each step: left out; NULL: none is */
+    enum plant plant;
+    enum ref_plant ref_plant;
+    bool verbose;             /* tell what is done, on stderr */
+};
+
+enum {
+    P_IN_PORT = 0xfff8, P_TABLE = 0xfff9, P_CONTROLLER = 0xfffd, P_LOCAL = 0xfffe, P_NONE = 0xffff,
+    MESSAGE_MAX = 4096, MESSAGES_MAX = 1 << 18, SENT_MAX = 8192, ARENA_SIZE = 8 << 20,
+    ERRORS_MAX = 1024, STATUSES_MAX = 256, HELD_MAX = 64, INPUTS_MAX = 256,
+    /* A connection drops PACKET_INs when more than 128 KiB wait. */
+    PACKET_INS_AT_A_TIME = 60000,
+};
+
+/* A frame that is to leave by 'port', or (P_CONTROLLER) a PACKET_IN. */
+struct sent {
+    uint16_t port, in_port;
+    uint8_t reason;
+    uint32_t prefix, size;
+    const uint8_t *data;
+    unsigned origin;                 /* the input that led to it */
+};
+
+/* What came in: a frame, or a message. */
+struct input {
+    uint16_t in_port;                /* 0: a message */
+    uint32_t size;
+    const uint8_t *data;
+};
+
+struct expected_error {
+    uint32_t xid;
+    uint16_t type, code, size;
+    uint8_t head[64];
+};
+
+struct expected_status {
+    uint8_t reason;
+    uint16_t port;
+    uint32_t config;
+};
+
+/* A packet that the product has in a buffer. */
+struct held {
+    uint32_t id;
+    uint16_t in_port;
+    bool gone;
+    struct ref_frame frame;
+};
+
+struct trial {
+    const struct trial_config *config;
+    struct sut_config sut_config;
+    struct sut *sut;
+    struct ref_switch *ref;
+    struct ref_output *out;
+    struct shape shape;
+    struct gen g;
+    uint64_t now_ms;
+    unsigned step;
+    bool async;                      /* the peer is told of what it did not ask for */
+    bool tidy;                       /* flows of one rank don't overlap */
+    unsigned target_flows;
+    uint16_t fragment_flags;         /* GET_CONFIG's */
+    uint32_t xid;
+    unsigned n_mods;                 /* for plants */
+    uint8_t late[MESSAGE_MAX];
+    size_t late_size;
+
+    uint8_t messages[MESSAGES_MAX];  /* to be sent */
+    size_t messages_size;
+
+    struct input input[INPUTS_MAX];
+    unsigned n_inputs;
+    struct sent sent[SENT_MAX];
+    unsigned n_sent, n_compared;     /* frames before that are compared */
+    uint32_t packet_in_bytes;
+    struct expected_error error[ERRORS_MAX];
+    unsigned n_errors;
+    struct expected_status status[STATUSES_MAX];
+    unsigned n_statuses;
+    struct held held[HELD_MAX];
+    unsigned n_held, next_held;
+    uint8_t arena[ARENA_SIZE];
+    size_t arena_size;
+
+    bool failed;
+    char failure[8192];
+};
+
+/* Runs a trial. True if both sides agreed; else *step is where they did not, and 'failure'
+ * (of 'size' bytes) says how. */
+bool trial_run(const struct trial_config *, unsigned *step, char *failure, size_t size);
+
+/* --- for the trial's own files --------------------------------------------------------- */
+
+static inline uint64_t
+wire_get(const uint8_t *p, int n)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < n; i++) {
+        value = value << 8 | p[i];
+    }
+    return value;
+}
+
+static inline void
+wire_put(uint8_t *p, int n, uint64_t value)
+{
+    while (n--) {
+        p[n] = (uint8_t) value;
+        value >>= 8;
+    }
+}
+
+/* Records the first failure. Returns false. */
+bool trial_fail(struct trial *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Adds to its words. */
+void trial_explain(struct trial *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void trial_explain_bytes(struct trial *, const char *what, const uint8_t *, size_t);
+/* Adds an input and its fields or text, and the flows that a frame matches. */
+void trial_explain_input(struct trial *, unsigned origin);
+void trial_verbose_message(const struct trial *, const char *what, const uint8_t *, size_t);
+
+/* The input that comes next; its number. */
+unsigned trial_add_input(struct trial *, uint16_t in_port, const uint8_t *, size_t);
+/* What the naive switch sent, in trial->out, is expected of the product. */
+void trial_expect_output(struct trial *, unsigned origin);
+void trial_expect_error(struct trial *, const uint8_t *msg, size_t size, struct ref_error);
+void trial_expect_status(struct trial *, uint8_t reason, const struct ref_port *);
+
+/* Gives the message the next xid and, unless a planted bug changes it, adds it to what is
+ * sent at the next settling. Returns the input's number. */
+unsigned trial_add_message(struct trial *, uint8_t *msg, size_t size);
+/* Sends what there is, waits until all is done, and compares all that came. */
+bool trial_settle(struct trial *);
+/* Compares the frames that left. */
+bool trial_compare_frames(struct trial *);
+/* Looks at one message that is no answer to a question. */
+bool trial_take_message(struct trial *, const uint8_t *msg, size_t size);
+/* Nothing that was expected is missing; forgets it all. */
+bool trial_compare_end(struct trial *);
+
+/* Steps. */
+bool trial_frames(struct trial *);
+bool trial_warm(struct trial *);        /* the whole universe comes in */
+bool trial_messages(struct trial *);
+bool trial_time(struct trial *);
+bool trial_question(struct trial *);
+bool trial_ports(struct trial *);
+bool trial_compare_all(struct trial *); /* every statistic */
+
+/* Puts a FLOW_MOD at 'msg'; does it in the naive switch; expects what there is to expect. */
+void trial_flow_mod(struct trial *, uint8_t msg[MESSAGE_MAX]);
+/* A recently buffered packet, or NULL; what the use of this id leads to. */
+struct held *trial_pick_held(struct trial *);
+
+/* Changes a message as the planted bug does; its new size, 0: not sent. */
+size_t plant_message(struct trial *, uint8_t *msg, size_t size);
+void plant_frame(const struct trial *, uint8_t *frame, uint32_t size);
+void plant_reply(const struct trial *, uint8_t *reply, size_t size);
+/* What was held back is sent. */
+void plant_release(struct trial *);
+
+#endif /* tests/property/trial.h */

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Random FLOW_MODs: a table of some size, whose flows are added, replaced, changed and
+ * deleted again and again. */
+#include <string.h>
+
+#include "tests/property/trial.h"
+
+enum { ADD, MODIFY, MODIFY_STRICT, DELETE, DELETE_STRICT };
+enum { FLAG_REM = 1, FLAG_OVERLAP = 2, FLAG_EMERG = 4 };
+enum { W_ALL = 0x3fffff };
+
+static int
+pick_command(struct trial *t)
+{
+    static const uint8_t growing[] = { 65, 8, 9, 4, 14 }, shrinking[] = { 36, 8, 9, 9, 38 };
+    const uint8_t *weights = t->ref->table.n_flows < t->target_flows ? growing : shrinking;
+    uint32_t roll = gen_below(&t->g, 100);
+    int command = 0;
+    while (roll >= weights[command]) {
+        roll -= weights[command++];
+    }
+    return command;
+}
+
+/* The match and priority of a flow that is there, as it came or with more wildcards. */
+static bool
+take_existing(struct trial *t, int command, uint8_t *msg)
+{
+    struct ref_table *table = &t->ref->table;
+    if (!table->n_flows || (command == ADD ? !once_in(&t->g, 6) : once_in(&t->g, 3))) {
+        return false;
+    }
+    const struct ref_flow *flow = &table->flows[gen_below(&t->g, (uint32_t) table->n_flows)];
+    memcpy(msg + 8, flow->match, 40);
+    wire_put(msg + 62, 2, flow->priority);
+    if ((command == MODIFY || command == DELETE) && once_in(&t->g, 2)) {
+        uint32_t more = gen_below(&t->g, W_ALL) & gen_below(&t->g, W_ALL);
+        wire_put(msg + 8, 4, wire_get(msg + 8, 4) | more);
+    }
+    return true;
+}
+
+static void
+put_match(struct trial *t, int command, uint8_t *msg)
+{
+    if (take_existing(t, command, msg)) {
+        return;
+    }
+    if (once_in(&t->g, command == ADD ? 200 : 40)) {
+        wire_put(msg + 8, 4, W_ALL);
+    } else {
+        shape_match(&t->shape, &t->g, msg + 8);
+    }
+    wire_put(msg + 62, 2, once_in(&t->g, 16) ? (once_in(&t->g, 2) ? 0 : 0xffff)
+                          : gen_below(&t->g, 16) * 100);
+}
+
+/* In tidy trials, another priority for what would overlap a flow of its rank. */
+static void
+make_tidy(struct trial *t, uint8_t *msg)
+{
+    struct ref_table *table = &t->ref->table;
+    for (unsigned tries = 0; tries < 10; tries++) {
+        uint16_t priority = (uint16_t) wire_get(msg + 62, 2);
+        if (!ref_table_overlaps(table, msg + 8, priority)
+            || ref_table_find(table, msg + 8, priority)) {
+            return;
+        }
+        wire_put(msg + 62, 2, gen_below(&t->g, 1 << 16));
+    }
+}
+
+static void
+put_timeouts(struct trial *t, uint8_t *msg)
+{
+    if (once_in(&t->g, 6)) {
+        wire_put(msg + 58, 2, 1 + gen_below(&t->g, 8));
+    }
+    if (once_in(&t->g, 8)) {
+        wire_put(msg + 60, 2, 1 + gen_below(&t->g, 12));
+    }
+}
+
+static void
+put_flags(struct trial *t, uint8_t *msg)
+{
+    uint16_t flags = once_in(&t->g, 2) ? FLAG_REM : 0;
+    flags |= once_in(&t->g, 6) ? FLAG_OVERLAP : 0;
+    flags |= once_in(&t->g, 60) ? FLAG_EMERG : 0;
+    wire_put(msg + 70, 2, flags);
+}
+
+/* Deletes honour out_port; the others must not. */
+static void
+put_out_port(struct trial *t, int command, uint8_t *msg)
+{
+    uint16_t port = P_NONE;
+    if (once_in(&t->g, command >= DELETE ? 4 : 20)) {
+        port = once_in(&t->g, 3) ? 0xfffa : (uint16_t) (1 + gen_below(&t->g, t->shape.n_ports));
+    }
+    wire_put(msg + 68, 2, port);
+}
+
+static void
+put_buffer(struct trial *t, int command, uint8_t *msg)
+{
+    wire_put(msg + 64, 4, UINT32_MAX);
+    if (command != MODIFY && once_in(&t->g, 12)) {
+        const struct held *held = trial_pick_held(t);
+        wire_put(msg + 64, 4, held ? held->id : UINT32_MAX);
+    }
+}
+
+static size_t
+make_flow_mod(struct trial *t, uint8_t *msg)
+{
+    if (once_in(&t->g, 25)) {
+        return gen_flow_mod(&t->g, t->shape.n_ports, msg);
+    }
+    int command = pick_command(t);
+    size_t size = 72;
+    memset(msg, 0, size);
+    msg[0] = 1;
+    msg[1] = 14;
+    put_match(t, command, msg);
+    if (t->tidy && command < DELETE) {
+        make_tidy(t, msg);
+    }
+    wire_put(msg + 48, 8, (uint64_t) gen_below(&t->g, UINT32_MAX) << 32 | t->xid);
+    wire_put(msg + 56, 2, (uint64_t) command);
+    put_timeouts(t, msg);
+    put_flags(t, msg);
+    put_out_port(t, command, msg);
+    put_buffer(t, command, msg);
+    if (command < DELETE || once_in(&t->g, 10)) {
+        size += shape_actions(&t->shape, &t->g, msg + 72);
+    }
+    wire_put(msg + 2, 2, size);
+    return size;
+}
+
+static void
+count_refusal(struct ref_error error)
+{
+    tally.flow_mods_refused++;
+    tally.overlaps_refused += error.type == 3 && error.code == 1;
+    tally.full_refused += error.type == 3 && error.code == 0;
+    tally.queues_refused += error.type == 2 && error.code == 8;
+}
+
+struct held *
+trial_pick_held(struct trial *t)
+{
+    return t->n_held ? &t->held[gen_below(&t->g, t->n_held)] : NULL;
+}
+
+/* The packet that waits in the message's buffer goes through the new flow. */
+static void
+run_buffer(struct trial *t, const uint8_t *msg, size_t size, unsigned origin)
+{
+    uint32_t id = (uint32_t) wire_get(msg + 64, 4);
+    struct ref_flow *flow = ref_table_find(&t->ref->table, msg + 8, (uint16_t) wire_get(msg + 62, 2));
+    struct held *held = t->held;
+    if (id == UINT32_MAX || wire_get(msg + 56, 2) >= DELETE || !flow) {
+        return;
+    }
+    while (held->id != id) {
+        held++;
+    }
+    if (held->gone) {
+        tally.buffers_refused++;
+        trial_expect_error(t, msg, size, (struct ref_error) { 1, 7 });
+        return;
+    }
+    held->gone = true;
+    tally.buffers_used++;
+    ref_run_flow(t->ref, flow, held->in_port, &held->frame, t->out);
+    trial_expect_output(t, origin);
+}
+
+void
+trial_flow_mod(struct trial *t, uint8_t msg[MESSAGE_MAX])
+{
+    struct ref_error error;
+    uint8_t sent[MESSAGE_MAX];
+    size_t size = make_flow_mod(t, msg);
+    wire_put(msg + 4, 4, ++t->xid);
+    memcpy(sent, msg, size);
+    unsigned origin = trial_add_message(t, sent, size);
+    tally.flow_mods++;
+    if (ref_flow_mod(t->ref, msg, size, &error)) {
+        run_buffer(t, msg, size, origin);
+    } else {
+        count_refusal(error);
+        trial_expect_error(t, msg, size, error);
+    }
+}

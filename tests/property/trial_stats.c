@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Questions: statistics, features, configuration; and their answers. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/property/trial.h"
+
+enum { STATS_FLOW = 1, STATS_AGGREGATE, STATS_TABLE, STATS_PORT };
+enum { FEATURES_REPLY = 6, GET_CONFIG_REPLY = 8, STATS_REPLY = 17, MORE = 1 };
+enum { ANSWER_MAX = 1 << 20, ACTIONS_MAX = 4096 };
+
+/* --- asking ----------------------------------------------------------------------------- */
+
+/* The bodies of the answer's parts, behind one another. */
+struct answer {
+    size_t size;
+    uint8_t body[ANSWER_MAX];
+};
+
+static bool
+add_part(struct trial *t, struct answer *answer, uint8_t *msg, size_t size, bool *more)
+{
+    size_t head = msg[1] == STATS_REPLY ? 12 : 8;
+    *more = head == 12 && wire_get(msg + 10, 2) & MORE;
+    plant_reply(t, msg, size);
+    if (size < head || answer->size + size - head > ANSWER_MAX
+        || wire_get(msg + 4, 4) != t->xid) {
+        return trial_fail(t, "an answer that is too long, too short, or not to this question");
+    }
+    memcpy(answer->body + answer->size, msg + head, size - head);
+    answer->size += size - head;
+    return true;
+}
+
+/* Sends the question; NULL if there is not just its answer, of one type. The caller frees. */
+static struct answer *
+ask(struct trial *t, uint8_t *question, size_t question_size, uint8_t type)
+{
+    const uint8_t *msg;
+    size_t size;
+    bool more = true, ok = true;
+    struct answer *answer = malloc(sizeof *answer);
+    answer->size = 0;
+    wire_put(question + 4, 4, ++t->xid);
+    trial_verbose_message(t, "ask", question, question_size);
+    sut_send(t->sut, question, question_size);
+    ok = sut_fence(t->sut, once_in(&t->g, 2)) || trial_fail(t, "no reply to a question");
+    while (ok && (msg = sut_next_message(t->sut, &size))) {
+        if (msg[1] == type && more) {
+            trial_verbose_message(t, "came", msg, size);
+            ok = add_part(t, answer, (uint8_t *) (uintptr_t) msg, size, &more);
+        } else {
+            ok = trial_take_message(t, msg, size);
+        }
+    }
+    if (ok && more) {
+        ok = trial_fail(t, "no answer to a question");
+    }
+    if (!ok) {
+        trial_explain_bytes(t, "the question", question, question_size);
+        free(answer);
+        return NULL;
+    }
+    return answer;
+}
+
+/* A question for statistics; 'body' bytes follow. */
+static void
+put_stats(uint8_t *msg, uint16_t type, size_t body)
+{
+    memset(msg, 0, 12 + body);
+    msg[0] = 1;
+    msg[1] = STATS_REPLY - 1;
+    wire_put(msg + 2, 2, 12 + body);
+    wire_put(msg + 8, 2, type);
+}
+
+/* --- FLOW, AGGREGATE ---------------------------------------------------------------------- */
+
+/* What a flow's actions look like when the switch tells of them: max_len has a meaning for
+ * CONTROLLER only. */
+static void
+told_actions(const struct ref_flow *flow, uint8_t *actions)
+{
+    memcpy(actions, flow->actions, flow->actions_size);
+    for (size_t at = 0; at < flow->actions_size; at += actions[at + 3]) {
+        if (actions[at + 1] == 0 && wire_get(actions + at + 4, 2) != P_CONTROLLER) {
+            wire_put(actions + at + 6, 2, 0);
+        }
+    }
+}
+
+static bool
+entry_is(const struct trial *t, const uint8_t *e, size_t size, const struct ref_flow *flow)
+{
+    uint8_t actions[ACTIONS_MAX];
+    uint64_t duration_ms = wire_get(e + 44, 4) * 1000 + wire_get(e + 48, 4) / 1000000;
+    told_actions(flow, actions);
+    return size == 88 + flow->actions_size && wire_get(e + 52, 2) == flow->priority
+           && wire_get(e + 54, 2) == flow->idle_timeout
+           && wire_get(e + 56, 2) == flow->hard_timeout && wire_get(e + 64, 8) == flow->cookie
+           && wire_get(e + 72, 8) == flow->packets && wire_get(e + 80, 8) == flow->bytes
+           && duration_ms == t->now_ms - flow->created_ms
+           && !memcmp(e + 88, actions, flow->actions_size);
+}
+
+static bool
+compare_entry(struct trial *t, const uint8_t *e, size_t size, const uint8_t *question, bool *seen)
+{
+    struct ref_table *table = &t->ref->table;
+    const struct ref_flow *flow = ref_table_find(table, e + 4, (uint16_t) wire_get(e + 52, 2));
+    bool asked = flow && ref_flow_is_asked_for(flow, question + 12,
+                                               (uint16_t) wire_get(question + 54, 2));
+    if (asked && !seen[flow - table->flows] && entry_is(t, e, size, flow)) {
+        seen[flow - table->flows] = true;
+        tally.flow_stats++;
+        return true;
+    }
+    trial_fail(t, "FLOW statistics: %s", asked ? "an entry differs" : "a flow that is not there");
+    trial_explain_bytes(t, "the product's", e, size);
+    if (flow) {
+        trial_explain(t, "\n  the reference's: cookie %llx, priority %u, time-outs %u %u, "
+                      "%llu packets, %llu bytes, %llu ms old", (unsigned long long) flow->cookie,
+                      flow->priority, flow->idle_timeout, flow->hard_timeout,
+                      (unsigned long long) flow->packets, (unsigned long long) flow->bytes,
+                      (unsigned long long) (t->now_ms - flow->created_ms));
+        trial_explain_bytes(t, "its actions", flow->actions, flow->actions_size);
+    }
+    return false;
+}
+
+static bool
+compare_flows(struct trial *t, const struct answer *answer, const uint8_t *question)
+{
+    static bool seen[REF_MAX_FLOWS];
+    const struct ref_table *table = &t->ref->table;
+    bool here = question[52] == 0 || question[52] == 0xff;
+    memset(seen, 0, sizeof seen);
+    for (size_t at = 0; at < answer->size;) {
+        const uint8_t *e = answer->body + at;
+        size_t size = answer->size - at < 88 ? 0 : wire_get(e, 2);
+        if (size < 88 || size > answer->size - at || !here) {
+            return trial_fail(t, "FLOW statistics: an entry of %zu bytes", size);
+        }
+        if (!compare_entry(t, e, size, question, seen)) {
+            return false;
+        }
+        at += size;
+    }
+    for (size_t i = 0; i < table->n_flows && here; i++) {
+        const struct ref_flow *flow = &table->flows[i];
+        if (!seen[i] && ref_flow_is_asked_for(flow, question + 12,
+                                              (uint16_t) wire_get(question + 54, 2))) {
+            trial_fail(t, "FLOW statistics: a flow of priority %u is missing", flow->priority);
+            trial_explain_bytes(t, "its match", flow->match, 40);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+compare_aggregate(struct trial *t, const struct answer *answer, const uint8_t *question)
+{
+    uint64_t packets = 0, bytes = 0;
+    uint32_t flows = 0;
+    if (question[52] == 0 || question[52] == 0xff) {
+        ref_table_aggregate(&t->ref->table, question + 12, (uint16_t) wire_get(question + 54, 2),
+                            &packets, &bytes, &flows);
+    }
+    tally.aggregates++;
+    if (answer->size == 24 && wire_get(answer->body, 8) == packets
+        && wire_get(answer->body + 8, 8) == bytes && wire_get(answer->body + 16, 4) == flows) {
+        return true;
+    }
+    trial_fail(t, "AGGREGATE: the reference has %llu packets, %llu bytes, %u flows",
+               (unsigned long long) packets, (unsigned long long) bytes, flows);
+    trial_explain_bytes(t, "the product's", answer->body, answer->size);
+    return false;
+}
+
+static bool
+ask_flows(struct trial *t, bool all)
+{
+    static const uint8_t tables[] = { 0, 0xff, 0xff, 0xfe, 1 };
+    uint8_t msg[56];
+    uint16_t type = all || once_in(&t->g, 2) ? STATS_FLOW : STATS_AGGREGATE;
+    put_stats(msg, type, 44);
+    if (all || once_in(&t->g, 4)) {
+        wire_put(msg + 12, 4, 0x3fffff);
+    } else if (t->ref->table.n_flows && once_in(&t->g, 3)) {
+        uint32_t i = gen_below(&t->g, (uint32_t) t->ref->table.n_flows);
+        memcpy(msg + 12, t->ref->table.flows[i].match, 40);
+    } else {
+        shape_match(&t->shape, &t->g, msg + 12);
+    }
+    msg[52] = all ? 0xff : tables[gen_below(&t->g, sizeof tables)];
+    wire_put(msg + 54, 2, all || !once_in(&t->g, 4) ? P_NONE : 1 + gen_below(&t->g, t->shape.n_ports));
+    struct answer *answer = ask(t, msg, sizeof msg, STATS_REPLY);
+    bool ok = answer && (type == STATS_FLOW ? compare_flows(t, answer, msg)
+                                            : compare_aggregate(t, answer, msg));
+    if (answer && !ok) {
+        trial_explain_bytes(t, "the question", msg, sizeof msg);
+    }
+    free(answer);
+    return ok;
+}
+
+/* --- TABLE, PORT ------------------------------------------------------------------------ */
+
+static bool
+ask_table(struct trial *t)
+{
+    uint8_t msg[12];
+    const struct ref_switch *ref = t->ref;
+    put_stats(msg, STATS_TABLE, 0);
+    struct answer *answer = ask(t, msg, sizeof msg, STATS_REPLY);
+    if (!answer) {
+        return false;
+    }
+    const uint8_t *e = answer->body;
+    tally.table_stats++;
+    if (answer->size != 64 || e[0] != 0 || wire_get(e + 40, 4) != ref->table.max_flows
+        || wire_get(e + 44, 4) != ref->table.n_flows || wire_get(e + 48, 8) != ref->lookups
+        || wire_get(e + 56, 8) != ref->matched) {
+        trial_fail(t, "TABLE: the reference has %zu flows of %zu, %llu look-ups, %llu matched",
+                   ref->table.n_flows, ref->table.max_flows, (unsigned long long) ref->lookups,
+                   (unsigned long long) ref->matched);
+        trial_explain_bytes(t, "the product's", answer->body, answer->size);
+    }
+    free(answer);
+    return !t->failed;
+}
+
+static bool
+compare_port(struct trial *t, const uint8_t *e, uint16_t asked, bool *seen)
+{
+    uint16_t number = (uint16_t) wire_get(e, 2);
+    const struct ref_port *port = ref_find_port(t->ref, number);
+    tally.port_stats++;
+    if (port && (asked == P_NONE || asked == number) && !seen[port - t->ref->ports]
+        && wire_get(e + 8, 8) == port->rx_packets && wire_get(e + 16, 8) == port->tx_packets
+        && wire_get(e + 24, 8) == port->rx_bytes && wire_get(e + 32, 8) == port->tx_bytes
+        && wire_get(e + 40, 8) == port->rx_dropped && !wire_get(e + 56, 8)
+        && !wire_get(e + 64, 8)) {
+        seen[port - t->ref->ports] = true;
+        return true;
+    }
+    trial_fail(t, "PORT statistics differ for port %u", number);
+    trial_explain_bytes(t, "the product's", e, 104);
+    if (port) {
+        trial_explain(t, "\n  the reference's: rx %llu, tx %llu packets, rx %llu, tx %llu bytes, "
+                      "rx %llu dropped", (unsigned long long) port->rx_packets,
+                      (unsigned long long) port->tx_packets, (unsigned long long) port->rx_bytes,
+                      (unsigned long long) port->tx_bytes, (unsigned long long) port->rx_dropped);
+    }
+    return false;
+}
+
+static bool
+ask_ports(struct trial *t, uint16_t asked)
+{
+    uint8_t msg[20];
+    bool seen[REF_MAX_PORTS] = { false };
+    put_stats(msg, STATS_PORT, 8);
+    wire_put(msg + 12, 2, asked);
+    struct answer *answer = ask(t, msg, sizeof msg, STATS_REPLY);
+    if (!answer) {
+        return false;
+    }
+    size_t n = asked == P_NONE ? t->ref->n_ports : ref_find_port(t->ref, asked) ? 1 : 0;
+    if (answer->size != n * 104) {
+        trial_fail(t, "PORT statistics: %zu bytes for %zu ports", answer->size, n);
+    }
+    for (size_t i = 0; i < n && !t->failed; i++) {
+        compare_port(t, answer->body + i * 104, asked, seen);
+    }
+    free(answer);
+    return !t->failed;
+}
+
+/* --- FEATURES, GET_CONFIG --------------------------------------------------------------- */
+
+static bool
+ask_features(struct trial *t)
+{
+    uint8_t msg[8] = { 1, FEATURES_REPLY - 1, 0, 8 };
+    struct answer *answer = ask(t, msg, sizeof msg, FEATURES_REPLY);
+    if (!answer) {
+        return false;
+    }
+    tally.features++;
+    if (answer->size != 24 + 48 * t->ref->n_ports) {
+        trial_fail(t, "FEATURES: %zu bytes for %zu ports", answer->size, t->ref->n_ports);
+    }
+    for (size_t i = 0; i < t->ref->n_ports && !t->failed; i++) {
+        const uint8_t *e = answer->body + 24 + 48 * i;
+        const struct ref_port *port = ref_find_port(t->ref, (uint16_t) wire_get(e, 2));
+        if (!port || wire_get(e + 24, 4) != port->config) {
+            trial_fail(t, "FEATURES: a port differs");
+            trial_explain_bytes(t, "the product's", e, 48);
+        }
+    }
+    free(answer);
+    return !t->failed;
+}
+
+static bool
+ask_config(struct trial *t)
+{
+    uint8_t msg[8] = { 1, GET_CONFIG_REPLY - 1, 0, 8 };
+    struct answer *answer = ask(t, msg, sizeof msg, GET_CONFIG_REPLY);
+    if (!answer) {
+        return false;
+    }
+    tally.get_configs++;
+    if (answer->size != 4 || wire_get(answer->body, 2) != t->fragment_flags
+        || wire_get(answer->body + 2, 2) != t->ref->miss_send_len) {
+        trial_fail(t, "GET_CONFIG: the reference has flags %u, miss_send_len %u",
+                   t->fragment_flags, t->ref->miss_send_len);
+        trial_explain_bytes(t, "the product's", answer->body, answer->size);
+    }
+    free(answer);
+    return !t->failed;
+}
+
+/* --- steps ------------------------------------------------------------------------------ */
+
+bool
+trial_question(struct trial *t)
+{
+    uint32_t roll = gen_below(&t->g, 20);
+    bool ok = roll < 11 ? ask_flows(t, false)
+              : roll < 14 ? ask_table(t)
+              : roll < 16 ? ask_ports(t, P_NONE)
+              : roll < 18 ? ask_ports(t, shape_in_port(&t->shape, &t->g))
+              : roll < 19 ? ask_features(t) : ask_config(t);
+    return ok && trial_settle(t);
+}
+
+bool
+trial_compare_all(struct trial *t)
+{
+    return ask_flows(t, true) && ask_table(t) && ask_ports(t, P_NONE) && ask_config(t)
+           && trial_settle(t);
+}
