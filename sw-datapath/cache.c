@@ -64,7 +64,6 @@ compare_tags(struct batch *b, unsigned n)
             b->way[i] = (uint8_t) cache_way(ways);
             b->entry[i] = set->entry[b->way[i]];
             __builtin_prefetch(&b->cache->entries[b->entry[i]]);
-            __builtin_prefetch(&b->cache->entries[b->entry[i]].serial);
         }
     }
 }
@@ -73,22 +72,27 @@ static void
 report_entry(struct batch *b, unsigned i, uint32_t entry, enum cache_result result)
 {
     struct cache_entry *e = &b->cache->entries[entry];
-    struct rule *rule = atomic_load_explicit(&e->rule, memory_order_relaxed);
-    e->batch = b->cache->batch;
+    struct rule *rule = cache_rule(e);
+    uint64_t word = cache_word(e, 5) & (CACHE_RULE | CACHE_MORE);
+    word |= (uint64_t) (b->cache->batch & CACHE_BATCH) << CACHE_BATCH_SHIFT;
+    atomic_store_explicit(&e->word[5], word, memory_order_release);
     b->hits[i] = (struct cache_hit) { rule, entry, rule ? result : CACHE_NO_RULE };
 }
 
-/* True if the entry's derivation stands, as of now; its version is then of now. */
+/* True if the derivation of the entry for packet i stands, as of now; its version is then
+ * of now. */
 static bool
-revalidate(struct batch *b, struct cache_entry *e, const struct cache_key *key)
+revalidate(struct batch *b, unsigned i, struct cache_entry *e, const struct mask_profile *profile)
 {
-    uint64_t now, version = atomic_load_explicit(&e->version, memory_order_relaxed);
-    if (classifier_changed(b->cache->classifier, &key->key, &key->profile->mask, version, &now)
+    const struct classifier *cls = b->cache->classifier;
+    uint64_t now, version = cache_complete(cache_word(e, 6) >> CACHE_USED_BITS,
+                                           classifier_version(cls), CACHE_VERSION);
+    if (classifier_changed(cls, b->keys[i], &profile->mask, version, &now)
         != CLASSIFIER_UNCHANGED) {
         return false;
     }
     if (now != version) {
-        atomic_store_explicit(&e->version, now, memory_order_release);
+        cache_set_version(e, now);
         b->revalidated++;
     }
     return true;
@@ -110,15 +114,15 @@ check_entry(struct batch *b, unsigned i)
     uint32_t entry = b->entry[i];
     struct cache_set *set = cache_set_of(b->cache, b->newest[i].hash);
     unsigned way = b->way[i];
-    if (entry == CACHE_NO_ENTRY || !cache_entry_has(&b->cache->entries[entry], &b->newest[i])) {
+    if (entry == CACHE_NO_ENTRY || !cache_entry_has(b->cache, entry, &b->newest[i])) {
         entry = cache_find(b->cache, &b->newest[i], &set, &way);
         if (entry == CACHE_NO_ENTRY) {
             return false;
         }
     }
     struct cache_entry *e = &b->cache->entries[entry];
-    if (atomic_load_explicit(&e->version, memory_order_relaxed) != b->version
-        && !revalidate(b, e, &b->newest[i])) {
+    if (cache_word(e, 6) >> CACHE_USED_BITS != (b->version & CACHE_VERSION)
+        && !revalidate(b, i, e, b->newest[i].profile)) {
         return false;
     }
     touch(set, way, b->now_ms);
@@ -186,13 +190,13 @@ promote(struct batch *b, unsigned i, const struct found *f)
     struct cache_set *set;
     unsigned way;
     const struct cache_entry *e = &cache->entries[f->entry];
-    struct rule *rule = atomic_load_explicit(&e->rule, memory_order_relaxed);
-    uint64_t version = atomic_load_explicit(&e->version, memory_order_relaxed);
+    struct rule *rule = cache_rule(e);
+    uint64_t version = cache_word(e, 6) >> CACHE_USED_BITS;
     cache_key_make(cache, b->keys[i], list->profile[0], &key);
     add_u64(&cache->promoted, 1);
     uint32_t newest = cache_find(cache, &key, &set, &way);
     if (newest != CACHE_NO_ENTRY) {     /* of a time when this profile was the newest before */
-        cache_set_rule(&cache->entries[newest], rule, version);
+        cache_set_rule(cache, newest, rule, version);
         return newest;
     }
     if (!looks_at_more(&key.profile->mask, &f->key.profile->mask)) {
@@ -212,7 +216,7 @@ use_old_entry(struct batch *b, unsigned i)
     bool valid = false;
     for (unsigned g = 0; g < list->n && !valid; g++) {
         find_from(cache, b->keys[i], list, g, &f);
-        valid = f.entry != CACHE_NO_ENTRY && revalidate(b, &cache->entries[f.entry], &f.key);
+        valid = f.entry != CACHE_NO_ENTRY && revalidate(b, i, &cache->entries[f.entry], f.key.profile);
         g = f.generation;
     }
     if (!valid) {
@@ -243,9 +247,9 @@ install(struct batch *b, unsigned i, struct rule *rule, uint64_t version)
         add_u64(&cache->misses, 1);
         return;
     }
-    struct cache_entry *e = &cache->entries[f.entry];
-    if (!f.generation && atomic_load_explicit(&e->version, memory_order_relaxed) == version
-        && atomic_load_explicit(&e->rule, memory_order_relaxed) == rule) {
+    const struct cache_entry *e = &cache->entries[f.entry];
+    if (!f.generation && cache_word(e, 6) >> CACHE_USED_BITS == (version & CACHE_VERSION)
+        && cache_rule(e) == rule) {
         report_entry(b, i, f.entry, CACHE_HIT);    /* an earlier packet of this batch did it */
         b->hits_counted++;
         return;
@@ -254,7 +258,7 @@ install(struct batch *b, unsigned i, struct rule *rule, uint64_t version)
         cache_key_make(cache, b->keys[i], list->profile[0], &f.key);
         cache_rekey(cache, f.entry, &f.key, b->now_ms);
     }
-    cache_set_rule(e, rule, version);
+    cache_set_rule(cache, f.entry, rule, version);
     report_entry(b, i, f.entry, CACHE_REDERIVED);
     add_u64(&cache->rederived, 1);
 }
@@ -290,6 +294,7 @@ lookup_wildcarded(struct cache *cache, const struct flow_key *keys[], unsigned n
     b.now_ms = now_ms;
     b.hits_counted = b.revalidated = 0;
     cache->batch++;
+    atomic_store_explicit(&cache->now_ms, now_ms, memory_order_relaxed);
     mask_and_hash(&b, n);
     compare_tags(&b, n);
     check_entries(&b, n);
@@ -337,16 +342,5 @@ cache_lookup_batch(struct cache *cache, const struct flow_key *keys[], unsigned 
         lookup_exact_first(cache, keys, n, hits, now_ms);
     } else {
         lookup_wildcarded(cache, keys, n, hits, now_ms);
-    }
-}
-
-void
-cache_count(struct cache *cache, uint32_t entry, uint64_t packets, uint64_t bytes, uint64_t now_ms)
-{
-    if (entry != CACHE_NO_ENTRY) {
-        struct cache_entry *e = &cache->entries[entry];
-        add_u64(&e->packets, packets);
-        add_u64(&e->bytes, bytes);
-        atomic_store_explicit(&e->used_ms, now_ms, memory_order_relaxed);
     }
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the cache's parts share: sets, entries, and how they are found and changed. */
+/* What the cache's parts share: sets, entries, and how they are found and changed.
+ *
+ * At a million entries the cost of a hit is that of the cache lines that it reads from
+ * memory. So a hit reads two: a set (tags and where the entries are), and one line with
+ * all that the hit needs and changes. What is needed once in a while is elsewhere. */
 #ifndef SW_DATAPATH_CACHE_PRIVATE_H
 #define SW_DATAPATH_CACHE_PRIVATE_H 1
 
@@ -11,8 +15,10 @@
 
 enum {
     CACHE_WAYS = 8,
-    CACHE_TICK_SHIFT = 8,        /* recency is kept in units of 256 ms */
+    CACHE_TICK_SHIFT = 8,        /* recency in a set is kept in units of 256 ms */
     CACHE_NO_ENTRY = UINT32_MAX,
+    CACHE_KEY_WORDS = 5,         /* of an entry that tell whose it is */
+    CACHE_MORE_WORDS = 3,
 };
 
 /* One cache line. Worker only. */
@@ -23,29 +29,58 @@ struct cache_set {
 };
 static_assert(sizeof(struct cache_set) == 64, "a set is one cache line");
 
-/* Two cache lines: the key, and the rest. The worker alone writes; what other threads
- * read is atomic. 'seq' is odd while identity (key, profile, rule) is being changed. */
+/* One cache line. The worker alone writes; what other threads read is atomic.
+ *
+ *   0, 1, 2  lanes 0 to 2 of the masked key
+ *   3        the IPv4 addresses: lower halves of lanes 4 and 6
+ *   4        lane 3 in 34 bits (tunnel key and FLOW_FRAG_*), and the profile's serial in
+ *            30; 0: the entry is free
+ *   5        the rule (48 bits), the call that last gave the handle out (15), and whether
+ *            the key has more (cache_rest.more)
+ *   6        the version (40 bits), and the ms of the last use (24)
+ *   7        packets (24 bits) and bytes (40) that are not in cache_rest yet
+ *
+ * Numbers that are cut off are completed from the present, which they are never that
+ * far behind: an entry does not stay unused for hours and is not counted in. */
 struct cache_entry {
     union {
-        alignas(64) _Atomic uint64_t key[FLOW_LANES];
-        lane_pair key_pairs[FLOW_LANES / 2];    /* as the worker may read it */
+        alignas(64) _Atomic uint64_t word[8];
+        lane_pair pair[4];       /* as the worker may read it */
     };
-    _Atomic uint64_t serial;     /* of the profile that 'key' is under; 0: free */
-    _Atomic uint64_t version;
-    _Atomic(struct rule *) rule;
-    _Atomic uint64_t packets, bytes, used_ms;
-    _Atomic uint32_t seq;
-    uint32_t set;                /* in use: which; free: the next free one */
-    _Atomic uint16_t profile;    /* id */
-    uint16_t batch;              /* the call that last gave its handle out */
 };
-static_assert(sizeof(struct cache_entry) == 128, "an entry is two cache lines");
+static_assert(sizeof(struct cache_entry) == 64, "an entry is one cache line");
+
+#define CACHE_LANE3_BITS 34
+#define CACHE_LANE3 ((UINT64_C(1) << CACHE_LANE3_BITS) - 1)
+#define CACHE_RULE ((UINT64_C(1) << 48) - 1)
+#define CACHE_BATCH_SHIFT 48
+#define CACHE_BATCH 0x7fff
+#define CACHE_MORE (UINT64_C(1) << 63)
+#define CACHE_USED_BITS 24
+#define CACHE_USED ((UINT64_C(1) << CACHE_USED_BITS) - 1)
+#define CACHE_VERSION_BITS 40
+#define CACHE_VERSION ((UINT64_C(1) << CACHE_VERSION_BITS) - 1)
+#define CACHE_BYTES_BITS 40
+#define CACHE_BYTES ((UINT64_C(1) << CACHE_BYTES_BITS) - 1)
+
+/* The rest of an entry. 'seq' is odd while the entry's identity (key, profile, rule) or
+ * its sums are being changed. */
+struct cache_rest {
+    alignas(64) _Atomic uint32_t seq;
+    uint32_t set;                /* in use: which; free: the next free one */
+    _Atomic uint64_t serial;     /* of the profile, whole */
+    _Atomic uint64_t packets, bytes;
+    _Atomic uint64_t profile;    /* id */
+    _Atomic uint64_t more[CACHE_MORE_WORDS];  /* of a key that is not in five words */
+};
+static_assert(sizeof(struct cache_rest) == 64, "the rest of an entry is one cache line");
 
 struct cache {
     const struct classifier *classifier;
-    struct lane_hash hash;
+    uint64_t secret[CACHE_KEY_WORDS + 1 + CACHE_MORE_WORDS];
     struct cache_set *sets;
     struct cache_entry *entries;
+    struct cache_rest *rests;    /* by the same index */
     uint32_t set_mask;
     uint32_t capacity;
     uint32_t free_head;          /* of entries that were used before */
@@ -54,6 +89,7 @@ struct cache {
     uint16_t batch;              /* number of the call */
     struct cache_hit *out;       /* its results so far, to void handles in */
     unsigned n_out;
+    _Atomic uint64_t now_ms;     /* of the last call */
     _Atomic uint32_t touched;    /* entries from here on were never used */
     _Atomic uint32_t n_entries;
     _Atomic uint64_t hits, revalidated, rederived, misses, evictions, promoted;
@@ -61,19 +97,46 @@ struct cache {
 
 /* A key under a profile: what is looked for. */
 struct cache_key {
-    struct flow_key key;         /* masked */
+    uint64_t word[CACHE_KEY_WORDS];
     uint64_t hash;
     const struct mask_profile *profile;
+    bool has_more;
+    uint64_t more[CACHE_MORE_WORDS];    /* if so */
 };
+
+/* The words that only IPv6 addresses fill. */
+static inline void
+cache_key_add_more(const struct cache *cache, const struct flow_key *key, struct cache_key *out)
+{
+    const uint64_t *mask = out->profile->mask.bits.lane, *secret = &cache->secret[6];
+    out->more[0] = (key->lane[4] & mask[4]) >> 32 | (key->lane[6] & mask[6] & ~UINT64_C(0xffffffff));
+    out->more[1] = key->lane[5] & mask[5];
+    out->more[2] = key->lane[7] & mask[7];
+    out->hash = hash_fold(out->hash ^ out->more[0] ^ secret[0],
+                          hash_fold(out->more[1] ^ secret[1], out->more[2] ^ secret[2])
+                          ^ secret[1]);
+}
 
 static inline void
 cache_key_make(const struct cache *cache, const struct flow_key *key,
                const struct mask_profile *profile, struct cache_key *out)
 {
-    lanes_mask(key, &profile->mask, &out->key);
+    const uint64_t *lane = key->lane, *mask = profile->mask.bits.lane, *secret = cache->secret;
+    uint64_t src = lane[4] & mask[4], dst = lane[6] & mask[6];
+    uint64_t more = (src | dst) >> 32 | (lane[5] & mask[5]) | (lane[7] & mask[7]);
+    out->word[0] = lane[0] & mask[0];
+    out->word[1] = lane[1] & mask[1];
+    out->word[2] = lane[2] & mask[2];
+    out->word[3] = (uint32_t) src | dst << 32;
+    out->word[4] = (lane[3] & mask[3] & CACHE_LANE3) | profile->serial << CACHE_LANE3_BITS;
+    uint64_t a = hash_fold(out->word[0] ^ secret[0], out->word[1] ^ secret[1]);
+    uint64_t b = hash_fold(out->word[2] ^ secret[2], out->word[3] ^ secret[3]);
+    out->hash = hash_fold(a ^ b ^ secret[5], out->word[4] ^ secret[4]);
     out->profile = profile;
-    out->hash = lane_hash_key(&cache->hash, &out->key,
-                              profile->serial * UINT64_C(0x9e3779b97f4a7c15));
+    out->has_more = more != 0;
+    if (more) {
+        cache_key_add_more(cache, key, out);
+    }
 }
 
 static inline uint16_t
@@ -129,15 +192,50 @@ cache_way(uint64_t ways)
 #endif
 }
 
-/* Worker. */
-static inline bool
-cache_entry_has(const struct cache_entry *e, const struct cache_key *key)
+static inline uint64_t
+cache_word(const struct cache_entry *e, unsigned i)
 {
-    const lane_pair *k = (const lane_pair *) (const void *) key->key.lane;
-    lane_pair diff = (e->key_pairs[0] ^ k[0]) | (e->key_pairs[1] ^ k[1])
-                     | (e->key_pairs[2] ^ k[2]) | (e->key_pairs[3] ^ k[3]);
-    uint64_t serial = atomic_load_explicit(&e->serial, memory_order_relaxed);
-    return (diff[0] | diff[1] | (serial ^ key->profile->serial)) == 0;
+    return atomic_load_explicit(&e->word[i], memory_order_relaxed);
+}
+
+static inline struct rule *
+cache_rule(const struct cache_entry *e)
+{
+    return (struct rule *) (uintptr_t) (cache_word(e, 5) & CACHE_RULE);
+}
+
+/* Of a number of which only the lower bits were kept, the one at or before 'now'. */
+static inline uint64_t
+cache_complete(uint64_t kept, uint64_t now, uint64_t mask)
+{
+    return now - ((now - kept) & mask);
+}
+
+/* How long ago the entry was used, in ms. */
+static inline uint64_t
+cache_age(const struct cache_entry *e, uint64_t now_ms)
+{
+    return (now_ms - cache_word(e, 6)) & CACHE_USED;
+}
+
+/* True if the words that every entry has are the key's. Worker. */
+static inline bool
+cache_entry_resembles(const struct cache_entry *e, const struct cache_key *key)
+{
+    const lane_pair *k = (const lane_pair *) (const void *) key->word;
+    lane_pair diff = (e->pair[0] ^ k[0]) | (e->pair[1] ^ k[1]);
+    return (diff[0] | diff[1] | (cache_word(e, 4) ^ key->word[4])) == 0;
+}
+
+/* True if a key that has more, or an entry that has, is the same there. Worker. */
+bool cache_same_more(const struct cache *, uint32_t entry, const struct cache_key *);
+
+static inline bool
+cache_entry_has(const struct cache *cache, uint32_t entry, const struct cache_key *key)
+{
+    const struct cache_entry *e = &cache->entries[entry];
+    bool plain = !key->has_more & !(cache_word(e, 5) & CACHE_MORE);
+    return cache_entry_resembles(e, key) && (plain || cache_same_more(cache, entry, key));
 }
 
 /* The entry with this key, its set and way; or CACHE_NO_ENTRY. */
@@ -151,7 +249,9 @@ uint32_t cache_install(struct cache *, const struct cache_key *, struct rule *, 
 /* Puts an entry under another key, which has none; counters stay. */
 void cache_rekey(struct cache *, uint32_t entry, const struct cache_key *, uint64_t now_ms);
 /* Gives an entry a new derivation. */
-void cache_set_rule(struct cache_entry *, struct rule *, uint64_t version);
+void cache_set_rule(struct cache *, uint32_t entry, struct rule *, uint64_t version);
+/* The old derivation stands at 'version'. */
+void cache_set_version(struct cache_entry *, uint64_t version);
 /* Frees an entry. */
 void cache_drop(struct cache *, uint32_t entry);
 

@@ -48,6 +48,12 @@ entries_size(const struct cache *cache)
     return (size_t) cache->capacity * sizeof *cache->entries;
 }
 
+static size_t
+rests_size(const struct cache *cache)
+{
+    return (size_t) cache->capacity * sizeof *cache->rests;
+}
+
 struct cache *
 cache_new(struct classifier *classifier, uint32_t capacity)
 {
@@ -63,10 +69,13 @@ cache_new(struct classifier *classifier, uint32_t capacity)
     cache->set_mask = cache->capacity * 2 / CACHE_WAYS - 1;
     cache->classifier = classifier;
     cache->free_head = CACHE_NO_ENTRY;
-    lane_hash_init(&cache->hash);
+    for (unsigned i = 0; i < sizeof cache->secret / sizeof cache->secret[0]; i++) {
+        cache->secret[i] = hash_word(i + 1000, hash_seed());
+    }
     cache->sets = pages_new(sets_size(cache));
     cache->entries = pages_new(entries_size(cache));
-    if (!cache->sets || !cache->entries) {
+    cache->rests = pages_new(rests_size(cache));
+    if (!cache->sets || !cache->entries || !cache->rests) {
         cache_free(cache);
         return NULL;
     }
@@ -79,6 +88,7 @@ cache_free(struct cache *cache)
     if (cache) {
         pages_free(cache->sets, sets_size(cache));
         pages_free(cache->entries, entries_size(cache));
+        pages_free(cache->rests, rests_size(cache));
         free(cache);
     }
 }
@@ -105,42 +115,106 @@ touched(const struct cache *cache)
     return atomic_load_explicit(&cache->touched, memory_order_relaxed);
 }
 
-/* Around a change of identity. Every store in between releases, so whoever sees one of
- * them sees that 'seq' is odd, or has moved on. */
 static void
-change_begin(struct cache_entry *e)
+store(_Atomic uint64_t *word, uint64_t value)
 {
-    uint32_t seq = atomic_load_explicit(&e->seq, memory_order_relaxed);
-    atomic_store_explicit(&e->seq, seq + 1, memory_order_relaxed);
+    atomic_store_explicit(word, value, memory_order_release);
+}
+
+/* Around a change of identity or sums. Every store in between releases, so whoever sees
+ * one of them sees that 'seq' is odd, or has moved on. */
+static void
+change_begin(struct cache_rest *rest)
+{
+    uint32_t seq = atomic_load_explicit(&rest->seq, memory_order_relaxed);
+    atomic_store_explicit(&rest->seq, seq + 1, memory_order_relaxed);
 }
 
 static void
-change_end(struct cache_entry *e)
+change_end(struct cache_rest *rest)
 {
-    uint32_t seq = atomic_load_explicit(&e->seq, memory_order_relaxed);
-    atomic_store_explicit(&e->seq, seq + 1, memory_order_release);
+    uint32_t seq = atomic_load_explicit(&rest->seq, memory_order_relaxed);
+    atomic_store_explicit(&rest->seq, seq + 1, memory_order_release);
 }
 
 static void
-store_key(struct cache_entry *e, const struct cache_key *key)
+store_key(struct cache *cache, uint32_t entry, const struct cache_key *key)
 {
-    for (unsigned i = 0; i < FLOW_LANES; i++) {
-        atomic_store_explicit(&e->key[i], key->key.lane[i], memory_order_release);
+    struct cache_entry *e = &cache->entries[entry];
+    struct cache_rest *rest = &cache->rests[entry];
+    for (unsigned i = 0; i < CACHE_KEY_WORDS; i++) {
+        store(&e->word[i], key->word[i]);
     }
-    atomic_store_explicit(&e->serial, key->profile->serial, memory_order_release);
-    atomic_store_explicit(&e->profile, key->profile->id, memory_order_release);
+    for (unsigned i = 0; key->has_more && i < CACHE_MORE_WORDS; i++) {
+        store(&rest->more[i], key->more[i]);
+    }
+    store(&e->word[5], (cache_word(e, 5) & ~CACHE_MORE) | (key->has_more ? CACHE_MORE : 0));
+    store(&rest->serial, key->profile->serial);
+    store(&rest->profile, key->profile->id);
+}
+
+static void
+store_rule(struct cache_entry *e, struct rule *rule)
+{
+    store(&e->word[5], (cache_word(e, 5) & ~CACHE_RULE) | (uintptr_t) rule);
 }
 
 void
-cache_set_rule(struct cache_entry *e, struct rule *rule, uint64_t version)
+cache_set_version(struct cache_entry *e, uint64_t version)
 {
-    change_begin(e);
-    atomic_store_explicit(&e->rule, rule, memory_order_release);
-    atomic_store_explicit(&e->version, version, memory_order_release);
-    change_end(e);
+    store(&e->word[6], (cache_word(e, 6) & CACHE_USED) | version << CACHE_USED_BITS);
+}
+
+void
+cache_set_rule(struct cache *cache, uint32_t entry, struct rule *rule, uint64_t version)
+{
+    change_begin(&cache->rests[entry]);
+    store_rule(&cache->entries[entry], rule);
+    cache_set_version(&cache->entries[entry], version);
+    change_end(&cache->rests[entry]);
+}
+
+/* What is counted in the entry does not fit there any more. */
+static void
+spill(struct cache_entry *e, struct cache_rest *rest, uint64_t packets, uint64_t bytes)
+{
+    change_begin(rest);
+    store(&rest->packets, atomic_load_explicit(&rest->packets, memory_order_relaxed) + packets);
+    store(&rest->bytes, atomic_load_explicit(&rest->bytes, memory_order_relaxed) + bytes);
+    store(&e->word[7], 0);
+    change_end(rest);
+}
+
+void
+cache_count(struct cache *cache, uint32_t entry, uint64_t packets, uint64_t bytes, uint64_t now_ms)
+{
+    if (entry == CACHE_NO_ENTRY) {
+        return;
+    }
+    struct cache_entry *e = &cache->entries[entry];
+    uint64_t used = cache_word(e, 6), counted = cache_word(e, 7);
+    packets += counted >> CACHE_BYTES_BITS;
+    bytes += counted & CACHE_BYTES;
+    if (packets >> (64 - CACHE_BYTES_BITS) || bytes >> CACHE_BYTES_BITS) {
+        spill(e, &cache->rests[entry], packets, bytes);
+    } else {
+        store(&e->word[7], packets << CACHE_BYTES_BITS | bytes);
+    }
+    store(&e->word[6], (used & ~CACHE_USED) | (now_ms & CACHE_USED));
 }
 
 /* --- sets ----------------------------------------------------------------------- */
+
+bool
+cache_same_more(const struct cache *cache, uint32_t entry, const struct cache_key *key)
+{
+    bool same = key->has_more == !!(cache_word(&cache->entries[entry], 5) & CACHE_MORE);
+    for (unsigned i = 0; same && key->has_more && i < CACHE_MORE_WORDS; i++) {
+        same = atomic_load_explicit(&cache->rests[entry].more[i], memory_order_relaxed)
+               == key->more[i];
+    }
+    return same;
+}
 
 static uint32_t
 find_in_set(const struct cache *cache, const struct cache_set *set, const struct cache_key *key,
@@ -149,7 +223,7 @@ find_in_set(const struct cache *cache, const struct cache_set *set, const struct
     uint64_t ways = cache_ways_with_tag(set, cache_tag(key->hash));
     for (; ways; ways &= ways - 1) {
         unsigned w = cache_way(ways);
-        if (cache_entry_has(&cache->entries[set->entry[w]], key)) {
+        if (cache_entry_has(cache, set->entry[w], key)) {
             *way = w;
             return set->entry[w];
         }
@@ -174,7 +248,7 @@ cache_find(const struct cache *cache, const struct cache_key *key, struct cache_
 static void
 unlink_entry(struct cache *cache, uint32_t entry)
 {
-    struct cache_set *set = &cache->sets[cache->entries[entry].set];
+    struct cache_set *set = &cache->sets[cache->rests[entry].set];
     for (unsigned w = 0; w < CACHE_WAYS; w++) {
         if (set->tag[w] && set->entry[w] == entry) {
             set->tag[w] = 0;
@@ -185,12 +259,12 @@ unlink_entry(struct cache *cache, uint32_t entry)
 void
 cache_drop(struct cache *cache, uint32_t entry)
 {
-    struct cache_entry *e = &cache->entries[entry];
+    struct cache_rest *rest = &cache->rests[entry];
     unlink_entry(cache, entry);
-    change_begin(e);
-    atomic_store_explicit(&e->serial, 0, memory_order_release);
-    change_end(e);
-    e->set = cache->free_head;
+    change_begin(rest);
+    store(&cache->entries[entry].word[4], 0);
+    change_end(rest);
+    rest->set = cache->free_head;
     cache->free_head = entry;
     set_n_entries(cache, -1);
 }
@@ -199,7 +273,8 @@ cache_drop(struct cache *cache, uint32_t entry)
 static void
 evict(struct cache *cache, uint32_t entry)
 {
-    if (cache->entries[entry].batch == cache->batch) {
+    if ((cache_word(&cache->entries[entry], 5) >> CACHE_BATCH_SHIFT & CACHE_BATCH)
+        == (cache->batch & CACHE_BATCH)) {
         for (unsigned i = 0; i < cache->n_out; i++) {
             if (cache->out[i].entry == entry) {
                 cache->out[i].entry = CACHE_NO_ENTRY;
@@ -255,22 +330,22 @@ link_entry(struct cache *cache, uint32_t entry, uint64_t hash, uint64_t now_ms)
     /* Older than an entry that was hit in this tick: one packet of a flood does not
      * push out an entry that is in use. */
     set->used[w] = (uint16_t) (cache_tick(now_ms) - 1);
-    cache->entries[entry].set = (uint32_t) (set - cache->sets);
+    cache->rests[entry].set = (uint32_t) (set - cache->sets);
 }
 
 /* --- entries -------------------------------------------------------------------- */
 
 /* Storage is exhausted: the least recently used of the next few goes. */
 static void
-evict_some(struct cache *cache)
+evict_some(struct cache *cache, uint64_t now_ms)
 {
-    uint32_t victim = CACHE_NO_ENTRY;
-    uint64_t oldest = UINT64_MAX;
+    uint32_t victim = cache->hand & (cache->capacity - 1);
+    uint64_t oldest = 0;
     for (unsigned i = 0; i < VICTIM_CANDIDATES; i++) {
         uint32_t entry = cache->hand++ & (cache->capacity - 1);
-        uint64_t used = atomic_load_explicit(&cache->entries[entry].used_ms, memory_order_relaxed);
-        if (used < oldest) {
-            oldest = used;
+        uint64_t age = cache_age(&cache->entries[entry], now_ms);
+        if (age > oldest) {
+            oldest = age;
             victim = entry;
         }
     }
@@ -278,7 +353,7 @@ evict_some(struct cache *cache)
 }
 
 static uint32_t
-take_entry(struct cache *cache)
+take_entry(struct cache *cache, uint64_t now_ms)
 {
     if (cache->free_head == CACHE_NO_ENTRY) {
         uint32_t n = touched(cache);
@@ -286,10 +361,10 @@ take_entry(struct cache *cache)
             atomic_store_explicit(&cache->touched, n + 1, memory_order_release);
             return n;
         }
-        evict_some(cache);
+        evict_some(cache, now_ms);
     }
     uint32_t entry = cache->free_head;
-    cache->free_head = cache->entries[entry].set;
+    cache->free_head = cache->rests[entry].set;
     return entry;
 }
 
@@ -297,16 +372,17 @@ uint32_t
 cache_install(struct cache *cache, const struct cache_key *key, struct rule *rule,
               uint64_t version, uint64_t now_ms)
 {
-    uint32_t entry = take_entry(cache);
+    uint32_t entry = take_entry(cache, now_ms);
     struct cache_entry *e = &cache->entries[entry];
-    change_begin(e);
-    store_key(e, key);
-    atomic_store_explicit(&e->rule, rule, memory_order_release);
-    atomic_store_explicit(&e->version, version, memory_order_release);
-    atomic_store_explicit(&e->packets, 0, memory_order_release);
-    atomic_store_explicit(&e->bytes, 0, memory_order_release);
-    atomic_store_explicit(&e->used_ms, now_ms, memory_order_release);
-    change_end(e);
+    struct cache_rest *rest = &cache->rests[entry];
+    change_begin(rest);
+    store_key(cache, entry, key);
+    store_rule(e, rule);
+    store(&e->word[6], version << CACHE_USED_BITS | (now_ms & CACHE_USED));
+    store(&e->word[7], 0);
+    store(&rest->packets, 0);
+    store(&rest->bytes, 0);
+    change_end(rest);
     set_n_entries(cache, 1);
     link_entry(cache, entry, key->hash, now_ms);
     return entry;
@@ -315,30 +391,52 @@ cache_install(struct cache *cache, const struct cache_key *key, struct rule *rul
 void
 cache_rekey(struct cache *cache, uint32_t entry, const struct cache_key *key, uint64_t now_ms)
 {
-    struct cache_entry *e = &cache->entries[entry];
     unlink_entry(cache, entry);
-    change_begin(e);
-    store_key(e, key);
-    change_end(e);
+    change_begin(&cache->rests[entry]);
+    store_key(cache, entry, key);
+    change_end(&cache->rests[entry]);
     link_entry(cache, entry, key->hash, now_ms);
+}
+
+/* The masked key that entry words stand for. */
+static void
+unpack_key(const uint64_t word[CACHE_KEY_WORDS], const uint64_t *more, struct flow_key *key)
+{
+    *key = (struct flow_key) { .lane = { word[0], word[1], word[2], word[4] & CACHE_LANE3 } };
+    key->lane[4] = (uint32_t) word[3];
+    key->lane[6] = word[3] >> 32;
+    if (more) {
+        key->lane[4] |= more[0] << 32;
+        key->lane[6] |= more[0] & ~UINT64_C(0xffffffff);
+        key->lane[5] = more[1];
+        key->lane[7] = more[2];
+    }
 }
 
 /* True if no look-up comes by the entry any more: its profile is not among those of the
  * packets that it is for. All profiles have the fields that this is told from. */
 static bool
-is_dead(const struct cache *cache, const struct cache_entry *e)
+is_dead(const struct cache *cache, uint32_t entry)
 {
+    uint64_t word[CACHE_KEY_WORDS];
     struct flow_key key;
-    for (unsigned i = 0; i < FLOW_LANES; i++) {
-        key.lane[i] = atomic_load_explicit(&e->key[i], memory_order_relaxed);
+    for (unsigned i = 0; i < CACHE_KEY_WORDS; i++) {
+        word[i] = cache_word(&cache->entries[entry], i);
     }
-    uint64_t serial = atomic_load_explicit(&e->serial, memory_order_relaxed);
+    unpack_key(word, NULL, &key);
+    uint64_t serial = atomic_load_explicit(&cache->rests[entry].serial, memory_order_relaxed);
     const struct profile_list *list = classifier_profiles(cache->classifier, &key);
     bool dead = true;
     for (unsigned i = 0; i < list->n; i++) {
         dead = dead && list->profile[i]->serial != serial;
     }
     return dead;
+}
+
+static bool
+is_in_use(const struct cache_entry *e)
+{
+    return cache_word(e, 4) != 0;
 }
 
 uint32_t
@@ -348,11 +446,9 @@ cache_sweep(struct cache *cache, uint32_t n, uint64_t now_ms, uint64_t max_idle_
     n = n < end ? n : end;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t entry = cache->sweep_hand < end ? cache->sweep_hand : 0;
-        struct cache_entry *e = &cache->entries[entry];
-        uint64_t used = atomic_load_explicit(&e->used_ms, memory_order_relaxed);
+        const struct cache_entry *e = &cache->entries[entry];
         cache->sweep_hand = entry + 1;
-        if (atomic_load_explicit(&e->serial, memory_order_relaxed)
-            && ((now_ms > used && now_ms - used > max_idle_ms) || is_dead(cache, e))) {
+        if (is_in_use(e) && (cache_age(e, now_ms) > max_idle_ms || is_dead(cache, entry))) {
             cache_drop(cache, entry);
         }
     }
@@ -364,7 +460,7 @@ cache_clear(struct cache *cache)
 {
     uint32_t end = touched(cache);
     for (uint32_t entry = 0; entry < end; entry++) {
-        if (atomic_load_explicit(&cache->entries[entry].serial, memory_order_relaxed)) {
+        if (is_in_use(&cache->entries[entry])) {
             cache_drop(cache, entry);
         }
     }
@@ -372,30 +468,55 @@ cache_clear(struct cache *cache)
 
 /* --- for other threads ---------------------------------------------------------- */
 
-/* Reads one entry whole. False if it is free, its profile is gone, or the worker kept
- * changing it. */
+/* What another thread reads of an entry. */
+struct snapshot {
+    uint64_t word[8], more[CACHE_MORE_WORDS];
+    uint64_t serial, packets, bytes, profile;
+};
+
+/* False if the entry is free, or the worker was changing it. */
 static bool
-read_entry(const struct cache *cache, const struct cache_entry *e, struct cache_dump_entry *out)
+read_snapshot(const struct cache_entry *e, const struct cache_rest *rest, struct snapshot *s)
 {
-    uint32_t seq = atomic_load_explicit(&e->seq, memory_order_acquire);
-    for (unsigned i = 0; i < FLOW_LANES; i++) {
-        out->match.value.lane[i] = atomic_load_explicit(&e->key[i], memory_order_acquire);
+    uint32_t seq = atomic_load_explicit(&rest->seq, memory_order_acquire);
+    for (unsigned i = 0; i < 8; i++) {
+        s->word[i] = atomic_load_explicit(&e->word[i], memory_order_acquire);
     }
-    uint64_t serial = atomic_load_explicit(&e->serial, memory_order_acquire);
-    unsigned id = atomic_load_explicit(&e->profile, memory_order_acquire);
-    out->rule = atomic_load_explicit(&e->rule, memory_order_acquire);
-    out->version = atomic_load_explicit(&e->version, memory_order_acquire);
-    out->packets = atomic_load_explicit(&e->packets, memory_order_acquire);
-    out->bytes = atomic_load_explicit(&e->bytes, memory_order_acquire);
-    out->used_ms = atomic_load_explicit(&e->used_ms, memory_order_acquire);
-    if (seq & 1 || atomic_load_explicit(&e->seq, memory_order_relaxed) != seq || !serial) {
+    for (unsigned i = 0; i < CACHE_MORE_WORDS; i++) {
+        s->more[i] = atomic_load_explicit(&rest->more[i], memory_order_acquire);
+    }
+    s->serial = atomic_load_explicit(&rest->serial, memory_order_acquire);
+    s->profile = atomic_load_explicit(&rest->profile, memory_order_acquire);
+    s->packets = atomic_load_explicit(&rest->packets, memory_order_acquire);
+    s->bytes = atomic_load_explicit(&rest->bytes, memory_order_acquire);
+    return !(seq & 1) && atomic_load_explicit(&rest->seq, memory_order_relaxed) == seq
+           && s->word[4];
+}
+
+/* False if it is free, its profile is gone, or the worker kept changing it. */
+static bool
+read_entry(const struct cache *cache, uint32_t entry, struct cache_dump_entry *out)
+{
+    struct snapshot s;
+    if (!read_snapshot(&cache->entries[entry], &cache->rests[entry], &s)) {
         return false;
     }
-    const struct mask_profile *profile = classifier_profile(cache->classifier, id);
-    if (!profile || profile->serial != serial) {
+    const struct mask_profile *profile = classifier_profile(cache->classifier,
+                                                            (unsigned) s.profile);
+    if (!profile || profile->serial != s.serial) {
         return false;
     }
+    uint64_t now_ms = atomic_load_explicit(&cache->now_ms, memory_order_relaxed);
+    uint64_t age = (now_ms - s.word[6]) & CACHE_USED;
+    unpack_key(s.word, s.word[5] & CACHE_MORE ? s.more : NULL, &out->match.value);
     out->match.mask = profile->mask;
+    out->rule = (struct rule *) (uintptr_t) (s.word[5] & CACHE_RULE);
+    out->version = cache_complete(s.word[6] >> CACHE_USED_BITS,
+                                  classifier_version(cache->classifier), CACHE_VERSION);
+    out->packets = s.packets + (s.word[7] >> CACHE_BYTES_BITS);
+    out->bytes = s.bytes + (s.word[7] & CACHE_BYTES);
+    /* Used since 'now' was read: the greatest ages are none. */
+    out->used_ms = now_ms - (age > CACHE_USED / 2 || age > now_ms ? 0 : age);
     return true;
 }
 
@@ -409,7 +530,7 @@ cache_dump(const struct cache *cache, bool (*visit)(const struct cache_dump_entr
         struct cache_dump_entry entry;
         bool found = false;
         for (unsigned t = 0; t < TRIES && !found; t++) {
-            found = read_entry(cache, &cache->entries[i], &entry);
+            found = read_entry(cache, i, &entry);
         }
         if (found && !visit(&entry, aux)) {
             return;

@@ -70,7 +70,9 @@ profile_new(struct profile_set *set, unsigned id, const struct flow_mask *mask)
     }
     profile->mask = *mask;
     profile->id = (uint16_t) id;
-    profile->serial = ++set->serial;
+    /* Its lower 30 bits are never 0: a cache entry has those, 0 stands for none. */
+    set->serial += !((set->serial + 1) & ((1u << 30) - 1)) ? 2 : 1;
+    profile->serial = set->serial;
     for (unsigned i = 0; i < FLOW_LANES; i++) {
         if (mask->bits.lane[i]) {
             profile->lanes[profile->n_lanes++] = (uint8_t) i;
@@ -498,7 +500,7 @@ profile_remove_source(struct profile_set *set, unsigned id)
 int
 profile_set_init(struct profile_set *set)
 {
-    memset(set, 0, sizeof *set);
+    *set = (struct profile_set) { 0 };
     struct flow_mask full;
     memset(&full, 0xff, sizeof full);
     struct mask_profile *profile = profile_new(set, 0, &full);
