@@ -82,30 +82,64 @@ build_stage()
     one_test $?
 }
 
-# run_list TREE LIST LOG [MAKE ARGUMENT...]: the tests of one list with automake's harness.
+# run_list TREE LIST LOG [JOBS]: the tests of one list of the makefile, each through automake's
+# TAP driver, in the build tree TREE; adds what they say to the stage's sums.
 run_list()
 {
-    local tree=$1 list=$2 log=$3 status
-    shift 3
+    local tree=$1 list=$2 log=$3 jobs=${4-1} test status=0
     (build_tree "$tree") >>"$log" 2>&1 </dev/null || { one_test 1; return 1; }
-    make -C "$top/build/$tree" check TESTS="\$($list)" VERBOSE=1 "$@" >>"$log" 2>&1 </dev/null
-    status=$?
-    add_totals "$log"
+    local dir=$top/build/$tree
+    tests_in "$tree" "$list" >"$log.list"
+    export -f run_test
+    export top
+    # shellcheck disable=SC2016 # for the inner shell
+    (cd "$dir" && xargs -r -P "$jobs" -I{} bash -c 'run_test "$1"' run_test {} <"$log.list") \
+        >>"$log" 2>&1 || status=1
+    while read -r test; do
+        add_results "$dir/$test" "$log"
+    done <"$log.list"
     return $status
 }
 
-# add_totals LOG: the sums that automake's harness printed last.
-add_totals()
+# tests_in TREE LIST: the names that are in a list of the makefile.
+tests_in()
+{
+    make -s -C "$top/build/$1" print-tests </dev/null | awk -v list="$2" '$1 == list { print $2 }'
+}
+
+# run_test NAME: one test, in the current build tree; leaves NAME.log and NAME.trs.
+run_test()
+{
+    local name=$1 path=$1 command=()
+    [ -e "$path" ] || path=$top/$name
+    case $name in
+    *.py) command=(/usr/bin/python3) ;;
+    *.sh) command=(bash) ;;
+    esac
+    mkdir -p "$(dirname "$name")"
+    rm -f "$name.log" "$name.trs"
+    TURNOUT_SRCDIR=$top TURNOUT_BUILDDIR=$PWD PYTHONPATH=$top/tests PYTHONDONTWRITEBYTECODE=1 \
+        sh "$top/build-aux/tap-driver.sh" --test-name "$name" --log-file "$name.log" \
+        --trs-file "$name.trs" --color-tests no --enable-hard-errors yes --expect-failure no \
+        -- timeout -k 10 "${TEST_TIME_LIMIT:-900}" "${command[@]}" "$path" </dev/null
+}
+
+# add_results TEST LOG: counts TEST.trs; the log of a test that failed goes to the stage's.
+add_results()
 {
     local pass fail skip
     read -r pass fail skip < <(awk '
-        { gsub(/\033\[[0-9;]*m/, "") }
-        /^# PASS:/ { pass = $3 } /^# XFAIL:/ { xfail = $3 } /^# SKIP:/ { skip = $3 }
-        /^# FAIL:/ { fail = $3 } /^# XPASS:/ { xpass = $3 } /^# ERROR:/ { error = $3 }
-        END { print pass + xfail, fail + xpass + error, skip + 0 }' "$1")
+        /^:test-result: (PASS|XFAIL)/ { pass++ }
+        /^:test-result: SKIP/ { skip++ }
+        /^:test-result: (FAIL|XPASS|ERROR)/ { fail++ }
+        END { print pass + 0, fail + (NR == 0), skip + 0 }' "$1.trs" 2>/dev/null || echo 0 1 0)
     stage_passed=$((stage_passed + pass))
     stage_failed=$((stage_failed + fail))
     stage_skipped=$((stage_skipped + skip))
+    if [ "$fail" != 0 ]; then
+        echo "==== $1.log"
+        tail -n 60 "$1.log" 2>/dev/null
+    fi >>"$2"
 }
 
 stage_packages()
@@ -118,14 +152,14 @@ stage_packages()
 stage_style()
 {
     local script
-    for script in $(awk '/^STYLE_TESTS \+=/ { print $3 }' "$top/tests/style/Makefile.inc"); do
+    while read -r script; do
         echo "== $script" >>"$1"
         TURNOUT_SRCDIR=$top PYTHONDONTWRITEBYTECODE=1 "$top/$script" >"$1.tap" 2>&1 </dev/null \
             || [ $? = 1 ] || echo "not ok - $script ended badly" >>"$1.tap"
         cat "$1.tap" >>"$1"
         stage_passed=$((stage_passed + $(grep -c '^ok ' "$1.tap")))
         stage_failed=$((stage_failed + $(grep -c '^not ok ' "$1.tap")))
-    done
+    done < <(awk '/^STYLE_TESTS \+=/ { print $3 }' "$top/tests/style/Makefile.inc")
     return 0
 }
 
@@ -134,23 +168,16 @@ stage_build_clang() { build_stage clang "$1"; }
 stage_build_asan() { build_stage asan "$1"; }
 stage_build_tsan() { build_stage tsan "$1"; }
 
-stage_unit() { run_list gcc UNIT_TESTS "$1" -j "$JOBS"; }
-stage_unit_asan() { run_list asan UNIT_TESTS "$1" -j "$JOBS"; }
-stage_wire() { run_list asan WIRE_TESTS "$1" -j "$JOBS"; }
-stage_property() { run_list gcc PROPERTY_TESTS "$1" -j "$JOBS"; }
-stage_netns() { run_list gcc NETNS_ALL "$1"; }
+stage_unit() { run_list gcc UNIT_TESTS "$1" "$JOBS"; }
+stage_unit_asan() { run_list asan UNIT_TESTS "$1" "$JOBS"; }
+stage_wire() { run_list asan WIRE_TESTS "$1" "$JOBS"; }
+stage_property() { run_list gcc PROPERTY_TESTS "$1" "$JOBS"; }
+stage_netns() { run_list gcc NETNS_TESTS "$1"; }
 stage_barrier() { run_list gcc BARRIER_TESTS "$1"; }
 
 stage_tsan()
 {
     TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" run_list tsan THREADED_TESTS "$1"
-}
-
-# The targets that the tree lists, as names: tests/fuzz/fuzz_NAME with a corpus in
-# tests/fuzz/corpus/NAME.
-fuzz_targets()
-{
-    make -s -C "$top/build/fuzz" print-fuzz-targets 2>/dev/null </dev/null
 }
 
 # Each target counts twice: its corpus replayed, and a run of libFuzzer from it. What the
@@ -160,7 +187,7 @@ stage_fuzz()
     local log=$1 target name seconds=20
     [ -z "${TURNOUT_LONG-}" ] || seconds=600
     (build_tree fuzz) >>"$log" 2>&1 </dev/null || { one_test 1; return 1; }
-    for target in $(fuzz_targets); do
+    for target in $(tests_in fuzz FUZZ_TARGETS); do
         name=${target##*/fuzz_}
         fuzz_step "$log" "$target" "$name" -runs=0
         fuzz_step "$log" "$target" "$name" -max_total_time=$seconds
@@ -169,7 +196,7 @@ stage_fuzz()
 
 fuzz_step()
 {
-    local log=$1 target=$2 name=$3 argument=$4 work=$logs/fuzz-$3
+    local log=$1 target=$2 name=$3 argument=$4 work=$top/build/check/fuzz-$3
     mkdir -p "$work/corpus"
     echo "== $target $argument" >>"$log"
     if timeout 900 "$top/build/fuzz/$target" -artifact_prefix="$work/" -timeout=10 \
