@@ -141,6 +141,7 @@ thread_fini(struct dp_thread *thread)
 {
     pktio_tx_free(thread->tx);
     ring_free(thread->upcalls);
+    free(thread->again);
 }
 
 static void
@@ -294,6 +295,12 @@ dp_new(struct event_base *base, const struct dp_config *config, struct errmsg *e
         return NULL;
     }
     dp->control.slot = dp->n_workers;
+    dp->control.again = malloc(PACKET_HEADROOM + PACKET_MAX_SIZE + PACKET_TAILROOM);
+    if (!dp->control.again) {
+        errmsg_set(err, "datapath: no memory");
+        dp_free(dp);
+        return NULL;
+    }
     dp->control.tx = pktio_tx_new(err);
     if (!dp->control.tx) {
         dp_free(dp);

@@ -40,6 +40,8 @@ struct dp_thread {
     struct pktio_tx *tx;
     struct ring *upcalls;       /* to the control thread; NULL in the control thread */
     uint64_t now_ms;            /* of the batch */
+    uint8_t *again;             /* the control thread's, else NULL: room for the longest frame,
+                                 * a copy that runs through the table */
 };
 
 /* A port and its bridge, as a worker polls them. */

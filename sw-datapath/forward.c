@@ -112,21 +112,30 @@ normal(const struct forwarding *fw, const struct packet *packet, bool copy)
     }
 }
 
+/* Runs a copy through the table: what a flow does to it is not seen by outputs of the list
+ * that are queued already, or are still to come. */
 static void
 run_table(const struct forwarding *fw, const struct packet *packet)
 {
-    if (!fw->table_allowed) {
+    struct dp_thread *thread = fw->thread;
+    if (!fw->table_allowed || !thread->again) {
         counter_inc(COUNTER_output_invalid);
         return;
     }
     struct packet again = *packet;
     struct flow_key key;
+    again.data = memcpy(thread->again + PACKET_HEADROOM, packet->data, packet->size);
     if (packet_parse(&again, &key)) {
         counter_inc(COUNTER_rx_short);
         return;
     }
-    forward_packet(fw->thread, fw->bridge, fw->map, &again,
+    if (again.nw_frag && atomic_load_explicit(&fw->bridge->drop_fragments, memory_order_relaxed)) {
+        counter_inc(COUNTER_rx_fragment_dropped);
+        return;
+    }
+    forward_packet(thread, fw->bridge, fw->map, &again,
                    classifier_lookup(fw->bridge->classifier, &key));
+    pktio_tx_flush(thread->tx);    /* frames that are queued without a copy are in 'again' */
 }
 
 static void

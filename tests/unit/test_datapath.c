@@ -352,6 +352,53 @@ packet_out_reaches_table_and_ports(void **state)
     assert_true(counters.used_ms > 0);
 }
 
+/* Bytes 0 to 5 of the only frame that the port sent. */
+static void
+expect_dst(struct fixture *f, uint16_t port, uint8_t last)
+{
+    uint8_t frame[PACKET_MAX_SIZE];
+    struct pktio *io = dp_port_pktio(f->bridge, port);
+    assert_int_equal(pktio_memory_take(io, frame, sizeof frame), FRAME_SIZE);
+    assert_int_equal(frame[5], last);
+    assert_int_equal(pktio_memory_take(io, frame, sizeof frame), 0);
+}
+
+static void
+what_the_table_does_to_a_packet_out_stays_there(void **state)
+{
+    struct fixture *f = *state;
+    struct flow_match match = { .value.in_port = 3, .mask.bits.in_port = UINT16_MAX };
+    struct action in_flow[] = { { .type = ACTION_SET_DL_DST, .dl.addr = { 2, 0, 0, 0, 0, 0x44 } },
+                                output_to(4) };
+    struct action in_list[] = { output_to(1), output_to(PORT_TABLE), output_to(2) };
+    add_rule(f, &match, 100, in_flow, 2);
+    uint8_t buffer[PACKET_HEADROOM + FRAME_SIZE + PACKET_TAILROOM] = { 0 };
+    memcpy(buffer + PACKET_HEADROOM, "\2\0\0\0\0\x11\2\0\0\0\0\x22\x88\xb5", 14);
+    struct packet packet = { .data = buffer + PACKET_HEADROOM, .size = FRAME_SIZE, .in_port = 3 };
+    const struct action_list *list = list_new(in_list, 3);
+    dp_execute(f->bridge, &packet, list);
+    free((void *) list);
+    expect_dst(f, 1, 0x11);
+    expect_dst(f, 2, 0x11);
+    expect_dst(f, 4, 0x44);
+}
+
+static void
+fragments_of_a_packet_out_are_dropped_by_the_table(void **state)
+{
+    struct fixture *f = *state;
+    add_output(f, 3, 4);
+    dp_bridge_set_drop_fragments(f->bridge, true);
+    uint8_t buffer[PACKET_HEADROOM + FRAME_SIZE + PACKET_TAILROOM] = { 0 };
+    memcpy(buffer + PACKET_HEADROOM + 12, "\x08\0\x45\0\0\x2e\0\0\x20\0\x40\x11", 12);
+    struct packet packet = { .data = buffer + PACKET_HEADROOM, .size = FRAME_SIZE, .in_port = 3 };
+    struct action actions[] = { output_to(PORT_TABLE), output_to(1) };
+    const struct action_list *list = list_new(actions, 2);
+    dp_execute(f->bridge, &packet, list);
+    free((void *) list);
+    EXPECT(1, 0, 0, 0, 0);
+}
+
 static void
 ports_have_numbers_names_and_one_bridge(void **state)
 {
@@ -462,6 +509,8 @@ main(void)
         TEST(rewrites_between_outputs_are_seen_by_the_later_only),
         TEST(a_removed_rule_is_not_used_and_the_cache_tells),
         TEST(packet_out_reaches_table_and_ports),
+        TEST(what_the_table_does_to_a_packet_out_stays_there),
+        TEST(fragments_of_a_packet_out_are_dropped_by_the_table),
         TEST(ports_have_numbers_names_and_one_bridge),
         TEST(the_cache_dump_shows_what_is_valid),
         TEST(a_barrier_waits_for_a_busy_worker_only),
