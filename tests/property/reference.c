@@ -216,9 +216,12 @@ output(struct way *way, uint16_t port, uint16_t max_len)
     case P_IN_PORT:
         send_to(way, ref_find_port(way->sw, way->in_port));
         break;
-    case P_TABLE:
+    case P_TABLE: {
+        struct ref_frame before = way->frame;
         run_table(way);
+        way->frame = before;
         break;
+    }
     case P_NORMAL:
         normal(way);
         break;

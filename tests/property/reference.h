@@ -25,6 +25,8 @@
  *  - Port bits: DOWN receives and sends nothing. NO_RECV drops all but spanning tree
  *    frames on receipt, NO_RECV_STP those. NO_FWD keeps everything from leaving. NO_FLOOD counts
  *    for FLOOD and NORMAL's flood. NO_PACKET_IN silences table misses only.
+ *  - An output to TABLE is one like others: what flows do to the packet is not seen by the
+ *    rest of the list. (Open vSwitch goes on with what they left.)
  *  - An output to the ingress port is dropped: IN_PORT is the way back.
  *  - rx counters count every frame of 14 bytes or more that came, dropped or not; of
  *    shorter ones only rx_dropped knows.
