@@ -133,19 +133,13 @@ fail(struct apply *apply, const struct errmsg *why, const char *format, ...)
 
 int
 bridge_add_port(struct bridges *bridges, struct bridge *bridge, const char *device,
-                uint16_t number, uint16_t *port_no, bool *absent, struct errmsg *err)
+                uint16_t number, uint16_t *port_no, struct errmsg *err)
 {
-    struct dp_bridge *dp_bridge = agent_bridge(bridge->agent);
-    *absent = false;
     /* If the device was a port until a moment ago, what was done to it is undone only
      * after the grace period, and would undo what is done to it now. */
     epoch_drain();
-    int error = dp_port_add(dp_bridge, device, number, bridges->env.port_kind, port_no, err);
-    if (error == -ENODEV) {
-        error = dp_port_reserve(dp_bridge, device, number, port_no, err);
-        *absent = !error;
-    }
-    return error;
+    return dp_port_add(agent_bridge(bridge->agent), device, number, bridges->env.port_kind, port_no,
+                       err);
 }
 
 static void
@@ -165,8 +159,13 @@ ensure_port(struct apply *apply, struct bridge *bridge, const struct config_port
     bool absent = false;
     if (!dp_port_find(dp_bridge, want->name, &port_no)
         || (want->number && want->number != port_no)) {
-        if (bridge_add_port(apply->bridges, bridge, want->name, want->number, &port_no, &absent,
-                            &err)) {
+        int error = bridge_add_port(apply->bridges, bridge, want->name, want->number, &port_no,
+                                    &err);
+        if (error == -ENODEV) {
+            error = dp_port_reserve(dp_bridge, want->name, want->number, &port_no, &err);
+            absent = !error;
+        }
+        if (error) {
             fail(apply, &err, "bridge %s: port %s", bridge->name, want->name);
             return false;
         }

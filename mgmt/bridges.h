@@ -46,9 +46,9 @@ struct bridge *bridges_first(const struct bridges *);
  * there is none or no only one. */
 struct bridge *bridges_find(const struct bridges *, const char *name, struct errmsg *err);
 
-/* Adds a device, which may be absent, as dp_port_add() and dp_port_reserve() do.
- * *absent tells. 0 or -errno. */
+/* Adds a device, as dp_port_add() does, once what was undone before has been.
+ * 0 or -errno. */
 int bridge_add_port(struct bridges *, struct bridge *, const char *device, uint16_t number,
-                    uint16_t *port_no, bool *absent, struct errmsg *err);
+                    uint16_t *port_no, struct errmsg *err);
 
 #endif /* mgmt/bridges.h */

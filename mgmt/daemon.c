@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -136,6 +137,20 @@ on_signal(void *aux, int number)
     }
 }
 
+/* A descriptor a connection and a few a port and worker: the soft limit of a shell is soon
+ * reached, so take what the hard one allows. */
+static void
+raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit)) {
+            log_warn("cannot raise the limit of open files: %s; it stays", strerror(errno));
+        }
+    }
+}
+
 static int
 catch_signals(struct daemon *daemon, struct errmsg *err)
 {
@@ -158,6 +173,7 @@ start(struct daemon *daemon, struct errmsg *err)
     if (!daemon->loop) {
         return -EIO;
     }
+    raise_descriptor_limit();
     int error = open_privileged(daemon, err);
     /* Signals before threads: those inherit what is ignored and caught. */
     error = error ? error : catch_signals(daemon, err);

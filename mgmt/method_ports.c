@@ -120,13 +120,12 @@ method_add_port(const struct method_env *env, json_t *params, json_t **result, s
         return code;
     }
     uint16_t port_no;
-    bool absent;
-    if (bridge_add_port(env->bridges, bridge, device, number, &port_no, &absent, err)) {
+    if (bridge_add_port(env->bridges, bridge, device, number, &port_no, err)) {
         return RPC_FAILED;
     }
     log_info("bridge %s: port %u (%s) added by hand", bridge->name, port_no, device);
-    *result = json_pack("{s:s, s:s, s:i, s:b}", "bridge", bridge->name, "device", device,
-                        "number", (int) port_no, "absent", absent);
+    *result = json_pack("{s:s, s:s, s:i}", "bridge", bridge->name, "device", device,
+                        "number", (int) port_no);
     return RPC_OK;
 }
 

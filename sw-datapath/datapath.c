@@ -95,21 +95,38 @@ dp_notify(struct dp *dp)
 }
 
 static void
+take_turn(struct dp *dp)
+{
+    static const struct timeval at_once = { 0 };
+    barriers_run(dp);
+    if (upcall_deliver(dp, UPCALLS_A_TURN)) {
+        /* A timer, and not event_active(): libevent runs what is made active within the
+         * same pass, and a flood of packet-ins would keep everybody else from theirs. */
+        event_add(dp->again, &at_once);
+    }
+    if (dp->barriers) {
+        barriers_ask(dp);
+    }
+}
+
+static void
 on_event(evutil_socket_t fd, short what, void *aux)
 {
     (void) what;
     struct dp *dp = aux;
     uint64_t count;
     ssize_t r = read(fd, &count, sizeof count);
-    (void) r; /* made active by hand: nothing to read */
+    (void) r; /* nothing to read is as good */
     atomic_store(&dp->event_set, false);
-    barriers_run(dp);
-    if (upcall_deliver(dp, UPCALLS_A_TURN)) {
-        event_active(dp->event, EV_READ, 0);
-    }
-    if (dp->barriers) {
-        barriers_ask(dp);
-    }
+    take_turn(dp);
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *aux)
+{
+    (void) fd;
+    (void) what;
+    take_turn(aux);
 }
 
 static void
@@ -141,7 +158,6 @@ thread_fini(struct dp_thread *thread)
 {
     pktio_tx_free(thread->tx);
     ring_free(thread->upcalls);
-    free(thread->again);
 }
 
 static void
@@ -259,8 +275,9 @@ events_new(struct dp *dp, struct errmsg *err)
     }
     static const struct timeval tick = { .tv_usec = TICK_MS * 1000 };
     dp->event = event_new(dp->base, dp->event_fd, EV_READ | EV_PERSIST, on_event, dp);
+    dp->again = evtimer_new(dp->base, on_again, dp);
     dp->tick = event_new(dp->base, -1, EV_PERSIST, on_tick, dp);
-    if (!dp->event || !dp->tick || event_add(dp->event, NULL) || event_add(dp->tick, &tick)) {
+    if (!dp->event || !dp->again || !dp->tick || event_add(dp->event, NULL) || event_add(dp->tick, &tick)) {
         errmsg_set(err, "datapath: cannot watch for events");
         return -ENOMEM;
     }
@@ -295,12 +312,6 @@ dp_new(struct event_base *base, const struct dp_config *config, struct errmsg *e
         return NULL;
     }
     dp->control.slot = dp->n_workers;
-    dp->control.again = malloc(PACKET_HEADROOM + PACKET_MAX_SIZE + PACKET_TAILROOM);
-    if (!dp->control.again) {
-        errmsg_set(err, "datapath: no memory");
-        dp_free(dp);
-        return NULL;
-    }
     dp->control.tx = pktio_tx_new(err);
     if (!dp->control.tx) {
         dp_free(dp);
@@ -323,11 +334,11 @@ dp_free(struct dp *dp)
     }
     epoch_drain();
     link_monitor_free(dp->links);
-    if (dp->event) {
-        event_free(dp->event);
-    }
-    if (dp->tick) {
-        event_free(dp->tick);
+    struct event *events[] = { dp->event, dp->again, dp->tick };
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (events[i]) {
+            event_free(events[i]);
+        }
     }
     if (dp->event_fd >= 0) {
         close(dp->event_fd);

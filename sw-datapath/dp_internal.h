@@ -40,8 +40,6 @@ struct dp_thread {
     struct pktio_tx *tx;
     struct ring *upcalls;       /* to the control thread; NULL in the control thread */
     uint64_t now_ms;            /* of the batch */
-    uint8_t *again;             /* the control thread's, else NULL: room for the longest frame,
-                                 * a copy that runs through the table */
 };
 
 /* A port and its bridge, as a worker polls them. */
@@ -174,7 +172,8 @@ struct dp {
     struct link_monitor *links;         /* NULL without threads */
     struct event *tick;
     int event_fd;                       /* workers write it: upcalls, or a barrier is due */
-    struct event *event;
+    struct event *event;                /* event_fd is readable */
+    struct event *again;                /* more upcalls wait: the next turn */
     _Atomic bool event_set;
     struct dp_barrier *barriers, **barriers_tail;
 };

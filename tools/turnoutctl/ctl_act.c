@@ -39,10 +39,8 @@ ctl_add_port(struct ctl *ctl)
     json_t *result;
     int status = call(ctl, "add-port", params, &result);
     if (!status && result) {
-        printf("bridge %s: %s is port %lld%s\n", ctl_text(result, "bridge"),
-               ctl_text(result, "device"), (long long) ctl_number(result, "number"),
-               json_is_true(json_object_get(result, "absent"))
-                   ? "; the device does not exist, it is used when it appears" : "");
+        printf("bridge %s: %s is port %lld\n", ctl_text(result, "bridge"),
+               ctl_text(result, "device"), (long long) ctl_number(result, "number"));
         json_decref(result);
     }
     return status;
