@@ -100,7 +100,6 @@ agent_run(struct agent *agent)
     uint32_t wait = flow_table_expire(agent->flows);
     uint32_t ms = endpoints_run(agent, now);
     wait = ms < wait ? ms : wait;
-    now = clock_ms();   /* sessions begun by now are not in the future */
     for (struct session *s = agent->sessions; s; s = s->next) {
         ms = conn_run(s->conn, now);
         wait = ms < wait ? ms : wait;
