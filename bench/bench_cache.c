@@ -38,7 +38,7 @@ zeroed(size_t n, size_t size)
 static void
 make_key(uint32_t i, struct flow_key *key)
 {
-    *key = (struct flow_key) { .in_port = (uint16_t) (1 + i % 8), .nw_proto = 17 };
+    *key = (struct flow_key) { .in_port = 1, .nw_proto = 17 };
     key->dl_dst[5] = key->dl_src[5] = (uint8_t) i;
     key->dl_type = be16_from_host(0x0800);
     key->nw_src.ip4 = be32_from_host(i * 2654435761u);

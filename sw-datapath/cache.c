@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Look-ups in the exact-match cache.
  *
- * A batch goes through stages, so that memory is on its way while other packets are
- * worked on: (1) mask, hash, prefetch the set; (2) compare tags, prefetch the entry;
- * (3) compare the key and check the version. What is left (no entry under the newest
- * profile, or a change that may overlap) takes the slow way together: (4) older
- * generations; (5) one classifier look-up each, as a batch; (6) install.
+ * A packet goes through stages, so that memory is on its way while other packets are
+ * worked on: (1) find its mask profile; (2) mask, hash, prefetch the set; (3) compare
+ * tags, prefetch the entry; (4) compare the key and check the version. What is left (no
+ * entry under the newest profile, or a change that may overlap) takes the slow way
+ * together: (5) older generations; (6) one classifier look-up each, as a batch; (7)
+ * install.
  *
  * What makes an install right while the control thread changes rules: its version is
  * read before the look-up and its profile after it. A profile widens before the rule
  * that needs it is published, so the look-up's result never depends on a field that
  * the profile lacks; it narrows after the version of the removal is published, so who
- * sees the narrow profile also sees the version, and the entry, older, is checked
- * against that removal before it is used again. For that, versions are compared with
- * one that was read after the profiles. */
+ * has seen the narrow profile sees that version too, and checks the entry, which is
+ * older, against that removal before it is used again. For that, hits are compared with
+ * a version that was read after the profiles of all installs: at the start of the call,
+ * for installs come last; or afresh, on the slow way. */
 #include "sw-datapath/cache_private.h"
+
+/* How many packets a stage is behind the first. */
+enum { HASH_BEHIND = 2, TAGS_BEHIND = 18, CHECK_BEHIND = 34 };
 
 /* One call's work; index i is a packet in the caller's arrays. */
 struct batch {
@@ -22,11 +27,13 @@ struct batch {
     const struct flow_key **keys;
     struct cache_hit *hits;
     uint64_t now_ms;
-    uint64_t version;                            /* read after the profiles */
-    uint64_t hits_counted, revalidated;
+    uint64_t version;                            /* read at the start */
+    uint16_t tick;
+    uint64_t class;                              /* what 'profile' was found from */
+    const struct mask_profile *profile;
+    unsigned n_missed, n_rederived, n_revalidated;
     struct cache_key newest[PACKET_BATCH_MAX];
     uint32_t entry[PACKET_BATCH_MAX];
-    uint8_t way[PACKET_BATCH_MAX];
     unsigned n_slow;
     uint8_t slow[PACKET_BATCH_MAX];
 };
@@ -40,42 +47,58 @@ add_u64(_Atomic uint64_t *counter, uint64_t n)
     }
 }
 
-/* Stage 1. */
-static void
-mask_and_hash(struct batch *b, unsigned n)
+static inline void
+touch(struct cache_set *set, unsigned way, uint16_t tick)
 {
-    const struct profile_set *profiles = &b->cache->classifier->profiles;
-    for (unsigned i = 0; i < n; i++) {
-        const struct profile_list *list = profile_set_list(profiles, b->keys[i]);
-        cache_key_make(b->cache, b->keys[i], list->profile[0], &b->newest[i]);
-        __builtin_prefetch(cache_set_of(b->cache, b->newest[i].hash));
+    if (set->used[way] != tick) {
+        set->used[way] = tick;
     }
+}
+
+/* Stage 1. Packets of a batch come from one port and are mostly of one protocol, so they
+ * mostly have the profile of the one before. */
+static inline void
+find_profile(struct batch *b, unsigned i)
+{
+    const struct flow_key *key = b->keys[i];
+    uint64_t class = (uint64_t) key->in_port << 24 | (uint64_t) key->dl_type.raw << 8
+                     | key->nw_proto;
+    if (class != b->class) {
+        b->class = class;
+        b->profile = profile_set_list(&b->cache->classifier->profiles, key)->profile[0];
+    }
+    b->newest[i].profile = b->profile;
 }
 
 /* Stage 2. */
-static void
-compare_tags(struct batch *b, unsigned n)
+static inline void
+mask_and_hash(struct batch *b, unsigned i)
 {
-    for (unsigned i = 0; i < n; i++) {
-        const struct cache_set *set = cache_set_of(b->cache, b->newest[i].hash);
-        uint64_t ways = cache_ways_with_tag(set, cache_tag(b->newest[i].hash));
-        b->entry[i] = CACHE_NO_ENTRY;
-        if (ways) {
-            b->way[i] = (uint8_t) cache_way(ways);
-            b->entry[i] = set->entry[b->way[i]];
-            __builtin_prefetch(&b->cache->entries[b->entry[i]]);
-        }
-    }
+    cache_key_make(b->cache, b->keys[i], b->newest[i].profile, &b->newest[i]);
+    __builtin_prefetch(cache_set_of(b->cache, b->newest[i].hash));
 }
 
-static void
+/* Stage 3. The way that has the tag is taken for used: hardly ever it is not. */
+static inline void
+compare_tags(struct batch *b, unsigned i)
+{
+    struct cache_set *set = cache_set_of(b->cache, b->newest[i].hash);
+    uint64_t ways = cache_ways_with_tag(set, cache_tag(b->newest[i].hash));
+    uint32_t entry = CACHE_NO_ENTRY;
+    if (ways) {
+        unsigned way = cache_way(ways);
+        entry = set->entry[way];
+        __builtin_prefetch(&b->cache->entries[entry]);
+        touch(set, way, b->tick);
+    }
+    b->entry[i] = entry;
+}
+
+static inline void
 report_entry(struct batch *b, unsigned i, uint32_t entry, enum cache_result result)
 {
-    struct cache_entry *e = &b->cache->entries[entry];
-    struct rule *rule = cache_rule(e);
-    uint64_t word = cache_word(e, 5) & (CACHE_RULE | CACHE_MORE);
-    word |= (uint64_t) (b->cache->batch & CACHE_BATCH) << CACHE_BATCH_SHIFT;
-    atomic_store_explicit(&e->word[5], word, memory_order_release);
+    struct rule *rule = cache_rule(&b->cache->entries[entry]);
+    b->entry[i] = entry;
     b->hits[i] = (struct cache_hit) { rule, entry, rule ? result : CACHE_NO_RULE };
 }
 
@@ -93,53 +116,55 @@ revalidate(struct batch *b, unsigned i, struct cache_entry *e, const struct mask
     }
     if (now != version) {
         cache_set_version(e, now);
-        b->revalidated++;
+        b->n_revalidated++;
     }
     return true;
 }
 
-static void
-touch(struct cache_set *set, unsigned way, uint64_t now_ms)
-{
-    uint16_t tick = cache_tick(now_ms);
-    if (set->used[way] != tick) {
-        set->used[way] = tick;
-    }
-}
-
-/* Stage 3. False: the slow way. */
-static bool
+/* Stage 4. False: the slow way. */
+static inline bool
 check_entry(struct batch *b, unsigned i)
 {
     uint32_t entry = b->entry[i];
-    struct cache_set *set = cache_set_of(b->cache, b->newest[i].hash);
-    unsigned way = b->way[i];
     if (entry == CACHE_NO_ENTRY || !cache_entry_has(b->cache, entry, &b->newest[i])) {
+        struct cache_set *set;
+        unsigned way;
         entry = cache_find(b->cache, &b->newest[i], &set, &way);
         if (entry == CACHE_NO_ENTRY) {
             return false;
         }
+        touch(set, way, b->tick);
     }
     struct cache_entry *e = &b->cache->entries[entry];
     if (cache_word(e, 6) >> CACHE_USED_BITS != (b->version & CACHE_VERSION)
         && !revalidate(b, i, e, b->newest[i].profile)) {
         return false;
     }
-    touch(set, way, b->now_ms);
     report_entry(b, i, entry, CACHE_HIT);
-    b->hits_counted++;
     return true;
 }
 
+/* Stages 1 to 4, each some packets behind the one before: all the time, work on some
+ * packets fills the wait for the memory of others. */
 static void
-check_entries(struct batch *b, unsigned n)
+go_the_fast_way(struct batch *b, unsigned n)
 {
-    b->version = classifier_version(b->cache->classifier);
     b->n_slow = 0;
-    for (unsigned i = 0; i < n; i++) {
-        if (!check_entry(b, i)) {
-            b->hits[i] = (struct cache_hit) { NULL, CACHE_NO_ENTRY, CACHE_MISS };
-            b->slow[b->n_slow++] = (uint8_t) i;
+    for (unsigned i = 0; i < n + CHECK_BEHIND; i++) {
+        if (i < n) {
+            find_profile(b, i);
+        }
+        if (i - HASH_BEHIND < n) {
+            mask_and_hash(b, i - HASH_BEHIND);
+        }
+        if (i - TAGS_BEHIND < n) {
+            compare_tags(b, i - TAGS_BEHIND);
+        }
+        unsigned last = i - CHECK_BEHIND;
+        if (last < n && !check_entry(b, last)) {
+            b->entry[last] = CACHE_NO_ENTRY;
+            b->hits[last] = (struct cache_hit) { NULL, CACHE_NO_ENTRY, CACHE_MISS };
+            b->slow[b->n_slow++] = (uint8_t) last;
         }
     }
 }
@@ -206,7 +231,7 @@ promote(struct batch *b, unsigned i, const struct found *f)
     return cache_install(cache, &key, rule, version, b->now_ms);
 }
 
-/* Stage 4. False: a classifier look-up is needed. */
+/* Stage 5. False: a classifier look-up is needed. */
 static bool
 use_old_entry(struct batch *b, unsigned i)
 {
@@ -225,10 +250,9 @@ use_old_entry(struct batch *b, unsigned i)
     if (f.generation) {
         f.entry = promote(b, i, &f);
     } else {
-        touch(f.set, f.way, b->now_ms);
+        touch(f.set, f.way, b->tick);
     }
     report_entry(b, i, f.entry, CACHE_HIT);
-    b->hits_counted++;
     return true;
 }
 
@@ -244,14 +268,13 @@ install(struct batch *b, unsigned i, struct rule *rule, uint64_t version)
         cache_key_make(cache, b->keys[i], list->profile[0], &f.key);
         f.entry = cache_install(cache, &f.key, rule, version, b->now_ms);
         report_entry(b, i, f.entry, CACHE_MISS);
-        add_u64(&cache->misses, 1);
+        b->n_missed++;
         return;
     }
     const struct cache_entry *e = &cache->entries[f.entry];
     if (!f.generation && cache_word(e, 6) >> CACHE_USED_BITS == (version & CACHE_VERSION)
         && cache_rule(e) == rule) {
         report_entry(b, i, f.entry, CACHE_HIT);    /* an earlier packet of this batch did it */
-        b->hits_counted++;
         return;
     }
     if (f.generation) {
@@ -260,7 +283,7 @@ install(struct batch *b, unsigned i, struct rule *rule, uint64_t version)
     }
     cache_set_rule(cache, f.entry, rule, version);
     report_entry(b, i, f.entry, CACHE_REDERIVED);
-    add_u64(&cache->rederived, 1);
+    b->n_rederived++;
 }
 
 static void
@@ -283,6 +306,18 @@ go_the_slow_way(struct batch *b)
     }
 }
 
+/* Evictions look at the results so far. */
+static void
+prepare_slow_way(struct batch *b, unsigned n)
+{
+    for (unsigned i = n; i < PACKET_BATCH_MAX; i++) {
+        b->entry[i] = CACHE_NO_ENTRY;
+    }
+    b->cache->out = b->hits;
+    b->cache->out_entry = b->entry;
+    b->cache->n_out = n;
+}
+
 static void
 lookup_wildcarded(struct cache *cache, const struct flow_key *keys[], unsigned n,
                   struct cache_hit hits[], uint64_t now_ms)
@@ -292,19 +327,21 @@ lookup_wildcarded(struct cache *cache, const struct flow_key *keys[], unsigned n
     b.keys = keys;
     b.hits = hits;
     b.now_ms = now_ms;
-    b.hits_counted = b.revalidated = 0;
-    cache->batch++;
+    b.tick = cache_tick(now_ms);
+    b.class = UINT64_MAX;
+    b.profile = NULL;
+    b.n_missed = b.n_rederived = b.n_revalidated = 0;
+    b.version = classifier_version(cache->classifier);
     atomic_store_explicit(&cache->now_ms, now_ms, memory_order_relaxed);
-    mask_and_hash(&b, n);
-    compare_tags(&b, n);
-    check_entries(&b, n);
+    go_the_fast_way(&b, n);
     if (b.n_slow) {
-        cache->out = hits;
-        cache->n_out = n;
+        prepare_slow_way(&b, n);
         go_the_slow_way(&b);
     }
-    add_u64(&cache->hits, b.hits_counted);
-    add_u64(&cache->revalidated, b.revalidated);
+    add_u64(&cache->hits, n - b.n_missed - b.n_rederived);
+    add_u64(&cache->misses, b.n_missed);
+    add_u64(&cache->rederived, b.n_rederived);
+    add_u64(&cache->revalidated, b.n_revalidated);
 }
 
 /* Rules without wildcards come first and are in no entry; the other packets are looked

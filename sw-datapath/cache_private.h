@@ -35,8 +35,7 @@ static_assert(sizeof(struct cache_set) == 64, "a set is one cache line");
  *   3        the IPv4 addresses: lower halves of lanes 4 and 6
  *   4        lane 3 in 34 bits (tunnel key and FLOW_FRAG_*), and the profile's serial in
  *            30; 0: the entry is free
- *   5        the rule (48 bits), the call that last gave the handle out (15), and whether
- *            the key has more (cache_rest.more)
+ *   5        the rule (48 bits), and whether the key has more (cache_rest.more)
  *   6        the version (40 bits), and the ms of the last use (24)
  *   7        packets (24 bits) and bytes (40) that are not in cache_rest yet
  *
@@ -53,8 +52,6 @@ static_assert(sizeof(struct cache_entry) == 64, "an entry is one cache line");
 #define CACHE_LANE3_BITS 34
 #define CACHE_LANE3 ((UINT64_C(1) << CACHE_LANE3_BITS) - 1)
 #define CACHE_RULE ((UINT64_C(1) << 48) - 1)
-#define CACHE_BATCH_SHIFT 48
-#define CACHE_BATCH 0x7fff
 #define CACHE_MORE (UINT64_C(1) << 63)
 #define CACHE_USED_BITS 24
 #define CACHE_USED ((UINT64_C(1) << CACHE_USED_BITS) - 1)
@@ -86,8 +83,8 @@ struct cache {
     uint32_t free_head;          /* of entries that were used before */
     uint32_t hand;               /* where the search for a victim goes on */
     uint32_t sweep_hand;
-    uint16_t batch;              /* number of the call */
-    struct cache_hit *out;       /* its results so far, to void handles in */
+    struct cache_hit *out;       /* results of the call so far, to void handles in */
+    uint32_t *out_entry;         /* their entries: PACKET_BATCH_MAX of them */
     unsigned n_out;
     _Atomic uint64_t now_ms;     /* of the last call */
     _Atomic uint32_t touched;    /* entries from here on were never used */
@@ -97,24 +94,33 @@ struct cache {
 
 /* A key under a profile: what is looked for. */
 struct cache_key {
-    uint64_t word[CACHE_KEY_WORDS];
-    uint64_t hash;
+    alignas(64) uint64_t word[CACHE_KEY_WORDS];
+    uint64_t hash;               /* with CACHE_HASH_MORE if more than the words is in it */
     const struct mask_profile *profile;
-    bool has_more;
-    uint64_t more[CACHE_MORE_WORDS];    /* if so */
+    const struct flow_key *key;  /* the packet's, whole */
 };
+
+/* A bit of the hash that neither set nor tag is made from. */
+#define CACHE_HASH_MORE (UINT64_C(1) << 47)
 
 /* The words that only IPv6 addresses fill. */
 static inline void
-cache_key_add_more(const struct cache *cache, const struct flow_key *key, struct cache_key *out)
+cache_key_more(const struct cache_key *key, uint64_t more[CACHE_MORE_WORDS])
 {
-    const uint64_t *mask = out->profile->mask.bits.lane, *secret = &cache->secret[6];
-    out->more[0] = (key->lane[4] & mask[4]) >> 32 | (key->lane[6] & mask[6] & ~UINT64_C(0xffffffff));
-    out->more[1] = key->lane[5] & mask[5];
-    out->more[2] = key->lane[7] & mask[7];
-    out->hash = hash_fold(out->hash ^ out->more[0] ^ secret[0],
-                          hash_fold(out->more[1] ^ secret[1], out->more[2] ^ secret[2])
-                          ^ secret[1]);
+    const uint64_t *lane = key->key->lane, *mask = key->profile->mask.bits.lane;
+    more[0] = (lane[4] & mask[4]) >> 32 | (lane[6] & mask[6] & ~UINT64_C(0xffffffff));
+    more[1] = lane[5] & mask[5];
+    more[2] = lane[7] & mask[7];
+}
+
+static inline uint64_t
+cache_hash_more(const struct cache *cache, const struct cache_key *key)
+{
+    const uint64_t *secret = &cache->secret[CACHE_KEY_WORDS + 1];
+    uint64_t more[CACHE_MORE_WORDS];
+    cache_key_more(key, more);
+    uint64_t hash = hash_fold(more[1] ^ secret[1], more[2] ^ secret[2]);
+    return hash_fold(key->hash ^ more[0] ^ secret[0], hash ^ secret[1]) | CACHE_HASH_MORE;
 }
 
 static inline void
@@ -124,18 +130,16 @@ cache_key_make(const struct cache *cache, const struct flow_key *key,
     const uint64_t *lane = key->lane, *mask = profile->mask.bits.lane, *secret = cache->secret;
     uint64_t src = lane[4] & mask[4], dst = lane[6] & mask[6];
     uint64_t more = (src | dst) >> 32 | (lane[5] & mask[5]) | (lane[7] & mask[7]);
-    out->word[0] = lane[0] & mask[0];
-    out->word[1] = lane[1] & mask[1];
-    out->word[2] = lane[2] & mask[2];
-    out->word[3] = (uint32_t) src | dst << 32;
-    out->word[4] = (lane[3] & mask[3] & CACHE_LANE3) | profile->serial << CACHE_LANE3_BITS;
-    uint64_t a = hash_fold(out->word[0] ^ secret[0], out->word[1] ^ secret[1]);
-    uint64_t b = hash_fold(out->word[2] ^ secret[2], out->word[3] ^ secret[3]);
-    out->hash = hash_fold(a ^ b ^ secret[5], out->word[4] ^ secret[4]);
-    out->profile = profile;
-    out->has_more = more != 0;
+    uint64_t w0 = lane[0] & mask[0], w1 = lane[1] & mask[1], w2 = lane[2] & mask[2];
+    uint64_t w3 = (uint32_t) src | dst << 32;
+    uint64_t w4 = (lane[3] & mask[3] & CACHE_LANE3) | profile->serial << CACHE_LANE3_BITS;
+    uint64_t a = hash_fold(w0 ^ secret[0], w1 ^ secret[1]);
+    uint64_t b = hash_fold(w2 ^ secret[2], w3 ^ secret[3]);
+    *out = (struct cache_key) { { w0, w1, w2, w3, w4 },
+                                hash_fold(a ^ b ^ secret[5], w4 ^ secret[4]) & ~CACHE_HASH_MORE,
+                                profile, key };
     if (more) {
-        cache_key_add_more(cache, key, out);
+        out->hash = cache_hash_more(cache, out);
     }
 }
 
@@ -234,8 +238,8 @@ static inline bool
 cache_entry_has(const struct cache *cache, uint32_t entry, const struct cache_key *key)
 {
     const struct cache_entry *e = &cache->entries[entry];
-    bool plain = !key->has_more & !(cache_word(e, 5) & CACHE_MORE);
-    return cache_entry_resembles(e, key) && (plain || cache_same_more(cache, entry, key));
+    uint64_t more = (key->hash & CACHE_HASH_MORE) | (cache_word(e, 5) & CACHE_MORE);
+    return cache_entry_resembles(e, key) && (!more || cache_same_more(cache, entry, key));
 }
 
 /* The entry with this key, its set and way; or CACHE_NO_ENTRY. */

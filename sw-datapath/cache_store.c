@@ -145,10 +145,13 @@ store_key(struct cache *cache, uint32_t entry, const struct cache_key *key)
     for (unsigned i = 0; i < CACHE_KEY_WORDS; i++) {
         store(&e->word[i], key->word[i]);
     }
-    for (unsigned i = 0; key->has_more && i < CACHE_MORE_WORDS; i++) {
-        store(&rest->more[i], key->more[i]);
+    bool has_more = key->hash & CACHE_HASH_MORE;
+    uint64_t more[CACHE_MORE_WORDS];
+    cache_key_more(key, more);
+    for (unsigned i = 0; has_more && i < CACHE_MORE_WORDS; i++) {
+        store(&rest->more[i], more[i]);
     }
-    store(&e->word[5], (cache_word(e, 5) & ~CACHE_MORE) | (key->has_more ? CACHE_MORE : 0));
+    store(&e->word[5], (cache_word(e, 5) & ~CACHE_MORE) | (has_more ? CACHE_MORE : 0));
     store(&rest->serial, key->profile->serial);
     store(&rest->profile, key->profile->id);
 }
@@ -208,10 +211,12 @@ cache_count(struct cache *cache, uint32_t entry, uint64_t packets, uint64_t byte
 bool
 cache_same_more(const struct cache *cache, uint32_t entry, const struct cache_key *key)
 {
-    bool same = key->has_more == !!(cache_word(&cache->entries[entry], 5) & CACHE_MORE);
-    for (unsigned i = 0; same && key->has_more && i < CACHE_MORE_WORDS; i++) {
-        same = atomic_load_explicit(&cache->rests[entry].more[i], memory_order_relaxed)
-               == key->more[i];
+    bool has_more = key->hash & CACHE_HASH_MORE;
+    bool same = has_more == !!(cache_word(&cache->entries[entry], 5) & CACHE_MORE);
+    uint64_t more[CACHE_MORE_WORDS];
+    cache_key_more(key, more);
+    for (unsigned i = 0; same && has_more && i < CACHE_MORE_WORDS; i++) {
+        same = atomic_load_explicit(&cache->rests[entry].more[i], memory_order_relaxed) == more[i];
     }
     return same;
 }
@@ -269,16 +274,26 @@ cache_drop(struct cache *cache, uint32_t entry)
     set_n_entries(cache, -1);
 }
 
+/* True if the call has given out a handle of the entry. All of the array is looked at, so
+ * that it is a few vector instructions: a flood evicts with each packet. */
+static bool
+is_given_out(const struct cache *cache, uint32_t entry)
+{
+    bool found = false;
+    for (unsigned i = 0; i < PACKET_BATCH_MAX; i++) {
+        found |= cache->out_entry[i] == entry;
+    }
+    return found;
+}
+
 /* The entry goes; nobody counts in it by a handle that this call gave out. */
 static void
 evict(struct cache *cache, uint32_t entry)
 {
-    if ((cache_word(&cache->entries[entry], 5) >> CACHE_BATCH_SHIFT & CACHE_BATCH)
-        == (cache->batch & CACHE_BATCH)) {
-        for (unsigned i = 0; i < cache->n_out; i++) {
-            if (cache->out[i].entry == entry) {
-                cache->out[i].entry = CACHE_NO_ENTRY;
-            }
+    for (unsigned i = 0; is_given_out(cache, entry) && i < cache->n_out; i++) {
+        if (cache->out_entry[i] == entry) {
+            cache->out_entry[i] = CACHE_NO_ENTRY;
+            cache->out[i].entry = CACHE_NO_ENTRY;
         }
     }
     cache_drop(cache, entry);
