@@ -249,8 +249,8 @@ bool
 trial_time(struct trial *t)
 {
     uint32_t kind = gen_below(&t->g, 10);
-    t->now_ms += kind < 5 ? 1 + gen_below(&t->g, 50)
-                 : kind < 9 ? 100 + gen_below(&t->g, 2000) : 3000 + gen_below(&t->g, 12000);
+    t->now_ms += kind < 4 ? 1 + gen_below(&t->g, 50)
+                 : kind < 9 ? 100 + gen_below(&t->g, 1500) : 3000 + gen_below(&t->g, 12000);
     sut_set_time(t->sut, t->now_ms);
     for (unsigned i = 0; moment_is_vague(t); i++) {
         if (i == 10000) {
@@ -272,7 +272,7 @@ trial_time(struct trial *t)
 static void
 make_config(struct trial *t)
 {
-    static const uint32_t cache_entries[] = { 8, 64, 64, 512, 4096 };
+    static const uint32_t cache_entries[] = { 8, 64, 512, 4096, 4096 };
     static const uint16_t ages[] = { 0, 0, 30 };
     static const char *const cpus[] = { NULL, NULL, "0", "0,1" };
     struct gen *g = &t->g;
@@ -378,10 +378,10 @@ static const struct step {
     bool (*run)(struct trial *);
     uint8_t weight;              /* sum 100 */
 } steps[] = {
-    { "frames", trial_frames, 56 },
-    { "messages", trial_messages, 25 },
-    { "the universe", trial_warm, 5 },
-    { "time", trial_time, 6 },
+    { "frames", trial_frames, 55 },
+    { "messages", trial_messages, 21 },
+    { "the universe", trial_warm, 6 },
+    { "time", trial_time, 10 },
     { "a question", trial_question, 7 },
     { "ports", trial_ports, 1 },
 };

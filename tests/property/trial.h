@@ -24,7 +24,7 @@
     X(trials) X(steps) X(frames) X(frames_out) X(flow_hits) X(exact_hits) X(table_misses)      \
     X(ambiguous) X(fragments_dropped) X(packet_ins_miss) X(packet_ins_action) X(buffered)      \
     X(flow_mods) X(flow_mods_refused) X(overlaps_refused) X(full_refused) X(queues_refused)    \
-    X(big_bursts) X(packet_outs) X(packet_outs_refused) X(table_outputs) X(buffers_used)       \
+    X(big_bursts) X(far_bursts) X(packet_outs) X(packet_outs_refused) X(table_outputs) X(buffers_used)       \
     X(buffers_refused) X(set_configs) X(port_mods) X(port_statuses) X(ports_removed)           \
     X(odd_messages) X(errors) X(removed_idle) X(removed_hard) X(removed_delete)                \
     X(flow_stats) X(aggregates) X(table_stats) X(port_stats) X(features) X(get_configs)        \
@@ -211,15 +211,16 @@ bool trial_question(struct trial *);
 bool trial_ports(struct trial *);
 bool trial_compare_all(struct trial *); /* every statistic */
 
-/* Puts a FLOW_MOD at 'msg'; does it in the naive switch; expects what there is to expect. */
-void trial_flow_mod(struct trial *, uint8_t msg[MESSAGE_MAX]);
+/* A random FLOW_MOD on both sides; 'n' that no frame has to do with, which come and go. */
+void trial_flow_mod(struct trial *);
+void trial_far_flow_mods(struct trial *, unsigned n);
 /* A recently buffered packet, or NULL; what the use of this id leads to. */
 struct held *trial_pick_held(struct trial *);
 
 /* Changes a message as the planted bug does; its new size, 0: not sent. */
 size_t plant_message(struct trial *, uint8_t *msg, size_t size);
 void plant_frame(const struct trial *, uint8_t *frame, uint32_t size);
-void plant_reply(const struct trial *, uint8_t *reply, size_t size);
+void plant_reply(const struct trial *, uint8_t *msg, size_t size);
 /* What was held back is sent. */
 void plant_release(struct trial *);
 

@@ -73,10 +73,10 @@ make_tidy(struct trial *t, uint8_t *msg)
 static void
 put_timeouts(struct trial *t, uint8_t *msg)
 {
-    if (once_in(&t->g, 6)) {
-        wire_put(msg + 58, 2, 1 + gen_below(&t->g, 8));
+    if (once_in(&t->g, 5)) {
+        wire_put(msg + 58, 2, 1 + gen_below(&t->g, 4));
     }
-    if (once_in(&t->g, 8)) {
+    if (once_in(&t->g, 12)) {
         wire_put(msg + 60, 2, 1 + gen_below(&t->g, 12));
     }
 }
@@ -178,12 +178,11 @@ run_buffer(struct trial *t, const uint8_t *msg, size_t size, unsigned origin)
     trial_expect_output(t, origin);
 }
 
-void
-trial_flow_mod(struct trial *t, uint8_t msg[MESSAGE_MAX])
+static void
+do_flow_mod(struct trial *t, uint8_t *msg, size_t size)
 {
     struct ref_error error;
     uint8_t sent[MESSAGE_MAX];
-    size_t size = make_flow_mod(t, msg);
     wire_put(msg + 4, 4, ++t->xid);
     memcpy(sent, msg, size);
     unsigned origin = trial_add_message(t, sent, size);
@@ -193,5 +192,32 @@ trial_flow_mod(struct trial *t, uint8_t msg[MESSAGE_MAX])
     } else {
         count_refusal(error);
         trial_expect_error(t, msg, size, error);
+    }
+}
+
+void
+trial_flow_mod(struct trial *t)
+{
+    uint8_t msg[MESSAGE_MAX];
+    do_flow_mod(t, msg, make_flow_mod(t, msg));
+}
+
+void
+trial_far_flow_mods(struct trial *t, unsigned n)
+{
+    uint8_t msg[MESSAGE_MAX];
+    uint32_t wildcards = W_ALL & ~(uint32_t) (1 << 4 | 63 << 14);
+    for (unsigned i = 0; i < n && !t->failed; i++) {
+        memset(msg, 0, 72);
+        msg[0] = 1;
+        msg[1] = 14;
+        msg[3] = 72;
+        wire_put(msg + 8, 4, wildcards);
+        wire_put(msg + 30, 2, 0x0800);
+        wire_put(msg + 40, 4, 0xac100000 + i / 2);
+        wire_put(msg + 56, 2, i % 2 ? DELETE_STRICT : ADD);
+        wire_put(msg + 64, 4, UINT32_MAX);
+        wire_put(msg + 68, 2, P_NONE);
+        do_flow_mod(t, msg, 72);
     }
 }

@@ -236,14 +236,18 @@ burst_length(struct gen *g)
 bool
 trial_messages(struct trial *t)
 {
-    uint8_t msg[MESSAGE_MAX];
     unsigned n = burst_length(&t->g), n_packet_outs = 0;
     bool others = n < BIG_BURST;
     tally.big_bursts += !others;
+    if (!others && !once_in(&t->g, 4)) {
+        tally.far_bursts++;
+        trial_far_flow_mods(t, n);
+        return trial_settle(t);
+    }
     for (unsigned i = 0; i < n && !t->failed; i++) {
         uint32_t roll = others ? gen_below(&t->g, 100) : 0;
         if (roll < 80) {
-            trial_flow_mod(t, msg);
+            trial_flow_mod(t);
         } else if (roll < 92) {
             if (n_packet_outs++ < PACKET_OUTS_AT_A_TIME) {
                 packet_out(t);

@@ -101,14 +101,29 @@ plant_frame(const struct trial *t, uint8_t *frame, uint32_t size)
     }
 }
 
-void
-plant_reply(const struct trial *t, uint8_t *reply, size_t size)
+/* A flow that was told a longer time-out does not say so. */
+static void
+hide_second(uint8_t *p)
 {
-    enum { STATS_REPLY = 17, FLOW = 1 };
-    if (t->config->plant != PLANT_MISCOUNTS_BYTES || reply[1] != STATS_REPLY || reply[9] != FLOW) {
+    wire_put(p, 2, wire_get(p, 2) ? wire_get(p, 2) - 1 : 0);
+}
+
+void
+plant_reply(const struct trial *t, uint8_t *msg, size_t size)
+{
+    enum { FLOW_REMOVED = 11, STATS_REPLY = 17, FLOW = 1 };
+    enum plant plant = t->config->plant;
+    if (msg[1] == FLOW_REMOVED && plant == PLANT_LONG_IDLE) {
+        hide_second(msg + 68);
+    }
+    if (msg[1] != STATS_REPLY || msg[9] != FLOW) {
         return;
     }
-    for (size_t at = 12; at + 88 <= size; at += wire_get(reply + at, 2)) {
-        wire_put(reply + at + 80, 8, wire_get(reply + at + 80, 8) + 1);
+    for (size_t at = 12; at + 88 <= size; at += wire_get(msg + at, 2)) {
+        if (plant == PLANT_MISCOUNTS_BYTES) {
+            wire_put(msg + at + 80, 8, wire_get(msg + at + 80, 8) + 1);
+        } else if (plant == PLANT_LONG_IDLE) {
+            hide_second(msg + at + 54);
+        }
     }
 }

@@ -18,11 +18,10 @@ struct answer {
 };
 
 static bool
-add_part(struct trial *t, struct answer *answer, uint8_t *msg, size_t size, bool *more)
+add_part(struct trial *t, struct answer *answer, const uint8_t *msg, size_t size, bool *more)
 {
     size_t head = msg[1] == STATS_REPLY ? 12 : 8;
     *more = head == 12 && wire_get(msg + 10, 2) & MORE;
-    plant_reply(t, msg, size);
     if (size < head || answer->size + size - head > ANSWER_MAX
         || wire_get(msg + 4, 4) != t->xid) {
         return trial_fail(t, "an answer that is too long, too short, or not to this question");
@@ -46,9 +45,10 @@ ask(struct trial *t, uint8_t *question, size_t question_size, uint8_t type)
     sut_send(t->sut, question, question_size);
     ok = sut_fence(t->sut, once_in(&t->g, 2)) || trial_fail(t, "no reply to a question");
     while (ok && (msg = sut_next_message(t->sut, &size))) {
+        plant_reply(t, (uint8_t *) (uintptr_t) msg, size);
         if (msg[1] == type && more) {
             trial_verbose_message(t, "came", msg, size);
-            ok = add_part(t, answer, (uint8_t *) (uintptr_t) msg, size, &more);
+            ok = add_part(t, answer, msg, size, &more);
         } else {
             ok = trial_take_message(t, msg, size);
         }
