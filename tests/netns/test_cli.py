@@ -412,10 +412,12 @@ def turnoutctl_shows_what_is_there(lab):
     check(re.search(r"^\w+ +\d+  ", daemon.ctl("counters", "--all").stdout, re.M), "counters")
     daemon.ctl("log-level", "debug")
     daemon.ctl("log-level", "info")
+    lab.switch_ns.ip("link", "add", "p9", "type", "veth", "peer", "name", "p9-peer")
     for argv in (["show"], ["ports"], ["flows"], ["cache"], ["fdb"], ["controllers"],
                  ["counters"], ["trace", "in_port=1"], ["version"], ["add-port", "p9@9"],
                  ["del-port", "9"], ["log-level", "info"]):
         check(isinstance(daemon.ctl_json(*argv), dict), "--json of %s" % argv)
+    lab.switch_ns.ip("link", "del", "p9")
 
 
 def on_terminal(columns, *argv):
