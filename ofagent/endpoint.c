@@ -127,8 +127,16 @@ try_to_connect(struct endpoint *e)
 
 /* --- listening ----------------------------------------------------------------------- */
 
+/* How far a session's handshake has come: a controller asks for FEATURES, and somebody who
+ * only holds connections open should not drive it out. */
+static int
+worth(const struct session *s)
+{
+    return s->ready + s->featured;
+}
+
 /* Of the listener's sessions the one that is least worth keeping: one whose HELLO is not
- * done, or else the one that has been silent for longest. */
+ * done, or else whose FEATURES are not, or else the one that has been silent for longest. */
 static struct session *
 least_worth(struct endpoint *e)
 {
@@ -140,8 +148,8 @@ least_worth(struct endpoint *e)
             continue;
         }
         conn_get_info(s->conn, &info);
-        if (!worst || (worst->ready && !s->ready)
-            || (worst->ready == s->ready && info.heard_ms < worst_ms)) {
+        if (!worst || worth(s) < worth(worst)
+            || (worth(s) == worth(worst) && info.heard_ms < worst_ms)) {
             worst = s;
             worst_ms = info.heard_ms;
         }
@@ -158,8 +166,8 @@ make_room(struct endpoint *e)
         return;
     }
     counter_inc(COUNTER_conn_evicted);
-    log_warn_limited(&limit, "%s: %s: too many connections; the one from %s, idle for longest, "
-                     "goes", dp_bridge_name(e->agent->bridge), e->name, s->peer);
+    log_warn_limited(&limit, "%s: %s: too many connections; the one from %s, idle for longest "
+                     "of the least known, goes", dp_bridge_name(e->agent->bridge), e->name, s->peer);
     session_free(s);
     e->n_sessions--;
 }

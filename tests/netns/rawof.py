@@ -78,6 +78,8 @@ class Peer:
 
     def __init__(self, sock, hello=struct.pack("!BBHI", 1, HELLO, 8, 0)):
         self.sock = sock
+        self.poller = select.poll()
+        self.poller.register(sock, select.POLLIN)
         self.input = b""
         self.kept = []  # (type, xid, body) that nobody waited for yet
         self.xid = 0x100
@@ -108,7 +110,7 @@ class Peer:
                 if len(self.input) >= length:
                     body, self.input = self.input[8:length], self.input[length:]
                     return kind, xid, body
-            if not select.select([self.sock], [], [], max(0.0, end - time.monotonic()))[0]:
+            if not self.poller.poll(1000 * max(0.0, end - time.monotonic())):
                 return None
             data = self.sock.recv(1 << 20)
             if not data:
