@@ -17,6 +17,7 @@
  *  - A flow whose 22 wildcard bits are all 0 on the wire outranks all others; its
  *    priority means nothing, also when flows are compared.
  *  - MODIFY that matches nothing is an ADD; otherwise actions and cookie change.
+ *  - A flag that is not known is UNSUPPORTED; DELETE looks at none but EMERG.
  *  - out_port finds OUTPUT and ENQUEUE. ENQUEUE sends like OUTPUT.
  *  - ALL, FLOOD and NORMAL include LOCAL, if it was added as a port.
  *  - NORMAL sees the frame as earlier actions left it, and learns its source first. What

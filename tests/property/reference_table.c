@@ -406,6 +406,9 @@ ref_table_mod(struct ref_table *table, struct ref_table *emergency, const uint8_
     }
     bool is_delete = mod.command == 3 || mod.command == 4;
     bool is_emergency = mod.flags & EMERG;
+    if (!is_delete && mod.flags > (SEND_FLOW_REM | CHECK_OVERLAP | EMERG)) {
+        return refuse(error, 3, 5);
+    }
     if (!is_delete && is_emergency && (mod.idle || mod.hard)) {
         return refuse(error, 3, 3);
     }

@@ -5,8 +5,9 @@
  *     tests/property/test_switch [--seed N] [--steps N] [--shape NAME] [--frames N]
  *                                [--only STEP,STEP,...] [--plant N] [--ref-plant N] [--verbose]
  *
- * With --seed it is that one trial. Without, each shape (shapes.h) gets trials until enough
- * frames went through; TURNOUT_LONG=1 makes it many times as many. A trial that fails is
+ * With --seed it is that one trial. Without, each shape (shapes.h) gets trials, with seeds
+ * from 1 or TURNOUT_SEED on, until enough frames went through; TURNOUT_LONG=1 makes it many
+ * times as many. A trial that fails is
  * made smaller by leaving steps out, and the command that replays it is printed. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +25,8 @@
 enum {
     STEPS = 1000, FRAMES = 2000000, FLOOR_FRAMES = 1000000, LONG_FACTOR = 20,
     PLANT_STEPS = 3000,                  /* a planted bug is found within so many */
-    SHRINK_TRIALS = 400, SHRINK_S = 60,
+    SHRINK_TRIALS = 2000, SHRINK_S = 60,
+    TOLD_STEPS = 10,                     /* a failure of so few steps is told in full */
 };
 /* Processor time that the shapes take together at most, whatever the number of frames. */
 enum { LIMIT_S = 170 };
@@ -130,7 +132,7 @@ report(struct trial_config *config, unsigned step)
         shrink(config, skip);
         config->skip = skip;
     }
-    config->verbose = true;
+    config->verbose = n_kept(config->skip, config->n_steps) <= TOLD_STEPS;
     trial_run(config, &unused, failure, sizeof failure);
     describe(config, small, sizeof small);
     free(skip);
@@ -153,7 +155,7 @@ run_shape(enum shape_id shape)
 {
     uint64_t enough = tally.frames + options.frames / N_SHAPES;
     double start = cpu_s(), limit = LIMIT_S * (options.frames / (double) FRAMES) / N_SHAPES;
-    for (uint64_t seed = 1; tally.frames < enough && cpu_s() - start < limit; seed++) {
+    for (uint64_t seed = options.seed; tally.frames < enough && cpu_s() - start < limit; seed++) {
         struct trial_config config = { .seed = seed, .shape = shape, .n_steps = options.steps,
                                        .verbose = options.verbose };
         run_one(&config);
@@ -363,8 +365,12 @@ main(int argc, char **argv)
 {
     const char *is_long = getenv("TURNOUT_LONG");
     const struct CMUnitTest one[] = { cmocka_unit_test(the_trial_agrees) };
+    const char *seed = getenv("TURNOUT_SEED");
     if (is_long && atoi(is_long)) {
         options.frames *= LONG_FACTOR;
+    }
+    if (seed) {
+        options.seed = strtoull(seed, NULL, 0);
     }
     parse_options(argc, argv);
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -283,7 +283,7 @@ make_config(struct trial *t)
         .fdb_age_s = ages[gen_below(g, 3)],
         .cpus = cpus[gen_below(g, 4)],
     };
-    t->target_flows = 5 + gen_below(g, once_in(g, 4) ? 250 : 60);
+    t->target_flows = 5 + gen_below(g, once_in(g, 24) ? 800 : once_in(g, 4) ? 250 : 60);
     t->sut_config.max_flows = once_in(g, 3) ? t->target_flows + 10 : REF_MAX_FLOWS;
     t->tidy = !once_in(g, 4);
     t->async = t->sut_config.peer != SUT_SECURE;

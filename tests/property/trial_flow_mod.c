@@ -101,6 +101,7 @@ put_out_port(struct trial *t, int command, uint8_t *msg)
     wire_put(msg + 68, 2, port);
 }
 
+/* Not for MODIFY: which of the flows that it changes gets the packet is not said. */
 static void
 put_buffer(struct trial *t, int command, uint8_t *msg)
 {
@@ -108,6 +109,19 @@ put_buffer(struct trial *t, int command, uint8_t *msg)
     if (command != MODIFY && once_in(&t->g, 12)) {
         const struct held *held = trial_pick_held(t);
         wire_put(msg + 64, 4, held ? held->id : UINT32_MAX);
+    }
+}
+
+/* Any bits but those of the header and the buffer id, of which the naive switch knows
+ * nothing. */
+static void
+damage(struct gen *g, uint8_t *msg, size_t size)
+{
+    for (uint32_t n = 1 + gen_below(g, 3); n; n--) {
+        uint32_t at = 8 + gen_below(g, (uint32_t) size - 8);
+        if (at < 64 || at >= 68) {
+            msg[at] ^= (uint8_t) (1 << gen_below(g, 8));
+        }
     }
 }
 
@@ -134,6 +148,12 @@ make_flow_mod(struct trial *t, uint8_t *msg)
     put_buffer(t, command, msg);
     if (command < DELETE || once_in(&t->g, 10)) {
         size += shape_actions(&t->shape, &t->g, msg + 72);
+    }
+    if (once_in(&t->g, 30)) {
+        damage(&t->g, msg, size);
+        if (wire_get(msg + 56, 2) == MODIFY) {
+            wire_put(msg + 64, 4, UINT32_MAX);
+        }
     }
     wire_put(msg + 2, 2, size);
     return size;

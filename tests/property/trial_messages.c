@@ -4,7 +4,7 @@
 
 #include "tests/property/trial.h"
 
-enum { KNOWN_CONFIG = 0x7f, CONFIG_NO_FLOOD = 0x10, BIG_BURST = 65, PACKET_OUTS_AT_A_TIME = 6 };
+enum { KNOWN_CONFIG = 0x7f, BIG_BURST = 65, PACKET_OUTS_AT_A_TIME = 6 };
 
 /* --- PACKET_OUT --------------------------------------------------------------------------- */
 
@@ -49,6 +49,8 @@ make_packet_out(struct trial *t, uint8_t *msg)
     wire_put(msg + 14, 2, actions_size);
     if (once_in(&t->g, 40)) {
         wire_put(msg + 14, 2, once_in(&t->g, 2) ? size : actions_size + 4);
+    } else if (once_in(&t->g, 20)) {
+        msg[12 + gen_below(&t->g, 4 + (uint32_t) actions_size)] ^= (uint8_t) (1 << gen_below(&t->g, 8));
     }
     wire_put(msg + 2, 2, size);
     return size;
@@ -161,13 +163,13 @@ set_config(struct trial *t)
 static void
 port_mod(struct trial *t)
 {
+    static const uint32_t bits[] = { 1, 2, 4, 8, 16, 16, 32, 64, 64, 128, 1u << 31 };
     uint8_t msg[32] = { 1, 15, 0, 32 };
     uint16_t number = once_in(&t->g, 10) ? 99 : shape_in_port(&t->shape, &t->g);
     struct ref_port *port = ref_find_port(t->ref, number);
-    uint32_t mask = 1u << gen_below(&t->g, 8);
-    /* Back to what is usual, twice as often. */
-    uint32_t config = once_in(&t->g, 3) ? mask : 0;
-    mask = once_in(&t->g, 4) ? UINT32_MAX : mask;
+    uint32_t mask = bits[gen_below(&t->g, sizeof bits / sizeof bits[0])];
+    uint32_t config = once_in(&t->g, 2) ? mask : 0;
+    mask = once_in(&t->g, 8) ? UINT32_MAX : mask;
     wire_put(msg + 4, 4, ++t->xid);
     wire_put(msg + 8, 2, number);
     msg[15] = once_in(&t->g, 20);              /* not its address */
@@ -246,13 +248,13 @@ trial_messages(struct trial *t)
     }
     for (unsigned i = 0; i < n && !t->failed; i++) {
         uint32_t roll = others ? gen_below(&t->g, 100) : 0;
-        if (roll < 80) {
+        if (roll < 76) {
             trial_flow_mod(t);
-        } else if (roll < 92) {
+        } else if (roll < 88) {
             if (n_packet_outs++ < PACKET_OUTS_AT_A_TIME) {
                 packet_out(t);
             }
-        } else if (roll < 94) {
+        } else if (roll < 91) {
             set_config(t);
         } else if (roll < 97) {
             port_mod(t);

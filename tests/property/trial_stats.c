@@ -77,16 +77,20 @@ put_stats(uint8_t *msg, uint16_t type, size_t body)
 
 /* --- FLOW, AGGREGATE ---------------------------------------------------------------------- */
 
-/* What a flow's actions look like when the switch tells of them: max_len has a meaning for
- * CONTROLLER only. */
+/* What a flow's actions look like when the switch tells of them: without what is in their
+ * padding; and max_len has a meaning for CONTROLLER only. */
 static void
 told_actions(const struct ref_flow *flow, uint8_t *actions)
 {
+    static const uint8_t argument[11] = { 4, 2, 1, 0, 6, 6, 4, 4, 1, 2, 2 };
     memcpy(actions, flow->actions, flow->actions_size);
     for (size_t at = 0; at < flow->actions_size; at += actions[at + 3]) {
-        if (actions[at + 1] == 0 && wire_get(actions + at + 4, 2) != P_CONTROLLER) {
-            wire_put(actions + at + 6, 2, 0);
+        uint8_t type = actions[at + 1];
+        size_t used = 4u + argument[type];
+        if (type == 0 && wire_get(actions + at + 4, 2) != P_CONTROLLER) {
+            used = 6;
         }
+        memset(actions + at + used, 0, actions[at + 3] - used);
     }
 }
 
