@@ -98,18 +98,25 @@ epoch_passed(uint64_t number)
     return true;
 }
 
+/* There is nowhere to remember the call: waits for the readers now. */
+static void
+call_now(void (*free_fn)(void *), void *ptr)
+{
+    uint64_t number = epoch_advance();
+    while (!epoch_passed(number)) {
+        sched_yield();
+    }
+    epoch_poll();    /* what was deferred before it may still use what this frees */
+    free_fn(ptr);
+}
+
 void
 epoch_defer(void (*free_fn)(void *), void *ptr)
 {
     if (!newest || newest->number) {
         struct block *block = malloc(sizeof *block);
         if (!block) {
-            /* Nowhere to remember it: wait for the readers now. */
-            uint64_t number = epoch_advance();
-            while (!epoch_passed(number)) {
-                sched_yield();
-            }
-            free_fn(ptr);
+            call_now(free_fn, ptr);
             return;
         }
         block->next = NULL;

@@ -56,8 +56,9 @@ uint64_t epoch_advance(void);
 /* True when the grace period 'number' is over. Never blocks. */
 bool epoch_passed(uint64_t number);
 
-/* Calls free_fn(ptr) once a grace period that begins now is over, from a later
- * epoch_poll() or epoch_drain(). Cheap; grace periods are shared by a batch. */
+/* Calls free_fn(ptr) once a grace period that begins now is over: from a later call of
+ * this, epoch_poll() or epoch_drain(), or before this returns, in the order of the calls.
+ * Cheap; grace periods are shared by a batch. Without memory it waits for the readers. */
 void epoch_defer(void (*free_fn)(void *), void *ptr);
 
 /* Runs what is due. Returns the number of objects that still wait. */

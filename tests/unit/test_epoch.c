@@ -64,6 +64,46 @@ deferred_objects_are_freed_after_the_grace_period(void **state)
     epoch_reader_free(reader);
 }
 
+/* Linked in place of malloc(). */
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+static _Atomic bool no_memory;
+
+void *
+__wrap_malloc(size_t size)
+{
+    return atomic_load(&no_memory) ? NULL : __real_malloc(size);
+}
+
+static uintptr_t last_called;
+
+static void
+must_follow(void *number)
+{
+    assert_int_equal((uintptr_t) number, last_called + 1);
+    last_called++;
+}
+
+static void
+without_memory_calls_keep_their_order(void **state)
+{
+    (void) state;
+    struct epoch_reader *reader = epoch_reader_new();
+    epoch_online(reader);
+    uintptr_t n = 0;
+    while (n < 510) {    /* a whole block, which waits for the reader */
+        epoch_defer(must_follow, (void *) ++n);
+    }
+    assert_int_equal(epoch_poll(), n);
+    epoch_offline(reader);
+    atomic_store(&no_memory, true);
+    epoch_defer(must_follow, (void *) ++n);
+    atomic_store(&no_memory, false);
+    assert_int_equal(last_called, n);
+    assert_int_equal(epoch_poll(), 0);
+    epoch_reader_free(reader);
+}
+
 /* Readers follow a pointer that the writer replaces and frees all the time; each object
  * is poisoned before it is freed. */
 struct object {
@@ -134,6 +174,7 @@ main(void)
         cmocka_unit_test(an_offline_reader_holds_nobody_up),
         cmocka_unit_test(an_online_reader_is_waited_for),
         cmocka_unit_test(deferred_objects_are_freed_after_the_grace_period),
+        cmocka_unit_test(without_memory_calls_keep_their_order),
         cmocka_unit_test(readers_never_see_what_was_freed),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
