@@ -63,46 +63,77 @@ needs_buffer(const struct afpacket *a, const struct tpacket2_hdr *slot, uint32_t
            || slot->tp_mac + slot->tp_snaplen + PACKET_TAILROOM > a->slot_size;
 }
 
-/* The oldest frame that waits outside of the ring. */
+/* What the kernel says beside a frame's bytes. */
+struct metadata {
+    struct virtio_net_hdr vnet;
+    uint32_t status;                 /* TP_STATUS_* */
+    uint16_t tci, tpid;              /* of the tag, as 'status' says */
+};
+
+static void
+read_metadata(struct msghdr *msg, struct metadata *meta)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA) {
+            struct tpacket_auxdata aux;
+            memcpy(&aux, CMSG_DATA(c), sizeof aux);
+            meta->status = aux.tp_status;
+            meta->tci = aux.tp_vlan_tci;
+            meta->tpid = aux.tp_vlan_tpid;
+        }
+    }
+}
+
+/* The oldest frame that waits outside of the ring. Two that came on two CPUs at a time may
+ * wait the other way round than their slots are, so what a slot says is not of this one. */
 static bool
-receive_long(struct afpacket *a, uint8_t *buffer, uint32_t *size, struct virtio_net_hdr *vnet)
+receive_long(struct afpacket *a, uint8_t *buffer, uint32_t *size, struct metadata *meta)
 {
     struct iovec iov[] = {
-        { vnet, sizeof *vnet },
+        { &meta->vnet, sizeof meta->vnet },
         { buffer, PACKET_MAX_SIZE },
     };
-    struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-    ssize_t n = recvmsg(a->io.fd, &msg, MSG_DONTWAIT);
-    if (n < 0) {
-        /* The first call after the device went down tells that, and nothing else. */
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+    } control;
+    struct msghdr msg;
+    ssize_t n = -1;
+    /* The first call after the device went down tells that, and nothing else. */
+    for (unsigned tries = 0; n < 0 && tries < 2; tries++) {
+        msg = (struct msghdr) {
+            .msg_iov = iov, .msg_iovlen = 2,
+            .msg_control = &control, .msg_controllen = sizeof control,
+        };
         n = recvmsg(a->io.fd, &msg, MSG_DONTWAIT);
     }
-    if (n < (ssize_t) sizeof *vnet || (msg.msg_flags & MSG_TRUNC)) {
+    if (n < (ssize_t) sizeof meta->vnet || (msg.msg_flags & MSG_TRUNC)) {
         return false;
     }
-    *size = (uint32_t) n - sizeof *vnet;
+    *size = (uint32_t) n - sizeof meta->vnet;
+    read_metadata(&msg, meta);
     return true;
 }
 
-/* Finds the frame's bytes and its vnet header, in the slot or outside of it. */
+/* Finds the frame's bytes and what is said of it, in the slot or outside of it. */
 static bool
 locate_frame(struct afpacket *a, const struct tpacket2_hdr *slot, uint32_t status,
-             struct packet *packet, struct virtio_net_hdr *vnet)
+             struct packet *packet, struct metadata *meta)
 {
     uint8_t *in_slot = (uint8_t *) (uintptr_t) slot + slot->tp_mac;
-    if (!needs_buffer(a, slot, status)) {
-        packet->data = in_slot;
-        packet->size = slot->tp_snaplen;
-        memcpy(vnet, in_slot - sizeof *vnet, sizeof *vnet);
-        return slot->tp_len == slot->tp_snaplen;
-    }
-    packet->data = frame_buffers_get(&a->buffers, a->n_buffers_used++);
-    if (status & TP_STATUS_COPY) {
-        return receive_long(a, packet->data, &packet->size, vnet);
+    packet->data = in_slot;
+    if (needs_buffer(a, slot, status)) {
+        packet->data = frame_buffers_get(&a->buffers, a->n_buffers_used++);
+        if (status & TP_STATUS_COPY) {
+            return receive_long(a, packet->data, &packet->size, meta);
+        }
+        memcpy(packet->data, in_slot, slot->tp_snaplen);
     }
     packet->size = slot->tp_snaplen;
-    memcpy(packet->data, in_slot, slot->tp_snaplen);
-    memcpy(vnet, in_slot - sizeof *vnet, sizeof *vnet);
+    memcpy(&meta->vnet, in_slot - sizeof meta->vnet, sizeof meta->vnet);
+    meta->status = status;
+    meta->tci = slot->tp_vlan_tci;
+    meta->tpid = slot->tp_vlan_tpid;
     return slot->tp_len == slot->tp_snaplen;
 }
 
@@ -111,21 +142,21 @@ static bool
 take_frame(struct afpacket *a, const struct tpacket2_hdr *slot, uint32_t status,
            struct packet *packet)
 {
-    struct virtio_net_hdr vnet;
-    if (!locate_frame(a, slot, status, packet, &vnet)) {
+    struct metadata meta = { .status = 0 };
+    if (!locate_frame(a, slot, status, packet, &meta)) {
         pktio_count_rx_error(&a->io, COUNTER_rx_truncated);
         return false;
     }
-    if (packet->size < ETH_HLEN
-        || !offload_from_vnet(&vnet, packet->size, &packet->offload)) {
+    bool ok = packet->size >= ETH_HLEN
+              && offload_from_vnet(&meta.vnet, packet->size, &packet->offload);
+    if (ok && meta.status & TP_STATUS_VLAN_VALID) {
+        uint16_t tpid = meta.status & TP_STATUS_VLAN_TPID_VALID ? meta.tpid : ETH_P_8021Q;
+        ok = offload_push_tag(packet, tpid, meta.tci);
+    }
+    if (!ok) {
         pktio_count_rx_error(&a->io, COUNTER_rx_malformed);
-        return false;
     }
-    if (status & TP_STATUS_VLAN_VALID) {
-        uint16_t tpid = status & TP_STATUS_VLAN_TPID_VALID ? slot->tp_vlan_tpid : ETH_P_8021Q;
-        offload_push_tag(packet, tpid, slot->tp_vlan_tci);
-    }
-    return true;
+    return ok;
 }
 
 static void
@@ -287,6 +318,7 @@ set_options(struct afpacket *a, struct errmsg *err)
     rc = rc ? rc : SET_PACKET_OPTION(fd, PACKET_VNET_HDR, on, name, err);
     rc = rc ? rc : SET_PACKET_OPTION(fd, PACKET_RESERVE, reserve, name, err);
     rc = rc ? rc : SET_PACKET_OPTION(fd, PACKET_COPY_THRESH, thresh, name, err);
+    rc = rc ? rc : SET_PACKET_OPTION(fd, PACKET_AUXDATA, on, name, err);
     rc = rc ? rc : SET_PACKET_OPTION(fd, PACKET_IGNORE_OUTGOING, on, name, err);
     rc = rc ? rc : SET_PACKET_OPTION(fd, PACKET_ADD_MEMBERSHIP, promisc, name, err);
     rc = rc ? rc : set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, "SO_RCVBUFFORCE", &rcvbuf,

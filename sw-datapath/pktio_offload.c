@@ -43,9 +43,13 @@ offload_to_vnet(const struct packet_offload *offload, uint32_t size, struct virt
     }
 }
 
-void
+bool
 offload_push_tag(struct packet *packet, uint16_t tpid, uint16_t tci)
 {
+    struct packet_offload *offload = &packet->offload;
+    if (offload->csum_partial && offload->csum_start > UINT16_MAX - TAG_SIZE) {
+        return false;
+    }
     uint8_t *data = packet->data - TAG_SIZE;
     memmove(data, packet->data, 2 * ETH_ALEN);
     data[12] = tpid >> 8;
@@ -54,12 +58,13 @@ offload_push_tag(struct packet *packet, uint16_t tpid, uint16_t tci)
     data[15] = tci & 0xff;
     packet->data = data;
     packet->size += TAG_SIZE;
-    if (packet->offload.csum_partial) {
-        packet->offload.csum_start += TAG_SIZE;
+    if (offload->csum_partial) {
+        offload->csum_start += TAG_SIZE;
     }
-    if (packet->offload.gso_type || packet->offload.csum_partial) {
-        packet->offload.hdr_len += TAG_SIZE;
+    if ((offload->gso_type || offload->csum_partial) && offload->hdr_len <= UINT16_MAX - TAG_SIZE) {
+        offload->hdr_len += TAG_SIZE;    /* else it says no more than it did */
     }
+    return true;
 }
 
 uint32_t

@@ -24,8 +24,9 @@ void offload_to_vnet(const struct packet_offload *, uint32_t size, struct virtio
 
 /* Puts the tag that the kernel held in metadata in front of the ethertype again: four
  * bytes of the headroom are used. 'tpid' and 'tci' in host order. The frame has at least
- * its two addresses. */
-void offload_push_tag(struct packet *, uint16_t tpid, uint16_t tci);
+ * its two addresses. False, with nothing changed, if the checksum's place can't be told
+ * any more, so far back is it. */
+bool offload_push_tag(struct packet *, uint16_t tpid, uint16_t tci);
 
 /* Bytes of headers that each segment of a super-frame repeats, from the frame itself (the
  * sender's hdr_len is only a hint). The frame is one with a gso_type; 0 if it is too

@@ -370,7 +370,7 @@ tcp_passes_from_tap_to_veth_and_back(void **state)
 static void
 push_tag(struct packet *packet)
 {
-    offload_push_tag(packet, 0x8100, 0x0007);
+    assert_true(offload_push_tag(packet, 0x8100, 0x0007));
 }
 
 static void

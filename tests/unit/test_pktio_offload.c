@@ -18,7 +18,7 @@ a_tag_goes_between_addresses_and_type(void **state)
     }
     memcpy(room + PACKET_HEADROOM, before, sizeof before);
     struct packet packet = { .data = room + PACKET_HEADROOM, .size = sizeof before };
-    offload_push_tag(&packet, 0x88a8, 0xeabc);
+    assert_true(offload_push_tag(&packet, 0x88a8, 0xeabc));
     assert_ptr_equal(packet.data, room + PACKET_HEADROOM - 4);
     assert_int_equal(packet.size, sizeof before + 4);
     assert_memory_equal(packet.data, before, 12);
@@ -40,11 +40,30 @@ a_tag_shifts_what_counts_from_the_start(void **state)
         .offload = { .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .csum_partial = true, .gso_size = 50,
                      .hdr_len = 54, .csum_start = 34, .csum_offset = 16 },
     };
-    offload_push_tag(&packet, 0x8100, 1);
+    assert_true(offload_push_tag(&packet, 0x8100, 1));
     assert_int_equal(packet.offload.csum_start, 38);
     assert_int_equal(packet.offload.csum_offset, 16);
     assert_int_equal(packet.offload.hdr_len, 58);
     assert_int_equal(packet.offload.gso_size, 50);
+}
+
+static void
+an_offset_that_would_overflow_is_refused(void **state)
+{
+    (void) state;
+    uint8_t room[PACKET_HEADROOM + 60] = { 0 };
+    struct packet packet = {
+        .data = room + PACKET_HEADROOM,
+        .size = 60,
+        .offload = { .csum_partial = true, .hdr_len = UINT16_MAX, .csum_start = UINT16_MAX - 3 },
+    };
+    assert_false(offload_push_tag(&packet, 0x8100, 1));
+    assert_ptr_equal(packet.data, room + PACKET_HEADROOM);
+    assert_int_equal(packet.size, 60);
+    packet.offload.csum_start--;
+    assert_true(offload_push_tag(&packet, 0x8100, 1));
+    assert_int_equal(packet.offload.csum_start, UINT16_MAX);
+    assert_int_equal(packet.offload.hdr_len, UINT16_MAX);
 }
 
 static void
@@ -159,6 +178,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tag_goes_between_addresses_and_type),
         cmocka_unit_test(a_tag_shifts_what_counts_from_the_start),
+        cmocka_unit_test(an_offset_that_would_overflow_is_refused),
         cmocka_unit_test(the_kernels_header_is_read),
         cmocka_unit_test(a_header_that_points_outside_is_refused),
         cmocka_unit_test(a_header_survives_both_ways),
