@@ -83,6 +83,8 @@ detached_close(void *arg)
     struct pktio_stats now;
     pktio_get_stats(d->io, &now);
     add_stats(&d->port->gone, &now, &d->counted);
+    /* Once more: a batch that was on its way may have taught addresses behind the port. */
+    fdb_flush_port(d->port->bridge->fdb, d->port->no);
     pktio_close(d->io);
     free(d);
 }
@@ -456,6 +458,9 @@ static void
 take_up(struct dp_port *port, struct link_change *change)
 {
     struct errmsg err;
+    /* If it is a device that was let go of a moment ago, then what was done to it is undone
+     * after the grace period only, and until then the device is taken. */
+    epoch_drain();
     if (port_attach(port, &err)) {
         log_warn("bridge %s: port %u, %s, is there but cannot be used: %s", port->bridge->name,
                  port->no, port->info.name, err.text);

@@ -242,6 +242,19 @@ normal_learns(void **state)
 }
 
 static void
+a_removed_port_is_not_learnt_again(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t addr[6] = { 2, 0, 0, 0, 0, 0xaa };
+    struct fdb *fdb = dp_bridge_fdb(f->bridge);
+    assert_int_equal(dp_port_del(f->bridge, 2, NULL), 0);
+    /* As a worker does whose batch began before. */
+    assert_true(fdb_learn(fdb, addr, 0, 2, 1));
+    epoch_drain();
+    assert_int_equal(fdb_lookup(fdb, addr, 0, 1), 0);
+}
+
+static void
 a_table_miss_does_what_the_mode_says(void **state)
 {
     struct fixture *f = *state;
@@ -504,6 +517,7 @@ main(void)
         TEST(a_rule_sends_to_its_port_and_counts),
         TEST(reserved_ports_mean_what_the_specification_says),
         TEST(normal_learns),
+        TEST(a_removed_port_is_not_learnt_again),
         TEST(a_table_miss_does_what_the_mode_says),
         TEST(port_flags_act),
         TEST(rewrites_between_outputs_are_seen_by_the_later_only),
