@@ -200,7 +200,8 @@ fold_counts(const struct counts *counts, unsigned less, struct counts *out)
 {
     const uint64_t row_mask = (1u << INDEX_MAX_ROW_BITS) - 1;
     *out = (struct counts) { 0 };
-    if (counts_reserve(out, counts->len)) {
+    /* What classifier_index_reserve() promised holds for these, too. */
+    if (counts_reserve(out, counts->len + INDEX_N_SUMMARIES)) {
         return -ENOMEM;
     }
     for (uint64_t i = 0; counts->slots && i <= counts->mask; i++) {

@@ -137,6 +137,9 @@ on_tick(evutil_socket_t fd, short what, void *aux)
     struct dp *dp = aux;
     static unsigned n;
     epoch_poll();
+    if (dp->rx_incomplete) {
+        dp_publish_rx(dp);
+    }
     if (++n % FDB_EXPIRE_TICKS == 0) {
         uint64_t now_ms = clock_ms();
         for (struct dp_bridge *b = dp->bridges; b; b = b->next) {
@@ -158,6 +161,7 @@ thread_fini(struct dp_thread *thread)
 {
     pktio_tx_free(thread->tx);
     ring_free(thread->upcalls);
+    free(thread->again);
 }
 
 static void
@@ -173,7 +177,7 @@ worker_free(struct worker *w)
     }
     thread_fini(&w->thread);
     epoch_reader_free(w->reader);
-    free(atomic_load(&w->ports));
+    rx_list_free(atomic_load(&w->ports));
     if (w->wake_fd >= 0) {
         close(w->wake_fd);
     }
@@ -312,6 +316,12 @@ dp_new(struct event_base *base, const struct dp_config *config, struct errmsg *e
         return NULL;
     }
     dp->control.slot = dp->n_workers;
+    dp->control.again = malloc(PACKET_HEADROOM + PACKET_MAX_SIZE + PACKET_TAILROOM);
+    if (!dp->control.again) {
+        errmsg_set(err, "datapath: no memory");
+        dp_free(dp);
+        return NULL;
+    }
     dp->control.tx = pktio_tx_new(err);
     if (!dp->control.tx) {
         dp_free(dp);

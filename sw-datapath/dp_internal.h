@@ -40,6 +40,8 @@ struct dp_thread {
     struct pktio_tx *tx;
     struct ring *upcalls;       /* to the control thread; NULL in the control thread */
     uint64_t now_ms;            /* of the batch */
+    uint8_t *again;             /* the control thread's, else NULL: room for the longest frame,
+                                 * a copy that runs through the table */
 };
 
 /* A port and its bridge, as a worker polls them. */
@@ -168,6 +170,7 @@ struct dp {
     uint32_t next_bridge_id;
     unsigned n_workers;
     struct worker *workers[DP_MAX_WORKERS];
+    bool rx_incomplete;                 /* a worker's ports could not be published */
     struct dp_thread control;           /* the control thread's own forwarding */
     struct link_monitor *links;         /* NULL without threads */
     struct event *tick;
@@ -179,8 +182,11 @@ struct dp {
 };
 
 struct dp_bridge *dp_find_bridge(const struct dp *, uint32_t id);
-/* The ports changed: publishes which worker receives from which. */
+/* The ports changed: publishes which worker receives from which. Without memory a worker
+ * receives nothing, and the tick tries again (dp.rx_incomplete). */
 void dp_publish_rx(struct dp *);
+/* Frees a worker's list that nobody uses any more. */
+void rx_list_free(void *list);
 /* From a worker: there is something for the control thread. */
 void dp_notify(struct dp *);
 

@@ -92,6 +92,18 @@ count_visit(struct dp_port *port, void *aux)
     ++*(unsigned *) aux;
 }
 
+/* What a worker has when there is no memory for its list: what the old one leads to may be
+ * freed, so it must not go on with that. */
+static struct rx_list no_ports;
+
+void
+rx_list_free(void *list)
+{
+    if (list != &no_ports) {
+        free(list);
+    }
+}
+
 static struct rx_list *
 rx_list_new(const struct dp *dp, const struct worker *worker, unsigned n_ports)
 {
@@ -118,15 +130,19 @@ dp_publish_rx(struct dp *dp)
 {
     unsigned n_ports = 0;
     dp_visit_ports(dp, count_visit, &n_ports);
+    dp->rx_incomplete = false;
     for (unsigned i = 0; i < dp->n_workers; i++) {
         struct worker *w = dp->workers[i];
         struct rx_list *list = rx_list_new(dp, w, n_ports);
         if (!list) {
-            log_error("no memory to publish the ports: worker %u keeps the ones it has", i);
-            continue;
+            log_error("no memory to publish the ports: worker %u receives nothing until there is",
+                      i);
+            dp->rx_incomplete = true;
+            list = &no_ports;
+        } else {
+            w->n_ports = list->n_ports;
         }
-        w->n_ports = list->n_ports;
-        epoch_defer(free, atomic_exchange(&w->ports, list));
+        epoch_defer(rx_list_free, atomic_exchange(&w->ports, list));
         if (w->running) {
             worker_wake(w);
         }

@@ -9,11 +9,8 @@
 
 #include "lib/clock.h"
 #include "lib/counters.h"
-#include "lib/log.h"
 #include "sw-datapath/dp_internal.h"
 #include "sw-datapath/parse.h"
-
-LOG_MODULE(worker);
 
 /* Rounds without a frame before the worker sleeps: a few microseconds, so that a reply
  * that is about to come does not cost a wake-up. */
@@ -126,24 +123,51 @@ sweep(struct worker *w, uint32_t n_slots)
     return left > 0;
 }
 
+/* How long a worker sleeps that has ports it can't poll, for lack of memory. */
+enum { BLIND_MS = 10 };
+
 /* Polls the worker's ports and its wake-up descriptor. */
 struct poll_set {
     struct pollfd *fds;
     unsigned capacity;
+    bool complete;              /* there was room for all ports */
+    struct pollfd few[16];      /* 'fds' until more are wanted */
 };
+
+static void
+poll_set_init(struct poll_set *set)
+{
+    set->fds = set->few;
+    set->capacity = sizeof set->few / sizeof set->few[0];
+}
+
+static void
+poll_set_fini(struct poll_set *set)
+{
+    if (set->fds != set->few) {
+        free(set->fds);
+    }
+}
+
+static void
+poll_set_grow(struct poll_set *set, unsigned capacity)
+{
+    struct pollfd *fds = malloc(capacity * sizeof *fds);
+    if (fds) {
+        poll_set_fini(set);
+        set->fds = fds;
+        set->capacity = capacity;
+    }
+}
 
 static unsigned
 poll_set_fill(struct poll_set *set, const struct worker *w)
 {
     const struct rx_list *list = atomic_load_explicit(&w->ports, memory_order_acquire);
     if (set->capacity < list->n_ports + 1) {
-        unsigned capacity = list->n_ports + 16;
-        struct pollfd *fds = realloc(set->fds, capacity * sizeof *fds);
-        if (fds) {
-            set->fds = fds;
-            set->capacity = capacity;
-        }
+        poll_set_grow(set, list->n_ports + 16);
     }
+    set->complete = set->capacity >= list->n_ports + 1;
     unsigned n = 0;
     set->fds[n++] = (struct pollfd) { .fd = w->wake_fd, .events = POLLIN };
     for (unsigned i = 0; i < list->n_ports && n < set->capacity; i++) {
@@ -169,7 +193,10 @@ worker_sleep(struct worker *w, struct poll_set *set, uint64_t *swept_ms)
     if (atomic_exchange(&w->notify, false)) {
         dp_notify(w->thread.dp);
     }
-    int timeout = atomic_load(&w->stop) ? 0 : entries ? SWEEP_EVERY_MS : -1;
+    int timeout = !set->complete ? BLIND_MS : entries ? SWEEP_EVERY_MS : -1;
+    if (atomic_load(&w->stop)) {
+        timeout = 0;
+    }
     if (poll(set->fds, n, timeout) > 0 && set->fds[0].revents) {
         uint64_t count;
         ssize_t r = read(w->wake_fd, &count, sizeof count);
@@ -182,11 +209,8 @@ void *
 worker_main(void *arg)
 {
     struct worker *w = arg;
-    struct poll_set set = { .fds = malloc(sizeof *set.fds), .capacity = 1 };
-    if (!set.fds) {
-        log_error("worker %u: no memory, it does not start", w->thread.slot);
-        return NULL;
-    }
+    struct poll_set set;
+    poll_set_init(&set);
     counters_thread_register(w->thread.slot + 1);
     epoch_online(w->reader);
     unsigned idle = 0;
@@ -206,7 +230,7 @@ worker_main(void *arg)
         }
     }
     epoch_offline(w->reader);
-    free(set.fds);
+    poll_set_fini(&set);
     return NULL;
 }
 
