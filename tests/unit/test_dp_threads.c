@@ -651,5 +651,6 @@ main(void)
         cmocka_unit_test(starts_and_stops_under_traffic),
     };
     log_set_level("warn", NULL);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
