@@ -233,14 +233,15 @@ class Peer:
         """Flow statistics as dictionaries."""
         data = self.stats(1, (match() if fields is None else fields)
                           + struct.pack("!BxH", table, out_port))
-        found = []
-        while data:
-            length, table_id = struct.unpack_from("!HBx", data)
+        found, at = [], 0
+        while at < len(data):
+            length, table_id = struct.unpack_from("!HBx", data, at)
             row = dict(zip(("s", "ns", "priority", "idle", "hard", "cookie", "packets", "bytes"),
-                           struct.unpack_from("!IIHHH6xQQQ", data, 44)))
-            row.update(table=table_id, match=data[4:44], actions=data[88:length])
+                           struct.unpack_from("!IIHHH6xQQQ", data, at + 44)))
+            row.update(table=table_id, match=data[at + 4:at + 44],
+                       actions=data[at + 88:at + length])
             found.append(row)
-            data = data[length:]
+            at += length
         return found
 
     def aggregate(self, fields=None, table=0xFF, out_port=NONE):

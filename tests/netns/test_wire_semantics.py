@@ -513,7 +513,7 @@ def port_mod_changes_only_the_bits_of_its_mask(lab):
 def statistics_of_ten_thousand_flows(lab):
     peer = lab.peer
     peer.clear()
-    wanted, data = set(), b""
+    wanted, data = set(), bytearray()
     for n in range(10000):
         fields = of.match(dl_dst=struct.pack("!HI", 0x0200, n), in_port=1 + n % 3)
         wanted.add(fields)
