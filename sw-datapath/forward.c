@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where packets go: admission by port configuration, execution of a rule, and what each
  * kind of output port means. Any thread that forwards; state is that of its batch. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/counters.h"
@@ -113,45 +112,30 @@ normal(const struct forwarding *fw, const struct packet *packet, bool copy)
     }
 }
 
-/* A copy with room around it, to be freed with free(*memory). */
-static bool
-copy_packet(const struct packet *packet, struct packet *copy, void **memory)
-{
-    uint8_t *bytes = malloc(PACKET_HEADROOM + packet->size + PACKET_TAILROOM);
-    if (!bytes) {
-        counter_inc(COUNTER_packet_out_no_memory);
-        return false;
-    }
-    *memory = bytes;
-    *copy = *packet;
-    copy->data = bytes + PACKET_HEADROOM;
-    memcpy(copy->data, packet->data, packet->size);
-    return true;
-}
-
-/* On a copy: what a rule changes must show neither in the outputs of the list that come
- * after it, nor in those before it, whose frames may still be queued. Control thread. */
+/* Runs a copy through the table: what a flow does to it is not seen by outputs of the list
+ * that are queued already, or are still to come. */
 static void
 run_table(const struct forwarding *fw, const struct packet *packet)
 {
-    if (!fw->table_allowed) {
+    struct dp_thread *thread = fw->thread;
+    if (!fw->table_allowed || !thread->again) {
         counter_inc(COUNTER_output_invalid);
         return;
     }
-    struct packet again;
+    struct packet again = *packet;
     struct flow_key key;
-    void *memory;
-    if (!copy_packet(packet, &again, &memory)) {
-        return;
-    }
+    again.data = memcpy(thread->again + PACKET_HEADROOM, packet->data, packet->size);
     if (packet_parse(&again, &key)) {
         counter_inc(COUNTER_rx_short);
-    } else {
-        forward_packet(fw->thread, fw->bridge, fw->map, &again,
-                       classifier_lookup(fw->bridge->classifier, &key));
-        pktio_tx_flush(fw->thread->tx);
+        return;
     }
-    free(memory);
+    if (again.nw_frag && atomic_load_explicit(&fw->bridge->drop_fragments, memory_order_relaxed)) {
+        counter_inc(COUNTER_rx_fragment_dropped);
+        return;
+    }
+    forward_packet(thread, fw->bridge, fw->map, &again,
+                   classifier_lookup(fw->bridge->classifier, &key));
+    pktio_tx_flush(thread->tx);    /* frames that are queued without a copy are in 'again' */
 }
 
 static void
