@@ -145,20 +145,23 @@ pktio_count_rx_error(struct pktio *io, enum counter counter)
     counter_inc(counter);
 }
 
-static void
+/* Returns how many frames on the wire they would have been. */
+static uint64_t
 mark_lost(struct tx_frame *const frames[], unsigned n)
 {
+    uint64_t n_segments = 0;
     for (unsigned i = 0; i < n; i++) {
         frames[i]->lost = true;
+        n_segments += frames[i]->n_segments;
     }
+    return n_segments;
 }
 
 void
 pktio_lose_dropped(struct pktio *io, enum counter counter, struct tx_frame *const frames[],
                    unsigned n)
 {
-    mark_lost(frames, n);
-    add(&io->stats.tx_dropped, n);
+    add(&io->stats.tx_dropped, mark_lost(frames, n));
     counter_add(counter, n);
 }
 
@@ -166,8 +169,7 @@ void
 pktio_lose_error(struct pktio *io, enum counter counter, struct tx_frame *const frames[],
                  unsigned n)
 {
-    mark_lost(frames, n);
-    add(&io->stats.tx_errors, n);
+    add(&io->stats.tx_errors, mark_lost(frames, n));
     counter_add(counter, n);
 }
 

@@ -111,7 +111,7 @@ struct pktio_stats {
     uint64_t tx_bytes;     /* their bytes, each segment with its headers */
     uint64_t rx_dropped;   /* the kernel had no room in the ring */
     uint64_t rx_errors;    /* truncated or malformed on the way to us */
-    uint64_t tx_dropped;   /* the device took no more */
+    uint64_t tx_dropped;   /* the device took no more; segments count in these two, too */
     uint64_t tx_errors;    /* refused: too long for the device, device down, ... */
 };
 void pktio_get_stats(struct pktio *, struct pktio_stats *);

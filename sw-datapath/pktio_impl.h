@@ -56,7 +56,8 @@ void pktio_init(struct pktio *, const struct pktio_ops *, const char *name, int 
 /* Counts a frame in the port and in the named counter. Any thread. */
 void pktio_count_rx_error(struct pktio *, enum counter);
 
-/* The n frames are not sent: marks them lost and counts them. */
+/* The n frames are not sent: marks them lost and counts them, in the port as the frames on the
+ * wire that they would have been. */
 void pktio_lose_dropped(struct pktio *, enum counter, struct tx_frame *const frames[], unsigned n);
 void pktio_lose_error(struct pktio *, enum counter, struct tx_frame *const frames[], unsigned n);
 /* The same for frames that a system call refused with 'error' (a positive errno). */

@@ -121,25 +121,18 @@ pktio_tx(struct pktio_tx *tx, struct pktio *port, const struct packet *packet, b
     if (tx->n == QUEUE_LEN) {
         pktio_tx_flush(tx);
     }
+    struct tx_frame frame = { .port = port, .size = packet->size, .offload = packet->offload };
+    packet_get_wire_size(packet, &frame.n_segments, &frame.wire_bytes);
     if (packet->size > PACKET_MAX_SIZE) {
-        struct tx_frame frame = { .port = port };
         pktio_lose_error(port, COUNTER_tx_too_long, (struct tx_frame *[]) { &frame }, 1);
         return;
     }
-    const uint8_t *bytes = frame_bytes(tx, packet, copy);
-    if (!bytes) {
-        struct tx_frame frame = { .port = port };
+    frame.data = frame_bytes(tx, packet, copy);
+    if (!frame.data) {
         pktio_lose_dropped(port, COUNTER_tx_no_room, (struct tx_frame *[]) { &frame }, 1);
         return;
     }
-    struct tx_frame *frame = &tx->queue[tx->n++];
-    *frame = (struct tx_frame) {
-        .port = port,
-        .data = bytes,
-        .size = packet->size,
-        .offload = packet->offload,
-    };
-    packet_get_wire_size(packet, &frame->n_segments, &frame->wire_bytes);
+    tx->queue[tx->n++] = frame;
 }
 
 void

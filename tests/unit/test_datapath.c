@@ -241,6 +241,34 @@ normal_learns(void **state)
     EXPECT(0, 0, 1, 0, 0);
 }
 
+/* Four segments that are not sent, or not received, are four. */
+static void
+a_dropped_super_frame_counts_as_its_segments(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t frame[54 + 400] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0x01, 0xb8 };
+    frame[23] = 6;       /* TCP */
+    frame[46] = 5 << 4;
+    const struct packet packet = {
+        .data = frame, .size = sizeof frame,
+        .offload = { .gso_type = 1, .gso_size = 100, .csum_partial = true, .csum_start = 34,
+                     .csum_offset = 16 },
+    };
+    struct port_counters port;
+    add_output(f, 1, 2);
+    assert_true(dp_port_set_config(f->bridge, 2, PORT_CONFIG_NO_FWD, PORT_CONFIG_NO_FWD));
+    assert_int_equal(pktio_memory_inject_packet(dp_port_pktio(f->bridge, 1), &packet), 0);
+    EXPECT(0, 0, 0, 0, 0);
+    assert_true(dp_port_get_counters(f->bridge, 2, &port));
+    assert_int_equal(port.tx_dropped, 4);
+    assert_true(dp_port_set_config(f->bridge, 1, PORT_CONFIG_NO_RECV, PORT_CONFIG_NO_RECV));
+    assert_int_equal(pktio_memory_inject_packet(dp_port_pktio(f->bridge, 1), &packet), 0);
+    EXPECT(0, 0, 0, 0, 0);
+    assert_true(dp_port_get_counters(f->bridge, 1, &port));
+    assert_int_equal(port.rx_packets, 8);
+    assert_int_equal(port.rx_dropped, 4);
+}
+
 static void
 a_removed_port_is_not_learnt_again(void **state)
 {
@@ -518,6 +546,7 @@ main(void)
         TEST(reserved_ports_mean_what_the_specification_says),
         TEST(normal_learns),
         TEST(a_removed_port_is_not_learnt_again),
+        TEST(a_dropped_super_frame_counts_as_its_segments),
         TEST(a_table_miss_does_what_the_mode_says),
         TEST(port_flags_act),
         TEST(rewrites_between_outputs_are_seen_by_the_later_only),
