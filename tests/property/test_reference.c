@@ -370,6 +370,82 @@ packet_outs_run(void **state)
     assert_int_equal(error.code, 6);
 }
 
+/* The frame behind a PACKET_OUT's actions, and 0 or the error, type * 256 + code. */
+static int
+send_out(struct message *m)
+{
+    struct ref_error error = { 0 };
+    put(m->bytes + 14, 2, m->size - 16);
+    memcpy(m->bytes + m->size, tcp, sizeof tcp);
+    m->size += sizeof tcp;
+    put(m->bytes + 2, 2, m->size);
+    return ref_packet_out(sw, m->bytes, m->size, out, &error) ? 0 : error.type * 256 + error.code;
+}
+
+static void
+the_table_gets_a_copy(void **state)
+{
+    (void) state;
+    struct message m = flow_mod(ADD, 1);
+    act(&m, 1, 5);
+    act(&m, 0, 2);
+    assert_int_equal(send_mod(&m), 0);
+    m = packet_out(3);
+    act(&m, 0, TABLE);
+    act(&m, 0, 1);
+    assert_int_equal(send_out(&m), 0);
+    assert_int_equal(out->n, 2);
+    assert_int_equal(out->sent[0].port, 2);
+    assert_int_equal(out->sent[0].frame.size, 64);
+    assert_int_equal(out->sent[1].frame.size, 60);
+    assert_int_equal(sw->lookups, 1);
+    assert_int_equal(sw->matched, 1);
+}
+
+static void
+packet_outs_need_their_ports(void **state)
+{
+    (void) state;
+    struct message m = packet_out(NONE);
+    act(&m, 0, 77);
+    assert_int_equal(send_out(&m), 0x204);
+    m = packet_out(0xff00);
+    act(&m, 0, 1);
+    assert_int_equal(send_out(&m), 0x204);
+    m = packet_out(77);
+    act(&m, 0, CONTROLLER);
+    assert_int_equal(send_out(&m), 0);
+    assert_int_equal(out->sent[0].in_port, NONE);
+    ref_remove_port(sw, 2);
+    assert_int_equal(sw->n_ports, 3);
+    assert_null(ref_find_port(sw, 2));
+    assert_non_null(ref_find_port(sw, 3));
+    m = packet_out(NONE);
+    act(&m, 0, ALL);
+    assert_int_equal(send_out(&m), 0);
+    assert_int_equal(out->n, 3);
+}
+
+static void
+flows_are_found_by_match_and_rank(void **state)
+{
+    (void) state;
+    struct message m = flow_mod(ADD, 7), narrow = flow_mod(ADD, 7);
+    want_in_port(&narrow, 1);
+    assert_int_equal(send_mod(&m), 0);
+    assert_ptr_equal(ref_table_find(&sw->table, m.bytes + 8, 7), &sw->table.flows[0]);
+    assert_null(ref_table_find(&sw->table, m.bytes + 8, 8));
+    assert_null(ref_table_find(&sw->table, narrow.bytes + 8, 7));
+    assert_true(ref_table_overlaps(&sw->table, narrow.bytes + 8, 7));
+    assert_false(ref_table_overlaps(&sw->table, narrow.bytes + 8, 8));
+    struct ref_frame frame = { .size = sizeof tcp };
+    memcpy(frame.data, tcp, sizeof tcp);
+    ref_run_flow(sw, &sw->table.flows[0], 1, &frame, out);
+    assert_int_equal(sw->table.flows[0].bytes, sizeof tcp);
+    m.bytes[71] = 8;
+    assert_int_equal(send_mod(&m), 0x305);
+}
+
 static void
 flows_time_out_and_fragments_drop(void **state)
 {
@@ -415,6 +491,9 @@ main(void)
         CASE(normal_learns),
         CASE(actions_act_in_order),
         CASE(packet_outs_run),
+        CASE(the_table_gets_a_copy),
+        CASE(packet_outs_need_their_ports),
+        CASE(flows_are_found_by_match_and_rank),
         CASE(flows_time_out_and_fragments_drop),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -23,23 +23,25 @@
 #include "tests/property/trial.h"
 
 enum {
-    STEPS = 1000, FRAMES = 2000000, FLOOR_FRAMES = 1000000, LONG_FACTOR = 20,
+    STEPS = 1000, FRAMES = 2000000, FLOOR_FRAMES = 1000000, LONG_FACTOR = 10,
     PLANT_STEPS = 3000,                  /* a planted bug is found within so many */
     SHRINK_TRIALS = 2000, SHRINK_S = 60,
     TOLD_STEPS = 10,                     /* a failure of so few steps is told in full */
 };
-/* Processor time that the shapes take together at most, whatever the number of frames. */
-enum { LIMIT_S = 170 };
+/* Processor time that the shapes take together at most, however slow the machine. */
+enum { LIMIT_S = 170, LONG_LIMIT_S = 600 };
 
 static struct {
     uint64_t seed;
     unsigned steps;
     enum shape_id shape;
     uint64_t frames;
+    double limit_s;
     const char *only;
     int plant, ref_plant;
     bool one, verbose;
-} options = { .seed = 1, .steps = STEPS, .shape = N_SHAPES, .frames = FRAMES };
+} options = { .seed = 1, .steps = STEPS, .shape = N_SHAPES, .frames = FRAMES,
+              .limit_s = LIMIT_S };
 
 static char failure[8192];
 
@@ -154,8 +156,8 @@ static void
 run_shape(enum shape_id shape)
 {
     uint64_t enough = tally.frames + options.frames / N_SHAPES;
-    double start = cpu_s(), limit = LIMIT_S * (options.frames / (double) FRAMES) / N_SHAPES;
-    for (uint64_t seed = options.seed; tally.frames < enough && cpu_s() - start < limit; seed++) {
+    double end = cpu_s() + options.limit_s / N_SHAPES;
+    for (uint64_t seed = options.seed; tally.frames < enough && cpu_s() < end; seed++) {
         struct trial_config config = { .seed = seed, .shape = shape, .n_steps = options.steps,
                                        .verbose = options.verbose };
         run_one(&config);
@@ -325,7 +327,7 @@ parse_options(int argc, char **argv)
         case SEED: options.seed = strtoull(optarg, NULL, 0); options.one = true; break;
         case STEPS_: options.steps = (unsigned) strtoul(optarg, NULL, 0); break;
         case SHAPE: options.shape = shape_find(optarg); break;
-        case FRAMES_: options.frames = strtoull(optarg, NULL, 0); break;
+        case FRAMES_: options.frames = strtoull(optarg, NULL, 0); options.limit_s = 1e9; break;
         case ONLY: options.only = optarg; break;
         case PLANT: options.plant = atoi(optarg); break;
         case REF_PLANT: options.ref_plant = atoi(optarg); break;
@@ -368,6 +370,7 @@ main(int argc, char **argv)
     const char *seed = getenv("TURNOUT_SEED");
     if (is_long && atoi(is_long)) {
         options.frames *= LONG_FACTOR;
+        options.limit_s = LONG_LIMIT_S;
     }
     if (seed) {
         options.seed = strtoull(seed, NULL, 0);
