@@ -4,7 +4,6 @@
 
 import os
 import re
-import signal
 
 from netns.lib import Lab, Switch, check, check_equal, run, run_command, wait_for
 
@@ -91,19 +90,25 @@ def a_device_that_vanishes_and_comes_back(lab):
     wait_for(lambda: lab.hosts[0].ping(lab.hosts[1].address, ok=False), "it forwards again")
 
 
-def a_device_that_is_renamed_for_a_moment_stays_a_port(lab):
-    process = lab.switch.process
-    process.send_signal(signal.SIGSTOP)    # it is told of both at once
-    try:
-        for old, new in (("p2", "px"), ("px", "p2")):
-            lab.switch_ns.ip("link", "set", old, "down")
-            lab.switch_ns.ip("link", "set", old, "name", new)
-            lab.switch_ns.ip("link", "set", new, "up")
-    finally:
-        process.send_signal(signal.SIGCONT)
-    wait_for(lambda: lab.hosts[0].ping(lab.hosts[1].address, ok=False), "it forwards again")
-    text = lab.switch_ns.run("tc", "filter", "show", "dev", "p2", "ingress").stdout
-    check("bpf" in text, "it is kept from the host's stack: " + text)
+def a_device_that_is_renamed_or_moved_away_is_let_go(lab):
+    """It is gone for the switch, and nothing of the switch stays on it."""
+    def undone(namespace, device):
+        return ("promiscuity 0" in namespace.ip("-d", "link", "show", "dev", device).stdout
+                and "clsact" not in namespace.run("tc", "qdisc", "show", "dev", device).stdout)
+
+    sw, other = lab.switch_ns, lab.hosts[2]
+    for there, device, away, back in (
+            (sw, "q2", (sw, "name", "q2"), (sw, "name", "p2")),
+            (other, "p2", (sw, "netns", other.name), (other, "netns", sw.name))):
+        n = len(status_messages(lab))
+        sw.ip("link", "set", "p2", "down")
+        away[0].ip("link", "set", "p2", *away[1:])
+        n = wait_for_status(lab, r"MOD: 2\(p2\).*LINK_DOWN", n)
+        wait_for(lambda: undone(there, device), "nothing of the switch is left on " + device)
+        back[0].ip("link", "set", device, *back[1:])
+        sw.ip("link", "set", "p2", "up")
+        wait_for_status(lab, r"MOD: 2\(p2\).*state: 0", n)
+        wait_for(lambda: lab.hosts[0].ping(lab.hosts[1].address, ok=False), "it forwards again")
 
 
 def what_cannot_be_a_port_is_refused(lab):
@@ -143,5 +148,5 @@ if __name__ == "__main__":
     run(Lab(hosts=3), it_starts, a_link_that_goes_down_and_up_is_told, port_mod_is_told,
         a_port_is_added_to_the_running_switch, a_port_is_removed_from_the_running_switch,
         a_device_that_vanishes_and_comes_back,
-        a_device_that_is_renamed_for_a_moment_stays_a_port, what_cannot_be_a_port_is_refused,
+        a_device_that_is_renamed_or_moved_away_is_let_go, what_cannot_be_a_port_is_refused,
         many_ports_come_and_go, it_ends_cleanly)
