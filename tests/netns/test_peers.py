@@ -40,7 +40,8 @@ def bytes_come_as_they_like(lab):
         for n in range(5000):
             check_equal(peer.receive(), (of.ECHO_REPLY, n, struct.pack("!I", n)), "a reply")
         payload = bytes(n & 0xFF for n in range(65535 - 8))
-        check_equal(peer.ask(of.ECHO_REQUEST, payload), (of.ECHO_REPLY, payload), "the longest echo")
+        check_equal(peer.ask(of.ECHO_REQUEST, payload), (of.ECHO_REPLY, payload),
+                    "the longest echo")
 
 
 def versions_are_agreed_on(lab):
@@ -156,9 +157,8 @@ class Mob:
 
     def message(self):
         pick = self.random
-        kind = pick.choice([of.FLOW_MOD] * 6 + [of.BARRIER_REQUEST, of.STATS_REQUEST, of.STATS_REQUEST,
-                                                of.PACKET_OUT, of.PACKET_OUT, of.SET_CONFIG,
-                                                of.ECHO_REQUEST])
+        kind = pick.choice([of.FLOW_MOD] * 6 + [of.STATS_REQUEST, of.PACKET_OUT] * 2
+                           + [of.BARRIER_REQUEST, of.SET_CONFIG, of.ECHO_REQUEST])
         body = b""
         if kind == of.FLOW_MOD:
             body = of.Peer.flow_mod_body(
@@ -226,4 +226,5 @@ def it_ends_cleanly(lab):
 if __name__ == "__main__":
     run(Lab(hosts=3), it_starts, bytes_come_as_they_like, versions_are_agreed_on,
         a_handshake_like_floodlights, half_closed_and_rude_peers,
-        a_crowd_does_not_drive_the_controller_out, a_mob_leaves_the_switch_as_it_was, it_ends_cleanly)
+        a_crowd_does_not_drive_the_controller_out, a_mob_leaves_the_switch_as_it_was,
+        it_ends_cleanly)

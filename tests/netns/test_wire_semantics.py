@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """OpenFlow 1.0 as its specification has it, by a controller of bytes: which packets a match
-takes, what the commands of FLOW_MOD leave in the table, what becomes of packets and buffers."""
+takes, what the commands of FLOW_MOD leave in the table, what becomes of packets and buffers.
+test_peers.py has what is about connections."""
 
 import logging
 import struct
@@ -122,8 +123,8 @@ def each_field_is_matched(lab):
 
 
 def addresses_match_by_prefix(lab):
-    frames = [frame(udp(src=a)) for a in ("10.1.2.3", "10.1.2.2", "10.1.3.3", "10.9.2.3", "11.1.2.3",
-                                          "138.1.2.3")]
+    frames = [frame(udp(src=a)) for a in ("10.1.2.3", "10.1.2.2", "10.1.3.3", "10.9.2.3",
+                                          "11.1.2.3", "138.1.2.3")]
     value = {"dl_type": 0x0800, "nw_src": of.address("10.1.2.3")}
     for wild, n in ((0, 1), (1, 2), (8, 2), (9, 3), (16, 3), (24, 4), (25, 5), (31, 5), (32, 6),
                     (40, 6), (63, 6)):
@@ -135,8 +136,8 @@ def addresses_match_by_prefix(lab):
 
 
 def vlan_none_and_zero_differ(lab):
-    frames = [frame(udp()), frame(Dot1Q(vlan=0, prio=0) / udp()), frame(Dot1Q(vlan=0, prio=5) / udp()),
-              frame(Dot1Q(vlan=4095, prio=0) / udp())]
+    frames = [frame(udp()), frame(Dot1Q(vlan=0, prio=0) / udp()),
+              frame(Dot1Q(vlan=0, prio=5) / udp()), frame(Dot1Q(vlan=4095, prio=0) / udp())]
     takes(lab, of.match(dl_vlan=0xFFFF), frames, frames[:1])
     takes(lab, of.match(dl_vlan=0xFFFF, dl_vlan_pcp=5), frames, frames[:1])
     takes(lab, of.match(dl_vlan=0), frames, frames[1:3])
@@ -296,7 +297,8 @@ def delete_takes_what_is_covered(lab):
     check_equal(left(net, command=of.DELETE), ["wide"], "left by DELETE")
     check_equal(left(net, command=of.DELETE, priority=99), ["wide"], "priority does not count")
     check_equal(left(net, command=of.DELETE_STRICT, priority=10), ["narrow", "wide"], "strict")
-    check_equal(left(net, command=of.DELETE_STRICT, priority=11), ["narrow", "net", "wide"], "other")
+    check_equal(left(net, command=of.DELETE_STRICT, priority=11), ["narrow", "net", "wide"],
+                "another priority")
     check_equal(left(net, command=of.DELETE, out_port=3), ["wide"], "out_port that is there")
     check_equal(left(net, command=of.DELETE, out_port=1), ["narrow", "net", "wide"], "not there")
     check_equal(left(net, command=of.DELETE_STRICT, priority=10, out_port=2), ["narrow", "wide"],
@@ -348,7 +350,8 @@ def times_run_out(lab):
         row = of.unpack_flow_removed(peer.wait_for(of.FLOW_REMOVED))
         got[row["cookie"]] = row
     check_equal([got[n]["reason"] for n in (1, 2)], [0, 1], "reasons")
-    check_equal([(got[n]["idle"], got[n]["priority"]) for n in (1, 2)], [(1, 100), (0, 3)], "fields")
+    check_equal([(got[n]["idle"], got[n]["priority"]) for n in (1, 2)], [(1, 100), (0, 3)],
+                "fields")
     check_equal(got[1]["match"], of.match(in_port=2), "the match")
     for row in got.values():
         check(row["s"] in (1, 2) and row["ns"] < 10**9, "duration %(s)d s %(ns)d ns" % row)
@@ -417,7 +420,8 @@ def a_miss_is_buffered_and_released(lab):
     lab.rig.flows()
     lab.hosts[0].send("eth0", sent)
     buffer_id = of.unpack_packet_in(peer.wait_for(of.PACKET_IN))[0]
-    peer.refused(BAD_OUT_PORT, of.PACKET_OUT, peer.packet_out_body(of.output(0), buffer_id=buffer_id))
+    peer.refused(BAD_OUT_PORT, of.PACKET_OUT,
+                 peer.packet_out_body(of.output(0), buffer_id=buffer_id))
     peer.packet_out(b"", buffer_id=buffer_id, in_port=1)
     peer.refused(empty, of.PACKET_OUT, peer.packet_out_body(b"", buffer_id=buffer_id))
 
@@ -543,8 +547,9 @@ def every_error_has_its_message(lab):
     peer.flow_mod_refused((3, 3), flags=of.EMERG, hard=1)
     peer.flow_mod_refused((3, 5), flags=0x8000)
     peer.refused((1, 6), of.FLOW_MOD, peer.flow_mod_body(of.output(2) + bytes(4)))
-    peer.refused((1, 6), of.PACKET_OUT, struct.pack("!IHH", of.NO_BUFFER, of.NONE, 16) + of.output(1))
-    peer.refused((1, 6), of.PACKET_OUT, struct.pack("!IHH", of.NO_BUFFER, of.NONE, 4) + of.output(1))
+    for size in (16, 4):
+        peer.refused((1, 6), of.PACKET_OUT,
+                     struct.pack("!IHH", of.NO_BUFFER, of.NONE, size) + of.output(1))
     for kind in (of.FEATURES_REPLY, of.GET_CONFIG_REPLY, of.PACKET_IN, of.FLOW_REMOVED,
                  of.PORT_STATUS, of.STATS_REPLY, of.BARRIER_REPLY, of.QUEUE_GET_CONFIG_REPLY, 22,
                  255):
@@ -562,107 +567,6 @@ def every_error_has_its_message(lab):
     peer.refused((4, 0), of.PORT_MOD, struct.pack("!H6xIII4x", 77, 0, 0, 0))
     peer.refused((4, 1), of.PORT_MOD, struct.pack("!H6xIII4x", 1, 0, 0, 0))
     check_equal(peer.flows(), [], "nothing was added by any of them")
-
-
-def bytes_come_as_they_like(lab):
-    """Messages a byte at a time, and many in one segment."""
-    with of.connect(lab, hello=False) as peer:
-        for byte in struct.pack("!BBHI", 4, 0, 16, 9) + struct.pack("!HHI", 1, 8, 0x12):
-            peer.sock.sendall(bytes([byte]))
-        peer.wait(lambda kind, xid, body: kind == of.HELLO, "HELLO")
-        body = peer.flow_mod_body(of.output(2), of.match(in_port=77))
-        for byte in struct.pack("!BBHI", 1, of.FLOW_MOD, 8 + len(body), 1) + body:
-            peer.sock.sendall(bytes([byte]))
-        peer.barrier()
-        check_equal(len(peer.flows(of.match(in_port=77))), 1, "the flow")
-        whole = b"".join(struct.pack("!BBHII", 1, of.ECHO_REQUEST, 12, n, n) for n in range(5000))
-        peer.sock.sendall(whole)
-        for n in range(5000):
-            check_equal(peer.receive(), (of.ECHO_REPLY, n, struct.pack("!I", n)), "a reply")
-        payload = bytes(n & 0xFF for n in range(65535 - 8))
-        check_equal(peer.ask(of.ECHO_REQUEST, payload), (of.ECHO_REPLY, payload), "the longest echo")
-
-
-def versions_are_agreed_on(lab):
-    def hello(data):
-        """The messages that a peer with this HELLO gets; None if it is taken."""
-        with of.connect(lab, hello=False) as peer:
-            peer.sock.sendall(data)
-            check_equal(peer.receive()[0], of.HELLO, "the switch's HELLO")
-            if peer.ask(of.BARRIER_REQUEST)[0] == of.BARRIER_REPLY:
-                return None
-            return True
-
-    for version in (1, 2, 3, 4, 5, 6, 255):
-        check_equal(hello(struct.pack("!BBHI", version, 0, 8, 1)), None, "version %d" % version)
-    bitmaps = (("!HHI", 1, 8, 0x12), ("!HHIHHI", 5, 8, 0, 1, 8, 0x32), ("!HHI", 9, 8, 0))
-    for code, *values in bitmaps:
-        body = struct.pack(code, *values)
-        check_equal(hello(struct.pack("!BBHI", 4, 0, 8 + len(body), 1) + body), None, body.hex())
-    for data in (struct.pack("!BBHI", 0, 0, 8, 1),
-                 struct.pack("!BBHIHHI", 4, 0, 16, 1, 1, 8, 0x10),
-                 struct.pack("!BBHI", 1, of.FEATURES_REQUEST, 8, 1)):
-        with of.connect(lab, hello=False) as peer:
-            peer.sock.sendall(data)
-            got = peer.wait_eof()
-            check_equal([m[0] for m in got], [of.HELLO, of.ERROR], "messages before the end")
-            error = of.Error(got[1][2])
-            check_equal((error.type, error.code, got[1][1]), (0, 0, 1), "HELLO_FAILED and xid")
-    for length in (0, 7):
-        with of.connect(lab) as peer:
-            peer.send(of.ECHO_REQUEST, length=length)
-            check_equal(peer.wait_eof(), [], "closed without a word at length %d" % length)
-
-
-def a_handshake_like_floodlights(lab):
-    with of.connect(lab, hello=False) as peer:
-        peer.sock.sendall(struct.pack("!BBHI", 4, 0, 16, 1) + struct.pack("!HHI", 1, 8, 0x3E))
-        peer.wait(lambda kind, xid, body: kind == of.HELLO, "HELLO")
-        kind, body = peer.ask(of.FEATURES_REQUEST)
-        check_equal((kind, struct.unpack_from("!QIB", body)), (of.FEATURES_REPLY,
-                                                              (0xDEADBEEF, 256, 1)), "features")
-        xid, _ = peer.send(of.SET_CONFIG, struct.pack("!HH", 0, 0xFFFF))
-        peer.barrier()
-        check_equal(peer.ask(of.GET_CONFIG_REQUEST)[1], struct.pack("!HH", 0, 0xFFFF), "config")
-        desc = peer.stats(0)
-        check_equal(len(desc), 1056, "length of DESC")
-        for at, size in ((0, 256), (256, 256), (512, 256), (768, 32), (800, 256)):
-            check(0 in desc[at:at + size], "a terminated text")
-        peer.refused((1, 3), of.VENDOR, struct.pack("!III", 0x2320, 10, 1))
-        check(not [m for m in peer.kept if m[1] == xid], "no answer to SET_CONFIG")
-
-
-def half_closed_and_rude_peers(lab):
-    with of.connect(lab) as peer:
-        peer.send(of.BARRIER_REQUEST, xid=7)
-        peer.sock.shutdown(1)
-        check_equal([m[:2] for m in peer.wait_eof()], [(of.BARRIER_REPLY, 7)], "half-closed")
-    for _ in range(20):
-        peer = of.connect(lab)
-        peer.sock.sendall(struct.pack("!BBHI", 1, of.FLOW_MOD, 80, 1) + bytes(20))
-        peer.sock.setsockopt(1, 13, struct.pack("ii", 1, 0))  # SO_LINGER: a reset
-        peer.close()
-    lab.peer.barrier()
-
-
-def a_peer_that_does_not_read_disturbs_nobody(lab):
-    slow = of.connect(lab)
-    slow.sock.setblocking(False)
-    request = struct.pack("!BBHIHH", 1, of.STATS_REQUEST, 12, 5, 0, 0) * 4096
-    try:
-        for _ in range(400):
-            slow.sock.send(request)
-    except BlockingIOError:
-        pass
-    wait_for(lambda: lab.switch.counters()["conn_throttled"] >= 1, "the slow peer is throttled")
-    lab.rig.flows()
-    for _ in range(100):
-        lab.peer.barrier()
-    sent = frame(udp())
-    for _ in range(50):
-        lab.hosts[0].send("eth0", sent)
-        lab.peer.wait_for(of.PACKET_IN)
-    slow.close()
 
 
 def it_ends_and_leaves_nothing(lab):
@@ -688,6 +592,4 @@ if __name__ == "__main__":
         a_miss_is_buffered_and_released, the_oldest_buffer_makes_room,
         miss_send_len_zero_and_whole, each_flag_of_port_mod,
         port_mod_changes_only_the_bits_of_its_mask, statistics_of_ten_thousand_flows,
-        every_error_has_its_message, bytes_come_as_they_like, versions_are_agreed_on,
-        a_handshake_like_floodlights, half_closed_and_rude_peers,
-        a_peer_that_does_not_read_disturbs_nobody, it_ends_and_leaves_nothing)
+        every_error_has_its_message, it_ends_and_leaves_nothing)
