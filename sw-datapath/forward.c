@@ -118,7 +118,7 @@ static void
 run_table(const struct forwarding *fw, const struct packet *packet)
 {
     struct dp_thread *thread = fw->thread;
-    if (!fw->table_allowed || !thread->again) {
+    if (!fw->table_allowed) {
         counter_inc(COUNTER_output_invalid);
         return;
     }
