@@ -116,12 +116,11 @@ port_attach(struct dp_port *port, struct errmsg *err)
     return 0;
 }
 
-/* Closes the device after a grace period; its counters stay the port's. No worker may find
- * its way to it any more when this is called, neither to send nor to receive: the grace
- * period may begin at once. */
+/* Lets go of the device; its counters stay the port's. */
 static void
-port_retire(struct dp_port *port, struct pktio *io)
+port_detach(struct dp_port *port)
 {
+    struct pktio *io = atomic_exchange(&port->io, NULL);
     if (!io) {
         return;
     }
@@ -269,6 +268,10 @@ port_add(struct dp_bridge *bridge, const char *name, uint16_t want, enum pktio_k
     if (error) {
         return error;
     }
+    /* When the grace period of a port that went a moment ago is over, its device is let go
+     * and its addresses are forgotten once more: before this port, not after, because it may
+     * have the same device or number. */
+    epoch_drain();
     struct dp_port *port = port_new(bridge, name, no, kind);
     if (!port) {
         errmsg_set(err, "no memory for port %s", name);
@@ -307,11 +310,10 @@ dp_port_reserve(struct dp_bridge *bridge, const char *name, uint16_t want, uint1
     return port_add(bridge, name, want, PKTIO_AFPACKET, true, port_no, err);
 }
 
-/* The port is in no map and in no worker's list. */
 static void
 port_remove(struct dp_port *port)
 {
-    port_retire(port, atomic_exchange(&port->io, NULL));
+    port_detach(port);
     fdb_flush_port(port->bridge->fdb, port->no);
     epoch_defer(port_destroy, port);
 }
@@ -331,8 +333,8 @@ dp_port_del(struct dp_bridge *bridge, uint16_t port_no, struct errmsg *err)
     }
     log_info("bridge %s: port %u, %s, removed", bridge->name, port_no, port->info.name);
     struct port_info info = port->info;
-    dp_publish_rx(bridge->dp);
     port_remove(port);
+    dp_publish_rx(bridge->dp);
     bridge->ops->port_event(bridge->ops_aux, DP_PORT_REMOVED, &info);
     return 0;
 }
@@ -473,14 +475,14 @@ take_up(struct dp_port *port, struct link_change *change)
 }
 
 static void
-let_go(struct dp_port *port)
+let_go(struct dp_port *port, struct link_change *change)
 {
-    log_warn("bridge %s: port %u, %s, has gone; its number waits for it", port->bridge->name,
-             port->no, port->info.name);
-    struct pktio *io = atomic_exchange(&port->io, NULL);
-    dp_publish_rx(port->bridge->dp);
-    port_retire(port, io);
+    log_warn("bridge %s: port %u, %s, has gone; %s", port->bridge->name, port->no,
+             port->info.name, port->kind == PKTIO_TAP ? "it comes back when the bridge is made again"
+                                                      : "its number waits for it");
+    port_detach(port);
     fdb_flush_port(port->bridge->fdb, port->no);
+    change->republish = true;
 }
 
 static void
@@ -495,7 +497,7 @@ link_visit(struct dp_port *port, void *aux)
     }
     struct port_info before = port->info;
     if (ours && (change->gone || !named)) {
-        let_go(port);
+        let_go(port, change);
     } else if (ours) {
         if (link->mtu != port->link.mtu) {
             pktio_set_mtu(atomic_load(&port->io), link->mtu);
@@ -504,7 +506,7 @@ link_visit(struct dp_port *port, void *aux)
         update_info(port);
     } else if (named && !change->gone) {
         if (port->link.ifindex) {
-            let_go(port); /* deleted and made again: the old index is dead */
+            let_go(port, change); /* deleted and made again: the old index is dead */
         }
         take_up(port, change);
     }

@@ -283,6 +283,21 @@ a_removed_port_is_not_learnt_again(void **state)
 }
 
 static void
+a_port_of_the_same_number_keeps_what_it_learns(void **state)
+{
+    struct fixture *f = *state;
+    uint16_t no;
+    add_output(f, 0, PORT_NORMAL);
+    assert_int_equal(dp_port_del(f->bridge, 2, NULL), 0);
+    assert_int_equal(dp_port_add(f->bridge, "m2", 2, PKTIO_MEMORY, &no, NULL), 0);
+    inject(f, 2, 99, 0xaa);
+    EXPECT(1, 0, 1, 1, 1);
+    epoch_drain();
+    inject(f, 1, 0xaa, 0xbb);
+    EXPECT(0, 1, 0, 0, 0);
+}
+
+static void
 a_table_miss_does_what_the_mode_says(void **state)
 {
     struct fixture *f = *state;
@@ -546,6 +561,7 @@ main(void)
         TEST(reserved_ports_mean_what_the_specification_says),
         TEST(normal_learns),
         TEST(a_removed_port_is_not_learnt_again),
+        TEST(a_port_of_the_same_number_keeps_what_it_learns),
         TEST(a_dropped_super_frame_counts_as_its_segments),
         TEST(a_table_miss_does_what_the_mode_says),
         TEST(port_flags_act),
