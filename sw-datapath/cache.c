@@ -17,6 +17,7 @@
  * a version that was read after the profiles of all installs: at the start of the call,
  * for installs come last; or afresh, on the slow way. */
 #include "sw-datapath/cache_private.h"
+#include "sw-datapath/classifier_race.h"
 
 /* How many packets a stage is behind the first. */
 enum { HASH_BEHIND = 2, TAGS_BEHIND = 18, CHECK_BEHIND = 34 };
@@ -217,6 +218,7 @@ promote(struct batch *b, unsigned i, const struct found *f)
     const struct cache_entry *e = &cache->entries[f->entry];
     struct rule *rule = cache_rule(e);
     uint64_t version = cache_word(e, 6) >> CACHE_USED_BITS;
+    race_point();
     cache_key_make(cache, b->keys[i], list->profile[0], &key);
     add_u64(&cache->promoted, 1);
     uint32_t newest = cache_find(cache, &key, &set, &way);
@@ -238,10 +240,12 @@ use_old_entry(struct batch *b, unsigned i)
     struct cache *cache = b->cache;
     const struct profile_list *list = classifier_profiles(cache->classifier, b->keys[i]);
     struct found f = { .entry = CACHE_NO_ENTRY };
+    race_point();
     bool valid = false;
     for (unsigned g = 0; g < list->n && !valid; g++) {
         find_from(cache, b->keys[i], list, g, &f);
-        valid = f.entry != CACHE_NO_ENTRY && revalidate(b, i, &cache->entries[f.entry], f.key.profile);
+        valid = f.entry != CACHE_NO_ENTRY
+                && revalidate(b, i, &cache->entries[f.entry], f.key.profile);
         g = f.generation;
     }
     if (!valid) {
@@ -263,6 +267,7 @@ install(struct batch *b, unsigned i, struct rule *rule, uint64_t version)
     struct cache *cache = b->cache;
     const struct profile_list *list = classifier_profiles(cache->classifier, b->keys[i]);
     struct found f;
+    race_point();
     find_from(cache, b->keys[i], list, 0, &f);
     if (f.entry == CACHE_NO_ENTRY) {
         cache_key_make(cache, b->keys[i], list->profile[0], &f.key);
@@ -299,9 +304,12 @@ go_the_slow_way(struct batch *b)
             keys[n++] = b->keys[b->slow[j]];
         }
     }
+    race_point();
     uint64_t version = classifier_version(b->cache->classifier);
+    race_point();
     classifier_lookup_wildcard_batch(b->cache->classifier, keys, n, rules);
     for (unsigned j = 0; j < n; j++) {
+        race_point();
         install(b, which[j], rules[j], version);
     }
 }
@@ -332,6 +340,7 @@ lookup_wildcarded(struct cache *cache, const struct flow_key *keys[], unsigned n
     b.profile = NULL;
     b.n_missed = b.n_rederived = b.n_revalidated = 0;
     b.version = classifier_version(cache->classifier);
+    race_point();
     atomic_store_explicit(&cache->now_ms, now_ms, memory_order_relaxed);
     go_the_fast_way(&b, n);
     if (b.n_slow) {

@@ -39,8 +39,10 @@ static_assert(sizeof(struct cache_set) == 64, "a set is one cache line");
  *   6        the version (40 bits), and the ms of the last use (24)
  *   7        packets (24 bits) and bytes (40) that are not in cache_rest yet
  *
- * Numbers that are cut off are completed from the present, which they are never that
- * far behind: an entry does not stay unused for hours and is not counted in. */
+ * Numbers that are cut off are completed from the present, which they are never that far
+ * behind, because entries that are idle or of dead profiles are swept within seconds:
+ * ms wrap in 4.6 hours, versions in 12 days of a million changes a second, serials after
+ * 2^30 distinct profiles. */
 struct cache_entry {
     union {
         alignas(64) _Atomic uint64_t word[8];
@@ -256,6 +258,9 @@ void cache_rekey(struct cache *, uint32_t entry, const struct cache_key *, uint6
 void cache_set_rule(struct cache *, uint32_t entry, struct rule *, uint64_t version);
 /* The old derivation stands at 'version'. */
 void cache_set_version(struct cache_entry *, uint64_t version);
+/* The masked key that an entry's first words, and 'more' unless it is NULL, stand for. */
+void cache_unpack_key(const uint64_t word[CACHE_KEY_WORDS], const uint64_t *more,
+                      struct flow_key *);
 /* Frees an entry. */
 void cache_drop(struct cache *, uint32_t entry);
 

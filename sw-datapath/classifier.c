@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The writer's side of the classifier. */
 #include "sw-datapath/classifier_private.h"
+#include "sw-datapath/classifier_race.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -143,8 +144,11 @@ publish_wildcarded(struct classifier *cls, struct subtable *st, struct rule *rul
                    const struct flow_match *match, uint64_t hash)
 {
     classifier_index_add_rule(cls, st, &match->value, rule->rank);
+    race_point();
     profile_add_rule(&cls->profiles, st->id, match);
+    race_point();
     rule_table_add(&st->table, rule, hash);
+    race_point();
     change_log_add(&cls->log, match);
 }
 
@@ -188,6 +192,7 @@ classifier_replace(struct classifier *cls, struct rule *old, struct rule *rule)
     rule_table_replace(table_of(cls, st), old, rule, classifier_hash(cls, &match.value));
     rule->published = 1;
     old->published = 0;
+    race_point();
     if (!st->exact) {
         change_log_add(&cls->log, &match);
     }
@@ -199,8 +204,11 @@ unpublish_wildcarded(struct classifier *cls, struct subtable *st, struct rule *r
                      const struct flow_match *match, uint64_t hash)
 {
     rule_table_remove(&st->table, rule, hash);
+    race_point();
     classifier_index_remove_rule(cls, st, &match->value, rule->rank);
+    race_point();
     change_log_add(&cls->log, match);
+    race_point();
     profile_remove_rule(&cls->profiles, st->id, match);
 }
 

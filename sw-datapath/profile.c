@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sw-datapath/profile.h"
+#include "sw-datapath/profile_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -47,129 +47,6 @@ mask_equal(const struct flow_mask *a, const struct flow_mask *b)
     return flow_key_equal(&a->bits, &b->bits);
 }
 
-/* --- profiles ------------------------------------------------------------------- */
-
-static struct mask_profile *
-profile_at(const struct profile_set *set, unsigned id)
-{
-    return atomic_load_explicit(&set->profile[id], memory_order_relaxed);
-}
-
-static struct mask_profile *
-full_profile(const struct profile_set *set)
-{
-    return profile_at(set, 0);
-}
-
-static struct mask_profile *
-profile_new(struct profile_set *set, unsigned id, const struct flow_mask *mask)
-{
-    struct mask_profile *profile = calloc(1, sizeof *profile);
-    if (!profile) {
-        return NULL;
-    }
-    profile->mask = *mask;
-    profile->id = (uint16_t) id;
-    /* Its lower 30 bits are never 0: a cache entry has those, 0 stands for none. */
-    set->serial += !((set->serial + 1) & ((1u << 30) - 1)) ? 2 : 1;
-    profile->serial = set->serial;
-    for (unsigned i = 0; i < FLOW_LANES; i++) {
-        if (mask->bits.lane[i]) {
-            profile->lanes[profile->n_lanes++] = (uint8_t) i;
-        }
-    }
-    atomic_store_explicit(&set->profile[id], profile, memory_order_release);
-    return profile;
-}
-
-/* An id that nobody uses or may still see in use; 0 if there is none. */
-static unsigned
-free_id(const struct profile_set *set)
-{
-    for (unsigned id = 1; id < CLASSIFIER_MAX_PROFILES; id++) {
-        if (!profile_at(set, id) && (!set->retired[id] || epoch_passed(set->retired[id]))) {
-            return id;
-        }
-    }
-    return 0;
-}
-
-static void reclaim_groups(struct profile_set *);
-
-/* The profile with this mask, made if need be; the full one when that can't be. The
- * caller puts it into a list, which then has a reference. */
-static struct mask_profile *
-profile_intern(struct profile_set *set, const struct flow_mask *mask)
-{
-    for (unsigned id = 0; id < CLASSIFIER_MAX_PROFILES; id++) {
-        struct mask_profile *profile = profile_at(set, id);
-        if (profile && mask_equal(&profile->mask, mask)) {
-            return profile;
-        }
-    }
-    unsigned id = free_id(set);
-    if (!id) {
-        reclaim_groups(set);
-        id = free_id(set);
-    }
-    struct mask_profile *profile = id ? profile_new(set, id, mask) : NULL;
-    if (!profile) {
-        counter_inc(COUNTER_mask_profile_full);
-        return full_profile(set);
-    }
-    return profile;
-}
-
-static void
-profile_unref(struct profile_set *set, const struct mask_profile *profile)
-{
-    unsigned id = profile->id;
-    if (id && !--set->refs[id]) {
-        struct mask_profile *old = profile_at(set, id);
-        atomic_store_explicit(&set->profile[id], NULL, memory_order_release);
-        set->retired[id] = epoch_advance();
-        epoch_defer(free, old);
-    }
-}
-
-/* --- lists ---------------------------------------------------------------------- */
-
-/* Appends unless it is there already or the list is full. */
-static void
-list_append(struct profile_list *list, const struct mask_profile *profile)
-{
-    for (unsigned i = 0; i < list->n; i++) {
-        if (list->profile[i] == profile) {
-            return;
-        }
-    }
-    if (list->n < CLASSIFIER_PROFILE_GENERATIONS) {
-        list->profile[list->n++] = profile;
-    }
-}
-
-static void
-list_release(struct profile_set *set, const struct profile_list *list)
-{
-    if (!list || list == &set->full) {
-        return;
-    }
-    for (unsigned i = 0; i < list->n; i++) {
-        profile_unref(set, list->profile[i]);
-    }
-    epoch_defer(free, (void *) (uintptr_t) list);
-}
-
-static bool
-list_equal(const struct profile_list *a, const struct profile_list *b)
-{
-    bool equal = a->n == b->n;
-    for (unsigned i = 0; equal && i < a->n; i++) {
-        equal = a->profile[i] == b->profile[i];
-    }
-    return equal;
-}
-
 /* --- groups --------------------------------------------------------------------- */
 
 static const struct profile_list *
@@ -194,7 +71,25 @@ group_publish(struct profile_set *set, unsigned c, unsigned k, const struct prof
         }
     }
     atomic_store_explicit(&set->group[c][k], publish, memory_order_release);
-    list_release(set, old);
+    profile_list_release(set, old);
+}
+
+static void reclaim_groups(struct profile_set *);
+
+/* The profile with this mask; the full one when that can't be. */
+static struct mask_profile *
+intern_or_full(struct profile_set *set, const struct flow_mask *mask)
+{
+    struct mask_profile *profile = profile_intern(set, mask);
+    if (!profile) {
+        reclaim_groups(set);
+        profile = profile_intern(set, mask);
+    }
+    if (!profile) {
+        counter_inc(COUNTER_mask_profile_full);
+        profile = profile_at(set, 0);
+    }
+    return profile;
 }
 
 /* Brings a group up to date. 'from' is the list of the group that a port comes from, or
@@ -206,15 +101,15 @@ group_update(struct profile_set *set, unsigned c, unsigned k, const struct profi
     mask_or(&mask, &set->global[c]);
     mask_or(&mask, &set->contribution[k]);
     const struct profile_list *current = group_list(set, c, k);
-    struct mask_profile *newest = profile_intern(set, &mask);
+    struct mask_profile *newest = intern_or_full(set, &mask);
     struct profile_list list = { 1, { newest } };
     if (from) {
-        list_append(&list, from->profile[0]);
+        profile_list_append(&list, from->profile[0]);
     }
     for (unsigned i = 0; current && i < current->n; i++) {
-        list_append(&list, current->profile[i]);
+        profile_list_append(&list, current->profile[i]);
     }
-    if (!current || !list_equal(current, &list)) {
+    if (!current || !profile_list_equal(current, &list)) {
         group_publish(set, c, k, &list);
     }
     if (newest->id && !set->refs[newest->id]) {
@@ -375,7 +270,8 @@ global_update(struct profile_set *set, unsigned c, const struct flow_mask *mask)
 static bool
 allows(const struct flow_match *match, uint16_t dl_type, int nw_proto)
 {
-    uint16_t type_diff = (match->value.dl_type.raw ^ htobe16(dl_type)) & match->mask.bits.dl_type.raw;
+    uint16_t type_diff = (match->value.dl_type.raw ^ htobe16(dl_type))
+                         & match->mask.bits.dl_type.raw;
     uint8_t proto_diff = (match->value.nw_proto ^ (uint8_t) nw_proto) & match->mask.bits.nw_proto;
     return !type_diff && (nw_proto < 0 || !proto_diff);
 }
@@ -500,7 +396,7 @@ profile_remove_source(struct profile_set *set, unsigned id)
 int
 profile_set_init(struct profile_set *set)
 {
-    *set = (struct profile_set) { 0 };
+    memset(set, 0, sizeof *set);
     struct flow_mask full;
     memset(&full, 0xff, sizeof full);
     struct mask_profile *profile = profile_new(set, 0, &full);

@@ -93,6 +93,18 @@ put(uint32_t nw_dst, uint16_t tp_dst, uint32_t rank)
     model_put(&model, &match, rank);
 }
 
+static unsigned n_dumped;
+static struct cache_dump_entry last_dumped;
+
+static bool
+take_dumped(const struct cache_dump_entry *entry, void *aux)
+{
+    (void) aux;
+    last_dumped = *entry;
+    n_dumped++;
+    return true;
+}
+
 /* --- answers -------------------------------------------------------------------- */
 
 /* Cached or not, after any changes, an answer is what the list says. */
@@ -427,19 +439,69 @@ dead_generations_are_swept(void **state)
     end();
 }
 
-/* --- dumps ---------------------------------------------------------------------- */
-
-static unsigned n_dumped;
-static struct cache_dump_entry last_dumped;
-
-static bool
-take_dumped(const struct cache_dump_entry *entry, void *aux)
+/* What does not fit into an entry's first line: IPv6 addresses. */
+static void
+long_addresses_are_told_apart(void **state)
 {
-    (void) aux;
-    last_dumped = *entry;
-    n_dumped++;
-    return true;
+    (void) state;
+    begin(1, 10, 64);
+    struct flow_match match = { .value = udp_key(1, 1) };
+    match.value.dl_type.raw = match.mask.bits.dl_type.raw = 0xffff;
+    memset(&match.mask.bits.nw_src, 0xff, sizeof match.mask.bits.nw_src);
+    memset(&match.mask.bits.nw_dst, 0xff, sizeof match.mask.bits.nw_dst);
+    flow_key_mask(&match.value, &match.mask, &match.value);
+    model_put(&model, &match, 5);
+    struct flow_key keys[33] = { match.value };
+    struct cache_hit hits[33];
+    for (unsigned i = 1; i < 33; i++) {
+        keys[i] = match.value;
+        uint8_t *addr = i <= 16 ? keys[i].nw_src.bytes : keys[i].nw_dst.bytes;
+        addr[(i - 1) % 16] ^= 0x80;
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        look_up(keys, 33, hits);
+        for (unsigned i = 0; i < 33; i++) {
+            assert_ptr_equal(hits[i].rule, i ? NULL : model.rules[0].rule);
+            for (unsigned j = 0; j < i; j++) {
+                assert_int_not_equal(hits[i].entry, hits[j].entry);
+            }
+        }
+    }
+    assert_int_equal(stats().entries, 33);
+    assert_int_equal(stats().misses, 33);
+    n_dumped = 0;
+    cache_dump(cache, take_dumped, NULL);
+    assert_int_equal(n_dumped, 33);
+    assert_memory_equal(&last_dumped.match.value.nw_dst, &keys[32].nw_dst, sizeof keys[32].nw_dst);
+    end();
 }
+
+/* Counts go far beyond what an entry's first line holds of them. */
+static void
+counts_do_not_overflow(void **state)
+{
+    (void) state;
+    begin(1, 10, 64);
+    struct flow_key key = udp_key(1, 77);
+    struct cache_hit hit;
+    look_up(&key, 1, &hit);
+    uint64_t packets = 0, bytes = 0;
+    for (uint64_t n = 1; n < UINT64_C(1) << 36; n *= 3) {
+        cache_count(cache, hit.entry, n, n * 1000, now_ms);
+        cache_count(cache, hit.entry, 0, n, now_ms);
+        packets += n;
+        bytes += n * 1001;
+    }
+    for (unsigned i = 0; i < 3000000; i++) {
+        cache_count(cache, hit.entry, 7, 400000, now_ms);
+    }
+    cache_dump(cache, take_dumped, NULL);
+    assert_int_equal(last_dumped.packets, packets + 21000000);
+    assert_int_equal(last_dumped.bytes, bytes + UINT64_C(1200000000000));
+    end();
+}
+
+/* --- dumps ---------------------------------------------------------------------- */
 
 static void
 entries_are_dumped_with_their_counts(void **state)
@@ -567,6 +629,8 @@ main(void)
         cmocka_unit_test(a_flood_does_not_push_out_what_is_used),
         cmocka_unit_test(idle_entries_are_swept),
         cmocka_unit_test(dead_generations_are_swept),
+        cmocka_unit_test(long_addresses_are_told_apart),
+        cmocka_unit_test(counts_do_not_overflow),
         cmocka_unit_test(entries_are_dumped_with_their_counts),
         cmocka_unit_test(a_worker_is_right_while_rules_change),
     };
