@@ -158,6 +158,7 @@ expect_sent(struct trial *t, const struct ref_sent *from, unsigned origin)
         .origin = origin,
     };
     if (from->port == P_CONTROLLER) {
+        t->n_packet_ins++;
         t->packet_in_bytes += 18 + from->frame.size;
         *(from->reason ? &tally.packet_ins_action : &tally.packet_ins_miss) += 1;
     } else {

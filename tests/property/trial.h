@@ -68,7 +68,8 @@ struct trial_config {
 enum {
     P_IN_PORT = 0xfff8, P_TABLE = 0xfff9, P_CONTROLLER = 0xfffd, P_LOCAL = 0xfffe, P_NONE = 0xffff,
     MESSAGE_MAX = 4096, MESSAGES_MAX = 1 << 18, SENT_MAX = 8192, ARENA_SIZE = 8 << 20,
-    ERRORS_MAX = 1024, STATUSES_MAX = 256, HELD_MAX = 64, INPUTS_MAX = 256,
+    ERRORS_MAX = 1024, STATUSES_MAX = 256, HELD_MAX = 320,
+    BUFFERS = 256,                   /* of the product: the oldest packet makes room */ INPUTS_MAX = 256,
     /* A connection drops PACKET_INs when more than 128 KiB wait. */
     PACKET_INS_AT_A_TIME = 60000,
 };
@@ -101,7 +102,7 @@ struct expected_status {
     uint32_t config;
 };
 
-/* A packet that the product has in a buffer. */
+/* A packet that the product has, or had, in a buffer. */
 struct held {
     uint32_t id;
     uint16_t in_port;
@@ -135,7 +136,7 @@ struct trial {
     unsigned n_inputs;
     struct sent sent[SENT_MAX];
     unsigned n_sent, n_compared;     /* frames before that are compared */
-    uint32_t packet_in_bytes;
+    uint32_t n_packet_ins, packet_in_bytes;
     struct expected_error error[ERRORS_MAX];
     unsigned n_errors;
     struct expected_status status[STATUSES_MAX];
@@ -214,7 +215,7 @@ bool trial_compare_all(struct trial *); /* every statistic */
 /* A random FLOW_MOD on both sides; 'n' that no frame has to do with, which come and go. */
 void trial_flow_mod(struct trial *);
 void trial_far_flow_mods(struct trial *, unsigned n);
-/* A recently buffered packet, or NULL; what the use of this id leads to. */
+/* A packet that is or was in a buffer; NULL if there is none. */
 struct held *trial_pick_held(struct trial *);
 
 /* Changes a message as the planted bug does; its new size, 0: not sent. */

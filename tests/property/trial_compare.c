@@ -26,6 +26,7 @@ hold(struct trial *t, uint32_t id, const struct sent *sent)
     struct held *held = &t->held[t->next_held];
     t->next_held = (t->next_held + 1) % HELD_MAX;
     t->n_held += t->n_held < HELD_MAX;
+    t->held[(t->next_held + HELD_MAX - 1 - BUFFERS) % HELD_MAX].gone = true;
     held->id = id;
     held->in_port = sent->in_port;
     held->gone = false;
@@ -254,7 +255,7 @@ trial_compare_end(struct trial *t)
     bool ok = nothing_is_missing(t);
     if (ok) {
         t->n_sent = t->n_compared = t->n_errors = t->n_statuses = t->n_inputs = 0;
-        t->packet_in_bytes = 0;
+        t->n_packet_ins = t->packet_in_bytes = 0;
         t->arena_size = 0;
         t->ref->table.n_removed = 0;
     }

@@ -171,7 +171,13 @@ count_refusal(struct ref_error error)
 struct held *
 trial_pick_held(struct trial *t)
 {
-    return t->n_held ? &t->held[gen_below(&t->g, t->n_held)] : NULL;
+    if (!t->n_held) {
+        return NULL;
+    }
+    unsigned age = gen_below(&t->g, once_in(&t->g, 2) && t->n_held > 32 ? 32 : t->n_held);
+    /* The packets that this step sends to the controller may have taken its place. */
+    bool is_vague = age < BUFFERS && age + t->n_packet_ins >= BUFFERS;
+    return is_vague ? NULL : &t->held[(t->next_held + HELD_MAX - 1 - age) % HELD_MAX];
 }
 
 /* The packet that waits in the message's buffer goes through the new flow. */
