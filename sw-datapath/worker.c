@@ -18,7 +18,7 @@ enum { IDLE_ROUNDS = 64 };
 
 /* Cache entries unused for this long go; looked for while there is something to do, and
  * once a second while there are entries. */
-enum { CACHE_IDLE_MS = 10000, SWEEP_SLOTS = 256, SWEEP_ALL = 1 << 16, SWEEP_EVERY_MS = 1000 };
+enum { CACHE_IDLE_MS = 10000, SWEEP_SLOTS = 256, SWEEP_IDLE = 256, SWEEP_EVERY_MS = 1000 };
 
 /* Parses what was received; keys[i] belongs to packets[i]. Refused frames are taken out
  * of the batch. Returns how many are left. */
@@ -179,16 +179,29 @@ poll_set_fill(struct poll_set *set, const struct worker *w)
     return n;
 }
 
+/* The sweep of a worker that has nothing else to do, once a second: in pieces, with a
+ * quiescent state after each, so that a barrier does not wait for the whole. */
+static bool
+idle_sweep(struct worker *w, uint64_t *swept_ms)
+{
+    uint64_t now_ms = clock_ms();
+    if (now_ms - *swept_ms < SWEEP_EVERY_MS) {
+        return sweep(w, 0);
+    }
+    *swept_ms = now_ms;
+    bool entries = true;
+    for (int i = 0; i < SWEEP_IDLE && entries; i++) {
+        entries = sweep(w, SWEEP_SLOTS);
+        epoch_quiescent(w->reader);
+    }
+    return entries;
+}
+
 static void
 worker_sleep(struct worker *w, struct poll_set *set, uint64_t *swept_ms)
 {
+    bool entries = idle_sweep(w, swept_ms);
     unsigned n = poll_set_fill(set, w);
-    uint64_t now_ms = clock_ms();
-    bool due = now_ms - *swept_ms >= SWEEP_EVERY_MS;
-    bool entries = sweep(w, due ? SWEEP_ALL : 0);
-    if (due) {
-        *swept_ms = now_ms;
-    }
     epoch_offline(w->reader);
     if (atomic_exchange(&w->notify, false)) {
         dp_notify(w->thread.dp);
