@@ -184,6 +184,7 @@ echo "  turnoutd, turnoutctl"
 say "Three hosts and a switch, each in a network namespace"
 start=$SECONDS
 add_namespace "$switch_ns"
+ip netns exec "$switch_ns" sysctl -qw net.ipv6.conf.default.disable_ipv6=1 2>/dev/null
 for host in 1 2 3; do
     make_host $host
     echo "  host $host (10.0.0.$host) -- p$host"

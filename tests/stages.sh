@@ -5,7 +5,7 @@
 # if it could not do its work. Any stage may be run alone: it builds what it needs.
 
 STAGES=(packages style build-gcc build-clang build-asan build-tsan unit unit-asan wire property
-    fuzz netns barrier tsan distcheck)
+    fuzz netns netns-asan barrier tsan distcheck)
 
 list_stages()
 {
@@ -22,6 +22,7 @@ wire         golden messages, cross-checked with ovs-ofctl; every truncation
 property     random tables and packets against the reference interpreter
 fuzz         corpora replayed, then short libFuzzer runs
 netns        end to end in network namespaces: ovs-ofctl, os-ken, ping, iperf3, mininet
+netns-asan   the same under AddressSanitizer and UndefinedBehaviorSanitizer
 barrier      no packet uses what a barrier has replaced
 tsan         the threaded tests under ThreadSanitizer
 distcheck    make distcheck: a release builds, tests, installs and uninstalls
@@ -173,39 +174,48 @@ stage_unit_asan() { run_list asan UNIT_TESTS "$1" "$JOBS"; }
 stage_wire() { run_list asan WIRE_TESTS "$1" "$JOBS"; }
 stage_property() { run_list gcc PROPERTY_TESTS "$1" "$JOBS"; }
 stage_netns() { run_list gcc NETNS_TESTS "$1"; }
+stage_netns_asan() { run_list asan NETNS_TESTS "$1"; }
 stage_barrier() { run_list gcc BARRIER_TESTS "$1"; }
 
 stage_tsan()
 {
-    TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" run_list tsan THREADED_TESTS "$1"
+    TURNOUT_ROUNDS=500 TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" run_list tsan THREADED_TESTS "$1"
 }
 
 # Each target counts twice: its corpus replayed, and a run of libFuzzer from it. What the
 # run finds stays in build/check/fuzz-NAME.
 stage_fuzz()
 {
-    local log=$1 target name seconds=20
+    local log=$1 seconds=20
     [ -z "${TURNOUT_LONG-}" ] || seconds=600
     (build_tree fuzz) >>"$log" 2>&1 </dev/null || { one_test 1; return 1; }
-    for target in $(tests_in fuzz FUZZ_TARGETS); do
-        name=${target##*/fuzz_}
-        fuzz_step "$log" "$target" "$name" -runs=0
-        fuzz_step "$log" "$target" "$name" -max_total_time=$seconds
-    done
+    tests_in fuzz FUZZ_TARGETS >"$log.list"
+    export -f fuzz_target
+    export top seconds
+    # shellcheck disable=SC2016 # for the inner shell
+    xargs -r -P "$JOBS" -I{} bash -c 'fuzz_target "$1"' fuzz_target {} <"$log.list" >"$log.tap" 2>&1
+    cat "$log.tap" >>"$log"
+    stage_passed=$(grep -c '^ok ' "$log.tap")
+    stage_failed=$(grep -c '^not ok ' "$log.tap")
+    return 0
 }
 
-fuzz_step()
+# fuzz_target PROGRAM: replays its corpus, then looks for more from there.
+fuzz_target()
 {
-    local log=$1 target=$2 name=$3 argument=$4 work=$top/build/check/fuzz-$3
+    local program=$1 name=${1##*/fuzz_} argument
+    local work=$top/build/check/fuzz-$name
     mkdir -p "$work/corpus"
-    echo "== $target $argument" >>"$log"
-    if timeout 900 "$top/build/fuzz/$target" -artifact_prefix="$work/" -timeout=10 \
-        -rss_limit_mb=2048 -print_final_stats=1 "$argument" "$work/corpus" \
-        "$top/tests/fuzz/corpus/$name" >>"$log" 2>&1 </dev/null; then
-        stage_passed=$((stage_passed + 1))
-    else
-        stage_failed=$((stage_failed + 1))
-    fi
+    for argument in -runs=0 "-max_total_time=$seconds"; do
+        if timeout 900 "$top/build/fuzz/$program" -artifact_prefix="$work/" -timeout=10 \
+            -rss_limit_mb=2048 "$argument" "$work/corpus" "$top/tests/fuzz/corpus/$name" \
+            >"$work/log" 2>&1 </dev/null; then
+            echo "ok - $name $argument"
+        else
+            echo "not ok - $name $argument"
+            tail -n 60 "$work/log"
+        fi
+    done
 }
 
 stage_distcheck()

@@ -386,6 +386,16 @@ class Lab:
             text += ["  " + line for line in tail]
         return "\n".join(text)
 
+    def sanitizer_reports(self):
+        """Lines of the logs in which a sanitizer complains."""
+        found = []
+        for what, _, log in self.processes:
+            with open(log, errors="replace") as source:
+                found += ["%s: %s" % (what, line.rstrip()) for line in source
+                          if re.search(r"ERROR: \w*Sanitizer|WARNING: \w*Sanitizer|runtime error:",
+                                       line)]
+        return found
+
     def close(self):
         """Takes everything down, undisturbed by a second signal."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -409,9 +419,16 @@ def _too_long(*_):
     raise Failure("the test took too long")
 
 
+def sanitizers_are_silent(lab):
+    """The last test of each script; says little in a build without sanitizers."""
+    reports = lab.sanitizer_reports()
+    check(not reports, "\n".join(reports))
+
+
 def run(lab, *tests, seconds_each=180):
     """Runs test functions (each is given the lab) in order and prints TAP. Exits."""
     signal.signal(signal.SIGALRM, _too_long)
+    tests += (sanitizers_are_silent,)
     print("1..%d" % len(tests), flush=True)
     failed = 0
     for number, test in enumerate(tests, 1):

@@ -24,7 +24,7 @@ def main():
     status = controller.wait(timeout=SECONDS)
     text = open(results).read() if os.path.exists(results) else ""
     sys.stdout.write(text)
-    failed = status or not text or "\nnot ok" in text
+    failed = lab.sanitizer_reports() or status or not text or "\nnot ok" in text
     if failed:
         print("\n".join("# " + line for line in lab.logs().splitlines()))
     lab.close()
