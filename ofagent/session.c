@@ -39,9 +39,10 @@ on_ready(void *session_)
     s->ready = true;
     target_peer(s->fd, s->peer);
     /* Tools come and go at the management socket: that is no news. */
-    log_at(endpoint_is_management(s->endpoint) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-           "%s: %s: connected with %s", dp_bridge_name(s->agent->bridge),
-           endpoint_name(s->endpoint), s->peer);
+    static struct log_limit limit;
+    log_at_limited(&limit, endpoint_is_management(s->endpoint) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+                   "%s: %s: connected with %s", dp_bridge_name(s->agent->bridge),
+                   endpoint_name(s->endpoint), s->peer);
     agent_update_miss_mode(s->agent);
 }
 

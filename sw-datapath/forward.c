@@ -45,7 +45,7 @@ forward_admit(struct dp_thread *thread, struct dp_port *port, const struct packe
     if (path & (is_stp(packet) ? PORT_PATH_RX_STP : PORT_PATH_RX)) {
         return true;
     }
-    slot_add(&slot->rx_dropped, 1);
+    slot_add(&slot->rx_dropped, packet_n_segments(packet));
     counter_inc(COUNTER_rx_port_blocked);
     return false;
 }
@@ -56,7 +56,7 @@ send_to_port(const struct forwarding *fw, struct dp_port *port, const struct pac
 {
     struct pktio *io = atomic_load_explicit(&port->io, memory_order_acquire);
     if (!io || !(atomic_load_explicit(&port->path, memory_order_relaxed) & PORT_PATH_TX)) {
-        slot_add(&port->slots[fw->thread->slot].tx_dropped, 1);
+        slot_add(&port->slots[fw->thread->slot].tx_dropped, packet_n_segments(packet));
         counter_inc(COUNTER_tx_port_blocked);
         return;
     }

@@ -116,11 +116,12 @@ port_attach(struct dp_port *port, struct errmsg *err)
     return 0;
 }
 
-/* Lets go of the device; its counters stay the port's. */
+/* Closes the device after a grace period; its counters stay the port's. No worker may find
+ * its way to it any more when this is called, neither to send nor to receive: the grace
+ * period may begin at once. */
 static void
-port_detach(struct dp_port *port)
+port_retire(struct dp_port *port, struct pktio *io)
 {
-    struct pktio *io = atomic_exchange(&port->io, NULL);
     if (!io) {
         return;
     }
@@ -310,10 +311,11 @@ dp_port_reserve(struct dp_bridge *bridge, const char *name, uint16_t want, uint1
     return port_add(bridge, name, want, PKTIO_AFPACKET, true, port_no, err);
 }
 
+/* The port is in no map and in no worker's list. */
 static void
 port_remove(struct dp_port *port)
 {
-    port_detach(port);
+    port_retire(port, atomic_exchange(&port->io, NULL));
     fdb_flush_port(port->bridge->fdb, port->no);
     epoch_defer(port_destroy, port);
 }
@@ -333,8 +335,8 @@ dp_port_del(struct dp_bridge *bridge, uint16_t port_no, struct errmsg *err)
     }
     log_info("bridge %s: port %u, %s, removed", bridge->name, port_no, port->info.name);
     struct port_info info = port->info;
-    port_remove(port);
     dp_publish_rx(bridge->dp);
+    port_remove(port);
     bridge->ops->port_event(bridge->ops_aux, DP_PORT_REMOVED, &info);
     return 0;
 }
@@ -475,14 +477,15 @@ take_up(struct dp_port *port, struct link_change *change)
 }
 
 static void
-let_go(struct dp_port *port, struct link_change *change)
+let_go(struct dp_port *port)
 {
     log_warn("bridge %s: port %u, %s, has gone; %s", port->bridge->name, port->no,
              port->info.name, port->kind == PKTIO_TAP ? "it comes back when the bridge is made again"
                                                       : "its number waits for it");
-    port_detach(port);
+    struct pktio *io = atomic_exchange(&port->io, NULL);
+    dp_publish_rx(port->bridge->dp);
+    port_retire(port, io);
     fdb_flush_port(port->bridge->fdb, port->no);
-    change->republish = true;
 }
 
 static void
@@ -497,7 +500,7 @@ link_visit(struct dp_port *port, void *aux)
     }
     struct port_info before = port->info;
     if (ours && (change->gone || !named)) {
-        let_go(port, change);
+        let_go(port);
     } else if (ours) {
         if (link->mtu != port->link.mtu) {
             pktio_set_mtu(atomic_load(&port->io), link->mtu);
@@ -506,7 +509,7 @@ link_visit(struct dp_port *port, void *aux)
         update_info(port);
     } else if (named && !change->gone) {
         if (port->link.ifindex) {
-            let_go(port, change); /* deleted and made again: the old index is dead */
+            let_go(port); /* deleted and made again: the old index is dead */
         }
         take_up(port, change);
     }

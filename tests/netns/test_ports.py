@@ -4,6 +4,7 @@
 
 import os
 import re
+import signal
 
 from netns.lib import Lab, Switch, check, check_equal, run, run_command, wait_for
 
@@ -111,6 +112,21 @@ def a_device_that_is_renamed_or_moved_away_is_let_go(lab):
         wait_for(lambda: lab.hosts[0].ping(lab.hosts[1].address, ok=False), "it forwards again")
 
 
+def a_device_that_is_renamed_for_a_moment_stays_a_port(lab):
+    process = lab.switch.process
+    process.send_signal(signal.SIGSTOP)    # it is told of both at once
+    try:
+        for old, new in (("p2", "px"), ("px", "p2")):
+            lab.switch_ns.ip("link", "set", old, "down")
+            lab.switch_ns.ip("link", "set", old, "name", new)
+            lab.switch_ns.ip("link", "set", new, "up")
+    finally:
+        process.send_signal(signal.SIGCONT)
+    wait_for(lambda: lab.hosts[0].ping(lab.hosts[1].address, ok=False), "it forwards again")
+    text = lab.switch_ns.run("tc", "filter", "show", "dev", "p2", "ingress").stdout
+    check("bpf" in text, "it is kept from the host's stack: " + text)
+
+
 def what_cannot_be_a_port_is_refused(lab):
     for port, word in (("p1", "p1"), ("p3@1", "1"), ("p3@70000", "70000"),
                        ("lo", "lo")):
@@ -148,5 +164,6 @@ if __name__ == "__main__":
     run(Lab(hosts=3), it_starts, a_link_that_goes_down_and_up_is_told, port_mod_is_told,
         a_port_is_added_to_the_running_switch, a_port_is_removed_from_the_running_switch,
         a_device_that_vanishes_and_comes_back,
-        a_device_that_is_renamed_or_moved_away_is_let_go, what_cannot_be_a_port_is_refused,
+        a_device_that_is_renamed_or_moved_away_is_let_go,
+        a_device_that_is_renamed_for_a_moment_stays_a_port, what_cannot_be_a_port_is_refused,
         many_ports_come_and_go, it_ends_cleanly)

@@ -246,29 +246,24 @@ half_a_message_waits_until_the_probe_ends_it(void **state)
 
 /* --- peers that do not read ------------------------------------------------------------------- */
 
-/* Sends requests whose answers are big, and does not read, until the switch takes no more.
- * Returns how many it took. */
-static unsigned
+/* Sends requests whose answers are big, and does not read, until the switch takes no more. */
+static void
 flood_without_reading(struct peer *peer)
 {
     static uint8_t data[60000];
-    unsigned n = 0;
+    size_t at = 0, total = 0;
     ofp_encode_echo(&peer->out, OFPT_ECHO_REQUEST, 1, data, sizeof data);
-    for (unsigned stuck = 0; stuck < 200;) {
-        ssize_t sent = send(peer->fd, peer->out.data, peer->out.size, MSG_NOSIGNAL);
+    for (unsigned stuck = 0; stuck < 200; stuck++) {
+        ssize_t n = send(peer->fd, peer->out.data + at, peer->out.size - at, MSG_NOSIGNAL);
         rig_turn(peer->rig);
-        if (sent == (ssize_t) peer->out.size) {
-            n++;
+        if (n > 0) {
+            at = (at + (size_t) n) % peer->out.size;
+            total += (size_t) n;
             stuck = 0;
-            assert_true(n < 1000);
-        } else if (sent > 0) {
-            break;                     /* a part: the rest would have to follow */
-        } else {
-            stuck++;
+            assert_true(total < 16 * 1024 * 1024);
         }
     }
     writer_clear(&peer->out);
-    return n;
 }
 
 static uint32_t
@@ -619,6 +614,48 @@ a_controller_that_is_not_there_is_tried_again(void **state)
 }
 
 static void
+a_refused_connection_says_so(void **state)
+{
+    struct fixture *f = *state;
+    struct target t;
+    struct target_file file;
+    char text[32];
+    assert_int_equal(target_parse("ptcp:0:127.0.0.1", &t, NULL), 0);
+    int fd = target_listen(&t, &file, NULL);
+    assert_int_equal(getsockname(fd, &t.addr.sa, &(socklen_t) { sizeof t.addr }), 0);
+    close(fd);                         /* a port that nobody listens on */
+    snprintf(text, sizeof text, "tcp:127.0.0.1:%u", ntohs(t.addr.in.sin_port));
+    assert_int_equal(agent_add_target(f->rig.agent, text, NULL), 0);
+    rig_pass_ms(&f->rig, 150);
+    assert_string_equal(row_of(f, text)->state, "backoff");
+    assert_string_equal(row_of(f, text)->last_error, "Connection refused");
+    agent_del_target(f->rig.agent, text);
+}
+
+/* With a clock that moves while the agent looks at it twice. */
+static void
+a_connection_just_begun_has_its_time(void **state)
+{
+    struct fixture *f = *state;
+    struct controller c;
+    controller_listen(&c, &f->rig);
+    rig_creep(1000000);
+    assert_int_equal(agent_add_target(f->rig.agent, c.target, NULL), 0);
+    for (int i = 0; i < 10; i++) {
+        agent_run(f->rig.agent);
+    }
+    assert_true(connects_within(f, &c, 200) >= 0);
+    peer_send_header(&f->peer, OFPT_HELLO, 1);
+    peer_expect(&f->peer, OFPT_HELLO);
+    peer_barrier(&f->peer);
+    assert_string_equal(row_of(f, c.target)->last_error, "");
+    peer_close(&f->peer);
+    agent_del_target(f->rig.agent, c.target);
+    close(c.fd);
+    unlink(c.path);
+}
+
+static void
 tcp_works_as_well(void **state)
 {
     struct fixture *f = *state;
@@ -731,6 +768,8 @@ main(void)
         TEST(who_only_says_hello_drives_no_controller_out),
         TEST(a_lost_controller_is_connected_to_again_with_back_off),
         TEST(a_controller_that_is_not_there_is_tried_again),
+        TEST(a_refused_connection_says_so),
+        TEST(a_connection_just_begun_has_its_time),
         TEST(tcp_works_as_well),
         TEST(bad_targets_are_refused),
         TEST(connections_are_described),
