@@ -20,7 +20,7 @@
 #include "sw-datapath/classifier_race.h"
 
 /* How many packets a stage is behind the first. */
-enum { HASH_BEHIND = 2, TAGS_BEHIND = 18, CHECK_BEHIND = 34 };
+enum { TAGS_BEHIND = 16, CHECK_BEHIND = 32 };
 
 /* One call's work; index i is a packet in the caller's arrays. */
 struct batch {
@@ -29,7 +29,6 @@ struct batch {
     struct cache_hit *hits;
     uint64_t now_ms;
     uint64_t version;                            /* read at the start */
-    uint16_t tick;
     uint64_t class;                              /* what 'profile' was found from */
     const struct mask_profile *profile;
     unsigned n_missed, n_rederived, n_revalidated;
@@ -48,49 +47,39 @@ add_u64(_Atomic uint64_t *counter, uint64_t n)
     }
 }
 
-static inline void
-touch(struct cache_set *set, unsigned way, uint16_t tick)
-{
-    if (set->used[way] != tick) {
-        set->used[way] = tick;
-    }
-}
-
 /* Stage 1. Packets of a batch come from one port and are mostly of one protocol, so they
  * mostly have the profile of the one before. */
-static inline void
-find_profile(struct batch *b, unsigned i)
+static inline const struct mask_profile *
+find_profile(struct batch *b, const struct flow_key *key)
 {
-    const struct flow_key *key = b->keys[i];
     uint64_t class = (uint64_t) key->in_port << 24 | (uint64_t) key->dl_type.raw << 8
                      | key->nw_proto;
     if (class != b->class) {
         b->class = class;
         b->profile = profile_set_list(&b->cache->classifier->profiles, key)->profile[0];
     }
-    b->newest[i].profile = b->profile;
+    return b->profile;
 }
 
 /* Stage 2. */
 static inline void
 mask_and_hash(struct batch *b, unsigned i)
 {
-    cache_key_make(b->cache, b->keys[i], b->newest[i].profile, &b->newest[i]);
+    cache_key_make(b->cache, b->keys[i], find_profile(b, b->keys[i]), &b->newest[i]);
     __builtin_prefetch(cache_set_of(b->cache, b->newest[i].hash));
 }
 
-/* Stage 3. The way that has the tag is taken for used: hardly ever it is not. */
+/* Stage 3. */
 static inline void
 compare_tags(struct batch *b, unsigned i)
 {
-    struct cache_set *set = cache_set_of(b->cache, b->newest[i].hash);
-    uint64_t ways = cache_ways_with_tag(set, cache_tag(b->newest[i].hash));
+    uint64_t hash = b->newest[i].hash;
+    const struct cache_set *set = cache_set_of(b->cache, hash);
+    unsigned ways = cache_ways_with_tag(b->cache, set, cache_tag(b->cache, hash));
     uint32_t entry = CACHE_NO_ENTRY;
     if (ways) {
-        unsigned way = cache_way(ways);
-        entry = set->entry[way];
+        entry = cache_way_entry(b->cache, set->way[(unsigned) __builtin_ctz(ways)]);
         __builtin_prefetch(&b->cache->entries[entry]);
-        touch(set, way, b->tick);
     }
     b->entry[i] = entry;
 }
@@ -128,13 +117,10 @@ check_entry(struct batch *b, unsigned i)
 {
     uint32_t entry = b->entry[i];
     if (entry == CACHE_NO_ENTRY || !cache_entry_has(b->cache, entry, &b->newest[i])) {
-        struct cache_set *set;
-        unsigned way;
-        entry = cache_find(b->cache, &b->newest[i], &set, &way);
+        entry = cache_find(b->cache, &b->newest[i]);
         if (entry == CACHE_NO_ENTRY) {
             return false;
         }
-        touch(set, way, b->tick);
     }
     struct cache_entry *e = &b->cache->entries[entry];
     if (cache_word(e, 6) >> CACHE_USED_BITS != (b->version & CACHE_VERSION)
@@ -153,10 +139,7 @@ go_the_fast_way(struct batch *b, unsigned n)
     b->n_slow = 0;
     for (unsigned i = 0; i < n + CHECK_BEHIND; i++) {
         if (i < n) {
-            find_profile(b, i);
-        }
-        if (i - HASH_BEHIND < n) {
-            mask_and_hash(b, i - HASH_BEHIND);
+            mask_and_hash(b, i);
         }
         if (i - TAGS_BEHIND < n) {
             compare_tags(b, i - TAGS_BEHIND);
@@ -173,8 +156,7 @@ go_the_fast_way(struct batch *b, unsigned n)
 /* Where a packet's entry is. */
 struct found {
     uint32_t entry;              /* CACHE_NO_ENTRY: nowhere */
-    struct cache_set *set;
-    unsigned way, generation;
+    unsigned generation;
     struct cache_key key;        /* of the entry, or of the oldest generation */
 };
 
@@ -186,7 +168,7 @@ find_from(const struct cache *cache, const struct flow_key *key, const struct pr
     f->entry = CACHE_NO_ENTRY;
     for (f->generation = first; f->generation < list->n; f->generation++) {
         cache_key_make(cache, key, list->profile[f->generation], &f->key);
-        f->entry = cache_find(cache, &f->key, &f->set, &f->way);
+        f->entry = cache_find(cache, &f->key);
         if (f->entry != CACHE_NO_ENTRY) {
             return;
         }
@@ -213,15 +195,13 @@ promote(struct batch *b, unsigned i, const struct found *f)
     struct cache *cache = b->cache;
     const struct profile_list *list = classifier_profiles(cache->classifier, b->keys[i]);
     struct cache_key key;
-    struct cache_set *set;
-    unsigned way;
     const struct cache_entry *e = &cache->entries[f->entry];
     struct rule *rule = cache_rule(e);
     uint64_t version = cache_word(e, 6) >> CACHE_USED_BITS;
     race_point();
     cache_key_make(cache, b->keys[i], list->profile[0], &key);
     add_u64(&cache->promoted, 1);
-    uint32_t newest = cache_find(cache, &key, &set, &way);
+    uint32_t newest = cache_find(cache, &key);
     if (newest != CACHE_NO_ENTRY) {     /* of a time when this profile was the newest before */
         cache_set_rule(cache, newest, rule, version);
         return newest;
@@ -253,8 +233,6 @@ use_old_entry(struct batch *b, unsigned i)
     }
     if (f.generation) {
         f.entry = promote(b, i, &f);
-    } else {
-        touch(f.set, f.way, b->tick);
     }
     report_entry(b, i, f.entry, CACHE_HIT);
     return true;
@@ -335,7 +313,6 @@ lookup_wildcarded(struct cache *cache, const struct flow_key *keys[], unsigned n
     b.keys = keys;
     b.hits = hits;
     b.now_ms = now_ms;
-    b.tick = cache_tick(now_ms);
     b.class = UINT64_MAX;
     b.profile = NULL;
     b.n_missed = b.n_rederived = b.n_revalidated = 0;

@@ -2,12 +2,16 @@
 /* What the cache's parts share: sets, entries, and how they are found and changed.
  *
  * At a million entries the cost of a hit is that of the cache lines that it reads from
- * memory. So a hit reads two: a set (tags and where the entries are), and one line with
- * all that the hit needs and changes. What is needed once in a while is elsewhere. */
+ * memory. So a hit reads one of the set (tags and where the entries are), which is kept so
+ * small that the processor's cache has most of them, and one line with all that the hit
+ * needs and changes. What is needed once in a while is elsewhere. */
 #ifndef SW_DATAPATH_CACHE_PRIVATE_H
 #define SW_DATAPATH_CACHE_PRIVATE_H 1
 
 #include <stdalign.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "sw-datapath/cache.h"
 #include "sw-datapath/classifier_private.h"
@@ -15,19 +19,21 @@
 
 enum {
     CACHE_WAYS = 8,
-    CACHE_TICK_SHIFT = 8,        /* recency in a set is kept in units of 256 ms */
+    CACHE_TICK_SHIFT = 8,        /* recency in a set is compared in units of 256 ms */
+    CACHE_MIN_TAG_SHIFT = 16,    /* a tag has at most 16 bits */
+    CACHE_MAX_TAG_SHIFT = 24,    /* and at least 8 */
     CACHE_NO_ENTRY = UINT32_MAX,
     CACHE_KEY_WORDS = 5,         /* of an entry that tell whose it is */
     CACHE_MORE_WORDS = 3,
 };
 
-/* One cache line. Worker only. */
+/* Half a cache line: the fewer bytes the sets of all entries have, the more of them are
+ * in the processor's cache when their entries are not. A way is 0 if it is free, else a
+ * tag of the hash, which is never 0, above the entry's index. Worker only. */
 struct cache_set {
-    alignas(64) uint32_t entry[CACHE_WAYS];
-    uint16_t tag[CACHE_WAYS];    /* of the hash; 0: free */
-    uint16_t used[CACHE_WAYS];   /* tick of the last use */
+    alignas(32) uint32_t way[CACHE_WAYS];
 };
-static_assert(sizeof(struct cache_set) == 64, "a set is one cache line");
+static_assert(sizeof(struct cache_set) == 32, "two sets are one cache line");
 
 /* One cache line. The worker alone writes; what other threads read is atomic.
  *
@@ -82,6 +88,7 @@ struct cache {
     struct cache_rest *rests;    /* by the same index */
     uint32_t set_mask;
     uint32_t capacity;
+    unsigned tag_shift;          /* where the tag begins in a way */
     uint32_t free_head;          /* of entries that were used before */
     uint32_t hand;               /* where the search for a victim goes on */
     uint32_t sweep_hand;
@@ -125,37 +132,44 @@ cache_hash_more(const struct cache *cache, const struct cache_key *key)
     return hash_fold(key->hash ^ more[0] ^ secret[0], hash ^ secret[1]) | CACHE_HASH_MORE;
 }
 
-static inline void
+static inline __attribute__((always_inline)) void
 cache_key_make(const struct cache *cache, const struct flow_key *key,
                const struct mask_profile *profile, struct cache_key *out)
 {
-    const uint64_t *lane = key->lane, *mask = profile->mask.bits.lane, *secret = cache->secret;
-    uint64_t src = lane[4] & mask[4], dst = lane[6] & mask[6];
-    uint64_t more = (src | dst) >> 32 | (lane[5] & mask[5]) | (lane[7] & mask[7]);
-    uint64_t w0 = lane[0] & mask[0], w1 = lane[1] & mask[1], w2 = lane[2] & mask[2];
-    uint64_t w3 = (uint32_t) src | dst << 32;
-    uint64_t w4 = (lane[3] & mask[3] & CACHE_LANE3) | profile->serial << CACHE_LANE3_BITS;
-    uint64_t a = hash_fold(w0 ^ secret[0], w1 ^ secret[1]);
-    uint64_t b = hash_fold(w2 ^ secret[2], w3 ^ secret[3]);
-    *out = (struct cache_key) { { w0, w1, w2, w3, w4 },
-                                hash_fold(a ^ b ^ secret[5], w4 ^ secret[4]) & ~CACHE_HASH_MORE,
-                                profile, key };
-    if (more) {
+    const lane_pair *lane = (const void *) key->lane;
+    const lane_pair *mask = (const void *) profile->mask.bits.lane;
+    const uint64_t *secret = cache->secret;
+    lane_pair w01 = lane[0] & mask[0], w2 = lane[1] & mask[1];
+    lane_pair src = lane[2] & mask[2], dst = lane[3] & mask[3];
+    lane_pair addresses = src | dst;
+    uint64_t w3 = (uint32_t) src[0] | dst[0] << 32;
+    uint64_t w4 = (w2[1] & CACHE_LANE3) | profile->serial << CACHE_LANE3_BITS;
+    uint64_t a = hash_fold(w01[0] ^ secret[0], w01[1] ^ secret[1]);
+    uint64_t b = hash_fold(w2[0] ^ secret[2], w3 ^ secret[3]);
+    lane_pair *word = (void *) out->word;
+    word[0] = w01;
+    word[1] = (lane_pair) { w2[0], w3 };
+    out->word[4] = w4;
+    out->hash = hash_fold(a ^ b ^ secret[5], w4 ^ secret[4]) & ~CACHE_HASH_MORE;
+    out->profile = profile;
+    out->key = key;
+    if (__builtin_expect((addresses[0] >> 32 | addresses[1]) != 0, 0)) {
         out->hash = cache_hash_more(cache, out);
     }
 }
 
-static inline uint16_t
-cache_tick(uint64_t now_ms)
+/* The tag of a hash: at most 16 bits, not 0. */
+static inline uint32_t
+cache_tag(const struct cache *cache, uint64_t hash)
 {
-    return (uint16_t) (now_ms >> CACHE_TICK_SHIFT);
+    uint32_t tag = (uint32_t) (hash >> 32 >> cache->tag_shift);
+    return tag ? tag : 1;
 }
 
-static inline uint16_t
-cache_tag(uint64_t hash)
+static inline uint32_t
+cache_way_entry(const struct cache *cache, uint32_t way)
 {
-    uint16_t tag = (uint16_t) (hash >> 48);
-    return tag ? tag : 1;
+    return way & ((UINT32_C(1) << cache->tag_shift) - 1);
 }
 
 static inline struct cache_set *
@@ -164,37 +178,30 @@ cache_set_of(const struct cache *cache, uint64_t hash)
     return &cache->sets[(uint32_t) hash & cache->set_mask];
 }
 
-/* Where entries go that their own set has no room for: the other half of two cache lines
- * side by side. */
+/* Where entries go that their own set has no room for: the other half of its cache line. */
 static inline struct cache_set *
 cache_neighbour(const struct cache *cache, const struct cache_set *set)
 {
     return &cache->sets[(uint32_t) (set - cache->sets) ^ 1];
 }
 
-/* The ways of a set that have the tag, in an order of their own: cache_way() takes the
- * first. Each of a word's four tags that equals leaves its highest bit. */
-static inline uint64_t
-cache_ways_with_tag(const struct cache_set *set, uint16_t tag)
-{
-    const uint64_t low = UINT64_C(0x7fff7fff7fff7fff);
-    uint64_t word[2];
-    memcpy(word, set->tag, sizeof word);
-    uint64_t a = word[0] ^ tag * UINT64_C(0x0001000100010001);
-    uint64_t b = word[1] ^ tag * UINT64_C(0x0001000100010001);
-    a = ~(((a & low) + low) | a | low);
-    b = ~(((b & low) + low) | b | low);
-    return a >> 15 | b >> 14;
-}
-
+/* Bit i of the result: the tag is that of way i. */
 static inline unsigned
-cache_way(uint64_t ways)
+cache_ways_with_tag(const struct cache *cache, const struct cache_set *set, uint32_t tag)
 {
-    unsigned bit = (unsigned) __builtin_ctzll(ways);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    return bit / 16 + (bit & 1) * 4;
+#ifdef __SSE2__
+    const __m128i wanted = _mm_set1_epi32((int) tag), *ways = (const void *) set->way;
+    const __m128i shift = _mm_cvtsi32_si128((int) cache->tag_shift);
+    __m128i a = _mm_cmpeq_epi32(_mm_srl_epi32(_mm_load_si128(&ways[0]), shift), wanted);
+    __m128i b = _mm_cmpeq_epi32(_mm_srl_epi32(_mm_load_si128(&ways[1]), shift), wanted);
+    return (unsigned) _mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(a, b),
+                                                        _mm_setzero_si128()));
 #else
-    return 3 - bit / 16 + (bit & 1) * 4;
+    unsigned found = 0;
+    for (unsigned w = 0; w < CACHE_WAYS; w++) {
+        found |= (unsigned) (set->way[w] >> cache->tag_shift == tag) << w;
+    }
+    return found;
 #endif
 }
 
@@ -244,9 +251,8 @@ cache_entry_has(const struct cache *cache, uint32_t entry, const struct cache_ke
     return cache_entry_resembles(e, key) && (!more || cache_same_more(cache, entry, key));
 }
 
-/* The entry with this key, its set and way; or CACHE_NO_ENTRY. */
-uint32_t cache_find(const struct cache *, const struct cache_key *, struct cache_set **,
-                    unsigned *way);
+/* The entry with this key, or CACHE_NO_ENTRY. */
+uint32_t cache_find(const struct cache *, const struct cache_key *);
 
 /* An entry for a key that has none: free, never used, or another's that goes. Rule and
  * version are the caller's to set. */

@@ -10,7 +10,7 @@ enum {
     HUGE_PAGE_SIZE = 2 << 20,
     VICTIM_CANDIDATES = 8,      /* entries looked at when storage is exhausted */
     MIN_CAPACITY = 16,
-    MAX_CAPACITY = 1 << 28,
+    MAX_CAPACITY = 1 << CACHE_MAX_TAG_SHIFT,
 };
 
 /* --- memory --------------------------------------------------------------------- */
@@ -65,6 +65,10 @@ cache_new(struct classifier *classifier, uint32_t capacity)
     cache->capacity = MIN_CAPACITY;
     while (cache->capacity < capacity && cache->capacity < MAX_CAPACITY) {
         cache->capacity *= 2;
+    }
+    cache->tag_shift = CACHE_MIN_TAG_SHIFT;
+    while (cache->capacity >> cache->tag_shift > 1) {
+        cache->tag_shift++;
     }
     /* Twice as many ways as entries: few sets overflow before storage does. */
     cache->set_mask = cache->capacity * 2 / CACHE_WAYS - 1;
@@ -224,31 +228,24 @@ cache_same_more(const struct cache *cache, uint32_t entry, const struct cache_ke
 }
 
 static uint32_t
-find_in_set(const struct cache *cache, const struct cache_set *set, const struct cache_key *key,
-            unsigned *way)
+find_in_set(const struct cache *cache, const struct cache_set *set, const struct cache_key *key)
 {
-    uint64_t ways = cache_ways_with_tag(set, cache_tag(key->hash));
+    unsigned ways = cache_ways_with_tag(cache, set, cache_tag(cache, key->hash));
     for (; ways; ways &= ways - 1) {
-        unsigned w = cache_way(ways);
-        if (cache_entry_has(cache, set->entry[w], key)) {
-            *way = w;
-            return set->entry[w];
+        uint32_t entry = cache_way_entry(cache, set->way[(unsigned) __builtin_ctz(ways)]);
+        if (cache_entry_has(cache, entry, key)) {
+            return entry;
         }
     }
     return CACHE_NO_ENTRY;
 }
 
 uint32_t
-cache_find(const struct cache *cache, const struct cache_key *key, struct cache_set **set,
-           unsigned *way)
+cache_find(const struct cache *cache, const struct cache_key *key)
 {
-    *set = cache_set_of(cache, key->hash);
-    uint32_t entry = find_in_set(cache, *set, key, way);
-    if (entry == CACHE_NO_ENTRY) {
-        *set = cache_neighbour(cache, *set);
-        entry = find_in_set(cache, *set, key, way);
-    }
-    return entry;
+    const struct cache_set *set = cache_set_of(cache, key->hash);
+    uint32_t entry = find_in_set(cache, set, key);
+    return entry != CACHE_NO_ENTRY ? entry : find_in_set(cache, cache_neighbour(cache, set), key);
 }
 
 /* Takes an entry out of its set. */
@@ -257,8 +254,8 @@ unlink_entry(struct cache *cache, uint32_t entry)
 {
     struct cache_set *set = &cache->sets[cache->rests[entry].set];
     for (unsigned w = 0; w < CACHE_WAYS; w++) {
-        if (set->tag[w] && set->entry[w] == entry) {
-            set->tag[w] = 0;
+        if (set->way[w] && cache_way_entry(cache, set->way[w]) == entry) {
+            set->way[w] = 0;
         }
     }
 }
@@ -307,23 +304,39 @@ static unsigned
 free_way(const struct cache_set *set)
 {
     unsigned w = 0;
-    while (w < CACHE_WAYS && set->tag[w]) {
+    while (w < CACHE_WAYS && set->way[w]) {
         w++;
     }
     return w;
 }
 
+/* How long ago the entry was used, in ticks. One that had a single packet counts as older
+ * than one that was hit in the same tick: a packet of a flood does not push out an entry
+ * that is in use. */
+static uint64_t
+idle_ticks(const struct cache *cache, uint32_t entry, uint64_t now_ms)
+{
+    const struct cache_entry *e = &cache->entries[entry];
+    const struct cache_rest *rest = &cache->rests[entry];
+    uint64_t packets = (cache_word(e, 7) >> CACHE_BYTES_BITS)
+                       + atomic_load_explicit(&rest->packets, memory_order_relaxed);
+    return (cache_age(e, now_ms) >> CACHE_TICK_SHIFT) + (packets <= 1);
+}
+
 /* Frees the way of the set's least recently used entry. */
 static unsigned
-evict_oldest(struct cache *cache, const struct cache_set *set, uint16_t tick)
+evict_oldest(struct cache *cache, const struct cache_set *set, uint64_t now_ms)
 {
+    uint64_t most = 0;
     unsigned oldest = 0;
-    for (unsigned w = 1; w < CACHE_WAYS; w++) {
-        if ((uint16_t) (tick - set->used[w]) > (uint16_t) (tick - set->used[oldest])) {
+    for (unsigned w = 0; w < CACHE_WAYS; w++) {
+        uint64_t idle = idle_ticks(cache, cache_way_entry(cache, set->way[w]), now_ms);
+        if (idle > most) {
+            most = idle;
             oldest = w;
         }
     }
-    evict(cache, set->entry[oldest]);
+    evict(cache, cache_way_entry(cache, set->way[oldest]));
     return oldest;
 }
 
@@ -340,13 +353,9 @@ link_entry(struct cache *cache, uint32_t entry, uint64_t hash, uint64_t now_ms)
     }
     if (w == CACHE_WAYS) {
         set = cache_set_of(cache, hash);
-        w = evict_oldest(cache, set, cache_tick(now_ms));
+        w = evict_oldest(cache, set, now_ms);
     }
-    set->entry[w] = entry;
-    set->tag[w] = cache_tag(hash);
-    /* Older than an entry that was hit in this tick: one packet of a flood does not
-     * push out an entry that is in use. */
-    set->used[w] = (uint16_t) (cache_tick(now_ms) - 1);
+    set->way[w] = cache_tag(cache, hash) << cache->tag_shift | entry;
     cache->rests[entry].set = (uint32_t) (set - cache->sets);
 }
 

@@ -365,6 +365,26 @@ entries_are_bounded(void **state)
     end();
 }
 
+/* Indices that take bits from the tag: a cache of more than 65,536 entries. */
+static void
+a_large_cache_keeps_what_it_has_room_for(void **state)
+{
+    (void) state;
+    enum { N = 200000, CAPACITY = 1 << 18 };
+    begin(1, 10, CAPACITY);
+    put(1, 0, 5);
+    for (unsigned i = 0; i < 2 * N; i++) {
+        struct flow_key key = udp_key(i % N, 0);
+        look_up_one(&key, NULL);
+    }
+    struct cache_stats s = stats();
+    assert_int_equal(s.capacity, CAPACITY);
+    assert_int_equal(s.misses + s.hits, 2 * N);
+    assert_in_range(s.entries, N - N / 100, N);
+    assert_in_range(s.misses, N, N + N / 50);
+    end();
+}
+
 /* A flow in use outlives a flood of packets that come once each. */
 static void
 a_flood_does_not_push_out_what_is_used(void **state)
@@ -626,6 +646,7 @@ main(void)
         cmocka_unit_test(exact_rules_are_found_and_not_cached),
         cmocka_unit_test(older_generations_are_promoted),
         cmocka_unit_test(entries_are_bounded),
+        cmocka_unit_test(a_large_cache_keeps_what_it_has_room_for),
         cmocka_unit_test(a_flood_does_not_push_out_what_is_used),
         cmocka_unit_test(idle_entries_are_swept),
         cmocka_unit_test(dead_generations_are_swept),
