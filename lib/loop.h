@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop: a thin adapter over libevent for timers, signals, file descriptors and
- * deferred calls. Code that needs bufferevents uses libevent with loop_base().
+ * deferred calls. Connections (lib/stream.h) and bufferevents use libevent with loop_base().
  *
  * One thread runs a loop, and all functions are for that thread, but for loop_call() and
  * loop_stop(), which any thread may call. Callbacks run from loop_run(), one at a time; a

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ofagent/conn.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "lib/clock.h"
 #include "lib/counters.h"
@@ -16,23 +14,6 @@ LOG_MODULE(conn);
 
 /* Output that waits in all connections. */
 static size_t total_queued;
-
-size_t
-conn_queued(const struct conn *c)
-{
-    return evbuffer_get_length(bufferevent_get_output(c->bev));
-}
-
-static void
-on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *conn_)
-{
-    struct conn *c = conn_;
-    (void) output;
-    total_queued += info->n_added - info->n_deleted;
-    if (info->n_deleted || !info->orig_size) {
-        c->taken_ms = clock_ms();
-    }
-}
 
 /* --- the end ---------------------------------------------------------------------- */
 
@@ -49,10 +30,9 @@ conn_free(struct conn *c)
     if (!c) {
         return;
     }
-    evbuffer_remove_cb(bufferevent_get_output(c->bev), on_output, c);
-    total_queued -= conn_queued(c);
+    total_queued -= stream_queued(c->stream);
     event_free(c->again);
-    bufferevent_free(c->bev);
+    stream_free(c->stream);
     free(c);
 }
 
@@ -69,7 +49,7 @@ conn_fail(struct conn *c, const char *format, ...)
         va_end(args);
     }
     c->failed = true;
-    bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+    stream_stop(c->stream);
     soon(c);
 }
 
@@ -79,7 +59,7 @@ conn_fail(struct conn *c, const char *format, ...)
 static void
 last_words_said(struct conn *c)
 {
-    if (c->eof || shutdown(bufferevent_getfd(c->bev), SHUT_WR)) {
+    if (c->eof || !stream_shut_down(c->stream)) {
         conn_fail(c, "%s", c->why);
     }
 }
@@ -93,11 +73,9 @@ conn_finish(struct conn *c, const char *why)
     snprintf(c->why, sizeof c->why, "%s", why);
     c->finishing = true;
     c->finish_ms = clock_ms() + CONN_FINISH_MS;
-    if (!c->eof) {
-        bufferevent_enable(c->bev, EV_READ);
-    }
-    bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
-    if (!conn_queued(c)) {
+    stream_set_reading(c->stream, true);
+    stream_set_low_mark(c->stream, 0);
+    if (!stream_queued(c->stream)) {
         last_words_said(c);
     }
 }
@@ -119,36 +97,9 @@ on_again(evutil_socket_t fd, short what, void *conn_)
 }
 
 static void
-on_read(struct bufferevent *bev, void *conn_)
+on_opened(void *conn_)
 {
     struct conn *c = conn_;
-    if (c->finishing) {
-        struct evbuffer *input = bufferevent_get_input(bev);
-        evbuffer_drain(input, evbuffer_get_length(input));
-        return;
-    }
-    c->info.heard_ms = clock_ms();
-    c->probe_ms = 0;
-    conn_work(c);
-}
-
-/* The output has drained to the low mark. */
-static void
-on_drained(struct bufferevent *bev, void *conn_)
-{
-    (void) bev;
-    struct conn *c = conn_;
-    if (c->finishing) {
-        last_words_said(c);
-        return;
-    }
-    c->throttled = false;
-    conn_work(c);
-}
-
-static void
-connected(struct conn *c)
-{
     struct writer w;
     writer_init(&w);
     c->info.state = CONN_HELLO;
@@ -159,53 +110,89 @@ connected(struct conn *c)
 }
 
 static void
-on_event(struct bufferevent *bev, short what, void *conn_)
+on_input(void *conn_)
 {
-    (void) bev;
     struct conn *c = conn_;
-    if (what & BEV_EVENT_CONNECTED) {
-        connected(c);
-    } else if (what & BEV_EVENT_ERROR) {
-        conn_fail(c, "%s", strerror(EVUTIL_SOCKET_ERROR()));
-    } else if (what & BEV_EVENT_EOF) {
-        /* It may have sent requests before, and still read the replies. */
-        c->eof = true;
-        if (!c->finishing) {
-            conn_work(c);
-        } else if (!conn_queued(c)) {
-            conn_fail(c, "%s", c->why);
-        }
+    if (c->finishing) {
+        struct evbuffer *input = stream_input(c->stream);
+        evbuffer_drain(input, evbuffer_get_length(input));
+        return;
+    }
+    c->info.heard_ms = clock_ms();
+    c->probe_ms = 0;
+    conn_work(c);
+}
+
+static void
+on_taken(void *conn_, size_t n)
+{
+    struct conn *c = conn_;
+    total_queued -= n;
+    c->taken_ms = clock_ms();
+}
+
+/* The output has drained to the low mark. */
+static void
+on_drained(void *conn_)
+{
+    struct conn *c = conn_;
+    if (c->finishing) {
+        last_words_said(c);
+        return;
+    }
+    c->throttled = false;
+    conn_work(c);
+}
+
+/* The peer may have sent requests before, and still read the replies. */
+static void
+on_ended(void *conn_, const char *why)
+{
+    struct conn *c = conn_;
+    c->eof = true;
+    snprintf(c->eof_why, sizeof c->eof_why, "%s", why);
+    if (!c->finishing) {
+        conn_work(c);
+    } else if (!stream_queued(c->stream)) {
+        conn_fail(c, "%s", c->why);
     }
 }
 
+static void
+on_failed(void *conn_, const char *why)
+{
+    conn_fail(conn_, "%s", why);
+}
+
+static const struct stream_ops stream_ops = {
+    .opened = on_opened,
+    .input = on_input,
+    .taken = on_taken,
+    .drained = on_drained,
+    .ended = on_ended,
+    .failed = on_failed,
+};
+
 struct conn *
-conn_new(struct event_base *base, struct bufferevent *bev, bool connecting,
-         const struct conn_config *config)
+conn_new(struct event_base *base, struct stream *stream, const struct conn_config *config)
 {
     struct conn *c = calloc(1, sizeof *c);
     struct event *again = c ? evtimer_new(base, on_again, c) : NULL;
-    if (!again || !evbuffer_add_cb(bufferevent_get_output(bev), on_output, c)) {
-        if (again) {
-            event_free(again);
-        }
-        bufferevent_free(bev);
+    if (!again) {
+        stream_free(stream);
         free(c);
         return NULL;
     }
     c->config = *config;
-    c->bev = bev;
+    c->stream = stream;
     c->again = again;
-    c->info.since_ms = c->info.heard_ms = clock_ms();
-    bufferevent_setcb(bev, on_read, on_drained, on_event, c);
-    bufferevent_setwatermark(bev, EV_WRITE, CONN_LOW_WATER, 0);
-    if (!connecting) {
-        connected(c);
-    } else {
-        /* Without an address: the connect() is under way, tell when it is done. */
-        bufferevent_socket_connect(bev, NULL, 0);
-    }
-    bufferevent_enable(bev, EV_READ | EV_WRITE);
     c->reading = true;
+    c->info.since_ms = c->info.heard_ms = clock_ms();
+    stream_set_low_mark(stream, CONN_LOW_WATER);
+    stream_start(stream, &stream_ops, c);
+    if (stream_state(stream) == STREAM_OPEN) {
+        on_opened(c);
+    }
     return c;
 }
 
@@ -234,7 +221,7 @@ has_passed(uint64_t now, uint64_t since, uint64_t ms)
 static bool
 stalled(const struct conn *c, uint64_t now)
 {
-    return conn_queued(c)
+    return stream_queued(c->stream)
            && has_passed(now, c->taken_ms, (uint64_t) CONN_STALL_PROBES * interval_ms(c));
 }
 
@@ -276,7 +263,7 @@ conn_run(struct conn *c, uint64_t now)
                   : "no connection within %u ms", interval);
     } else if (stalled(c, now)) {
         counter_inc(COUNTER_conn_stalled);
-        conn_fail(c, "took nothing of %zu bytes for %u ms", conn_queued(c),
+        conn_fail(c, "took nothing of %zu bytes for %u ms", stream_queued(c->stream),
                   CONN_STALL_PROBES * interval);
     } else if (c->info.state == CONN_ACTIVE) {
         probe(c, now);
@@ -301,9 +288,14 @@ conn_send(struct conn *c, const void *messages, size_t size)
     if (c->failed) {
         return;
     }
-    if (!size || evbuffer_add(bufferevent_get_output(c->bev), messages, size)) {
+    size_t before = stream_queued(c->stream);
+    if (!size || !stream_send(c->stream, messages, size)) {
         conn_fail(c, "no memory");
         return;
+    }
+    total_queued += size;
+    if (!before) {
+        c->taken_ms = clock_ms();    /* from now on something waits */
     }
     for (size_t at = 0; at < size;) {
         struct ofp_header header;
@@ -311,7 +303,7 @@ conn_send(struct conn *c, const void *messages, size_t size)
         at += header.length >= OFP_HEADER_SIZE ? header.length : size;
         c->info.messages_out++;
     }
-    size_t queued = conn_queued(c);
+    size_t queued = before + size;
     if (queued >= high_water() && !c->throttled) {
         counter_inc(COUNTER_conn_throttled);
         c->throttled = true;
@@ -344,7 +336,7 @@ conn_has_room(const struct conn *c, enum conn_async kind)
 {
     size_t mark = kind == CONN_ASYNC_STATE && total_queued < CONN_TOTAL_MAX ? CONN_STATE_MARK
                                                                            : high_water();
-    return !c->failed && !c->finishing && conn_queued(c) < mark;
+    return !c->failed && !c->finishing && stream_queued(c->stream) < mark;
 }
 
 void
@@ -397,5 +389,5 @@ void
 conn_get_info(const struct conn *c, struct conn_info *info)
 {
     *info = c->info;
-    info->queued_bytes = (uint32_t) conn_queued(c);
+    info->queued_bytes = (uint32_t) stream_queued(c->stream);
 }

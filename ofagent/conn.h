@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One OpenFlow connection: framing, HELLO, probes, and queues with bounds.
  *
- * The transport is a libevent bufferevent that the caller makes, so that TLS is only
- * another bufferevent.
+ * The transport is a stream that the caller makes (lib/stream.h): plain or TLS, it is the
+ * same to a connection.
  *
  * *Nobody waits for a peer.* What a peer sends is handled in slices: a bounded number of
  * messages and microseconds, then the others have their turn. When the peer does not
@@ -26,9 +26,9 @@
 
 #include "ofagent/ofp.h"
 
-struct bufferevent;
 struct conn;
 struct event_base;
+struct stream;
 
 enum {
     CONN_INPUT_MAX = 72 * 1024,          /* read from the peer and not handled */
@@ -66,10 +66,8 @@ struct conn_config {
     void *aux;
 };
 
-/* Takes the bufferevent over. 'connecting': its socket is not connected yet. NULL
- * without memory; the bufferevent is freed then too. */
-struct conn *conn_new(struct event_base *, struct bufferevent *, bool connecting,
-                      const struct conn_config *);
+/* Takes the stream over, and starts it. NULL without memory; the stream is freed then too. */
+struct conn *conn_new(struct event_base *, struct stream *, const struct conn_config *);
 /* Closes at once, without telling closed(). NULL does nothing. Not from its own ops. */
 void conn_free(struct conn *);
 

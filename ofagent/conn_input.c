@@ -107,7 +107,7 @@ static void
 drop_used(struct conn *c, struct run *run)
 {
     if (run->used) {
-        evbuffer_drain(bufferevent_get_input(c->bev), run->used);
+        evbuffer_drain(stream_input(c->stream), run->used);
     }
     *run = (struct run) { 0 };
 }
@@ -120,7 +120,7 @@ gather(struct conn *c, struct run *run, size_t want)
         return true;
     }
     drop_used(c, run);
-    struct evbuffer *input = bufferevent_get_input(c->bev);
+    struct evbuffer *input = stream_input(c->stream);
     if (evbuffer_get_length(input) < want) {
         return false;
     }
@@ -184,10 +184,10 @@ work_once(struct conn *c, struct run *run, unsigned *cost)
 static void
 pace(struct conn *c)
 {
-    bool room = evbuffer_get_length(bufferevent_get_input(c->bev)) < CONN_INPUT_MAX;
+    bool room = evbuffer_get_length(stream_input(c->stream)) < CONN_INPUT_MAX;
     if (room != c->reading && !c->failed && !c->finishing) {
         c->reading = room;
-        (room ? bufferevent_enable : bufferevent_disable)(c->bev, EV_READ);
+        stream_set_reading(c->stream, room);
     }
 }
 
@@ -239,6 +239,6 @@ conn_work(struct conn *c)
     if (more) {
         evtimer_add(c->again, &now);
     } else if (c->eof && !c->parked) {
-        conn_finish(c, "closed by the peer");
+        conn_finish(c, c->eof_why);
     }
 }

@@ -4,21 +4,22 @@
 #define OFAGENT_CONN_PRIVATE_H 1
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
 
 #include "lib/log.h"
+#include "lib/stream.h"
 #include "ofagent/conn.h"
 
 struct conn {
     struct conn_config config;
-    struct bufferevent *bev;
+    struct stream *stream;
     struct event *again;          /* comes up in the next turn of the loop */
     struct conn_info info;
     bool throttled;               /* output went over the high mark */
     bool reading;                 /* from the transport, while the input has room */
     bool working;                 /* inside a slice */
-    bool eof;                     /* the peer sends no more */
+    bool eof;                     /* the peer sends no more: */
+    char eof_why[64];             /* it said so in this way */
     bool failed;                  /* closes in the next turn */
     bool finishing;               /* closes when the output is gone, or at a time */
     unsigned parked;
@@ -28,16 +29,13 @@ struct conn {
     uint64_t probe_ms;            /* when the echo request went out; 0: none is out */
     uint64_t taken_ms;            /* when the peer last took output, or it began to wait */
     uint64_t finish_ms;           /* when finishing ends */
-    char why[96];
+    char why[192];
 };
 
 /* Handles what there is to handle within the bounds of a slice. */
 void conn_work(struct conn *);
 /* As conn_fail(), but what is in the output goes out first, within a second. */
 void conn_finish(struct conn *, const char *why);
-/* Bytes that wait. */
-size_t conn_queued(const struct conn *);
-
 #define log_debug_limited(LIMIT, ...) log_at_limited(LIMIT, LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 #endif /* ofagent/conn_private.h */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One controller: its connection, and which handler gets its messages. */
-#include <event2/bufferevent.h>
-#include <event2/event.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/counters.h"
+#include "lib/stream.h"
 #include "ofagent/agent_private.h"
 
 LOG_MODULE(agent);
@@ -105,11 +104,12 @@ struct session *
 session_new(struct endpoint *endpoint, struct agent *agent, int fd, bool connecting)
 {
     struct session *s = calloc(1, sizeof *s);
-    struct bufferevent *bev = s ? bufferevent_socket_new(agent->base, fd, BEV_OPT_CLOSE_ON_FREE)
-                                : NULL;
-    if (!bev) {
-        counter_inc(COUNTER_conn_no_memory);
+    if (!s) {
         close(fd);
+    }
+    struct stream *stream = s ? stream_new(agent->base, fd, connecting) : NULL;
+    if (!stream) {
+        counter_inc(COUNTER_conn_no_memory);
         free(s);
         return NULL;
     }
@@ -132,15 +132,12 @@ session_new(struct endpoint *endpoint, struct agent *agent, int fd, bool connect
         .ops = &conn_ops,
         .aux = s,
     };
-    s->conn = conn_new(agent->base, bev, connecting, &config);
+    s->conn = conn_new(agent->base, stream, &config);
     if (!s->conn) {
         counter_inc(COUNTER_conn_no_memory);
         detach(s);
         free(s);
         return NULL;
-    }
-    if (connecting) {
-        bufferevent_socket_connect(bev, NULL, 0);   /* it is under way: tell when it is made */
     }
     agent_run_within(agent, 250);
     return s;
