@@ -12,6 +12,7 @@
 #include "lib/log.h"
 #include "ofagent/agent.h"
 #include "ofagent/conn.h"
+#include "ofagent/nx.h"
 #include "ofagent/pktbuf.h"
 #include "ofagent/target.h"
 
@@ -36,6 +37,7 @@ struct agent {
     struct agent_config config;
     struct endpoint *endpoints;
     struct session *sessions;
+    struct session *master;          /* the one whose role that is, or NULL */
     struct event *timer;
     uint64_t timer_ms;               /* when it comes up, clock_ms(); 0: not armed */
     uint64_t live_ms;                /* when a controller was last live, or the start */
@@ -64,6 +66,7 @@ struct session {
     bool ready;                      /* HELLO is done */
     bool featured;                   /* FEATURES is done: a live controller */
     bool asked;                      /* management that wants asynchronous messages */
+    enum nx_role role;
     uint16_t miss_send_len;
     uint64_t tokens, tokens_ms;      /* thousandths of packet-ins it may get; when counted */
     struct dp_barrier barrier;
@@ -121,12 +124,22 @@ void agent_tell_all(struct agent *);
 typedef void session_handler(struct session *, const struct ofp_header *, const uint8_t *msg);
 
 session_handler session_features, session_get_config, session_set_config, session_barrier;
-session_handler session_vendor;                                       /* agent_switch.c */
+session_handler session_vendor;     /* and vendor statistics: agent_vendor.c */
 session_handler session_flow_mod;                                     /* agent_flow_mod.c */
 session_handler session_packet_out;                                   /* agent_packet.c */
 session_handler session_port_mod, session_queue_get_config;           /* agent_port.c */
 session_handler session_stats;                                        /* agent_stats.c */
 
+/* Of one of Nicira's messages, whose size is possible; agent_vendor.c has the table. */
+typedef void nx_handler(struct session *, const struct ofp_header *, const uint8_t *msg,
+                        const struct nx_message *);
+
+nx_handler session_role_request;                                      /* agent_role.c */
+
+/* False, and refused with EPERM, if the session is a slave. */
+bool session_may_write(struct session *, const struct ofp_header *, const uint8_t *msg);
+/* The session ends: it is nobody's master any more. */
+void session_drop_role(struct session *);
 void session_barrier_cancel(struct session *);
 /* The session ends: what it asked for is done all the same. */
 void session_finish_delete(struct session *);

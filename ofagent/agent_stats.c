@@ -227,6 +227,10 @@ session_stats(struct session *s, const struct ofp_header *header, const uint8_t 
 {
     struct ofp_stats_request request;
     struct ofp_refusal refusal;
+    if (ofp_stats_type(msg, header->length) == OFPST_VENDOR) {
+        session_vendor(s, header, msg);
+        return;
+    }
     if (ofp_decode_stats_request(msg, header->length, &request, &refusal)) {
         conn_send_error(s->conn, &refusal, msg, header->length);
         return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests about the switch as a whole: FEATURES, configuration, BARRIER, VENDOR. */
+/* Requests about the switch as a whole: FEATURES, configuration, BARRIER. */
 #include "lib/counters.h"
 #include "ofagent/agent_private.h"
 
@@ -123,13 +123,4 @@ session_barrier_cancel(struct session *s)
         dp_barrier_cancel(s->agent->dp, &s->barrier);
         s->barrier_pending = false;
     }
-}
-
-/* --- VENDOR ------------------------------------------------------------------------------ */
-
-void
-session_vendor(struct session *s, const struct ofp_header *header, const uint8_t *msg)
-{
-    session_refuse(s, header, msg, OFPET_BAD_REQUEST, OFPBRC_BAD_VENDOR,
-                   "no vendor's messages are known");
 }

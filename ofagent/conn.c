@@ -321,8 +321,7 @@ conn_send_error(struct conn *c, const struct ofp_refusal *refusal, const uint8_t
     struct ofp_header header;
     ofp_header_decode(msg, &header);
     log_debug_limited(&limit, "%s: %s refused with %s: %s", c->config.name,
-                      ofp_type_name(header.type), ofp_error_name(refusal->type, refusal->code),
-                      refusal->why);
+                      ofp_type_name(header.type), ofp_refusal_name(refusal), refusal->why);
     struct writer w;
     writer_init(&w);
     ofp_encode_error(&w, refusal, msg, size);

@@ -26,12 +26,12 @@ static void
 log_error_from_peer(struct conn *c, const uint8_t *msg, size_t size)
 {
     static struct log_limit limit;
-    struct ofp_refusal ignored;
-    uint16_t type, code;
+    struct ofp_refusal what, ignored;
+    struct reader data;
     counter_inc(COUNTER_conn_error_received);
-    if (!ofp_decode_error(msg, size, &type, &code, &ignored)) {
+    if (!ofp_decode_any_error(msg, size, &what, &data, &ignored)) {
         log_info_limited(&limit, "%s: the controller sent an error: %s", c->config.name,
-                         ofp_error_name(type, code));
+                         ofp_refusal_name(&what));
     }
 }
 

@@ -77,6 +77,7 @@ enum { OFPQOFC_BAD_PORT, OFPQOFC_BAD_QUEUE, OFPQOFC_EPERM };
 struct ofp_refusal {
     uint16_t type, code;      /* OFPET_*, and its code */
     const char *why;          /* for the log: static string, what was wrong and where */
+    uint32_t vendor;          /* whose type and code: 0: OpenFlow's; NX_VENDOR: those of nx.h */
 };
 
 struct ofp_header {
@@ -91,6 +92,7 @@ void ofp_header_decode(const uint8_t *, struct ofp_header *);
  * of the thread's own that lasts until its next call. */
 const char *ofp_type_name(uint8_t type);                      /* "FLOW_MOD" */
 const char *ofp_error_name(uint16_t type, uint16_t code);     /* "BAD_ACTION/BAD_LEN" */
+const char *ofp_refusal_name(const struct ofp_refusal *);     /* of any vendor */
 
 /* Whole messages ('msg' has 'size' bytes, header included, size == header length).
  * ofp_check_size() refuses a version other than 1 (but in HELLO, and in ERROR, which a
@@ -167,13 +169,16 @@ struct ofp_stats_request {
     uint16_t port_no;          /* PORT, QUEUE */
     uint32_t queue_id;         /* QUEUE */
 };
+/* The type of a request or reply, which may be unknown; 0 of one that is too short. */
+uint16_t ofp_stats_type(const uint8_t *msg, size_t size);
+/* Refuses VENDOR: nx_decode() (nx.h) reads those. */
 int ofp_decode_stats_request(const uint8_t *msg, size_t size, struct ofp_stats_request *,
                              struct ofp_refusal *);
 
 int ofp_decode_queue_get_config(const uint8_t *msg, size_t size, uint16_t *port_no,
                                 struct ofp_refusal *);
 
-/* VENDOR. 'data' is in 'msg'. Knowing no vendor, the agent answers BAD_VENDOR. */
+/* VENDOR, of any vendor; nx.h has the one that the agent knows. 'data' is in 'msg'. */
 struct ofp_vendor {
     uint32_t vendor;
     const uint8_t *data;       /* what follows the vendor's number */
@@ -188,6 +193,10 @@ uint8_t ofp_decode_hello(const uint8_t *msg, size_t size);
 /* ERROR from the peer, for the log. */
 int ofp_decode_error(const uint8_t *msg, size_t size, uint16_t *type, uint16_t *code,
                      struct ofp_refusal *);
+/* The same with a vendor's type and code looked for: *what is the error that was sent, why
+ * is NULL, and *data (in 'msg') the beginning of the message that it refuses. */
+int ofp_decode_any_error(const uint8_t *msg, size_t size, struct ofp_refusal *what,
+                         struct reader *data, struct ofp_refusal *);
 
 /* --- switch to controller ------------------------------------------------------ */
 /* Each appends one whole message to 'w'. */

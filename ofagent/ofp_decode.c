@@ -174,6 +174,16 @@ static const struct {
     [OFPST_QUEUE] = { sizeof(struct of10_queue_stats_request), decode_queue_stats_request },
 };
 
+uint16_t
+ofp_stats_type(const uint8_t *msg, size_t size)
+{
+    struct of10_stats wire = { 0 };
+    if (size >= sizeof wire) {
+        memcpy(&wire, msg, sizeof wire);
+    }
+    return be16_to_host(wire.type);
+}
+
 int
 ofp_decode_stats_request(const uint8_t *msg, size_t size, struct ofp_stats_request *out,
                          struct ofp_refusal *refusal)

@@ -3,6 +3,7 @@
 #ifndef OFAGENT_OFP_INTERNAL_H
 #define OFAGENT_OFP_INTERNAL_H 1
 
+#include "ofagent/nx.h"
 #include "ofagent/ofp.h"
 #include "ofagent/openflow10.h"
 
@@ -11,6 +12,15 @@ static inline int
 ofp_refuse(struct ofp_refusal *refusal, uint16_t type, uint16_t code, const char *why)
 {
     *refusal = (struct ofp_refusal) { .type = type, .code = code, .why = why };
+    return OFP_REFUSED;
+}
+
+/* The same with one of Nicira's codes (ofagent/nx.h). */
+static inline int
+nx_refuse(struct ofp_refusal *refusal, uint16_t type, uint16_t code, const char *why)
+{
+    *refusal = (struct ofp_refusal) { .type = type, .code = code, .why = why,
+                                      .vendor = NX_VENDOR };
     return OFP_REFUSED;
 }
 

@@ -133,15 +133,16 @@ print_hello(struct strbuf *out, const uint8_t *msg, size_t size, struct ofp_refu
 static int
 print_error(struct strbuf *out, const uint8_t *msg, size_t size, struct ofp_refusal *refusal)
 {
-    uint16_t type, code;
-    int error = ofp_decode_error(msg, size, &type, &code, refusal);
+    struct ofp_refusal what;
+    struct reader data;
+    int error = ofp_decode_any_error(msg, size, &what, &data, refusal);
     if (error) {
         return error;
     }
-    size_t data_size = size - sizeof(struct of10_error);
-    strbuf_printf(out, " %s, ", ofp_error_name(type, code));
-    if (type == OFPET_HELLO_FAILED) {
-        const char *text = (const char *) msg + sizeof(struct of10_error);
+    size_t data_size = reader_left(&data);
+    strbuf_printf(out, " %s, ", ofp_refusal_name(&what));
+    if (what.type == OFPET_HELLO_FAILED && !what.vendor) {
+        const char *text = (const char *) data.p;
         print_bytes(out, text, data_size < MAX_ERROR_TEXT ? data_size : MAX_ERROR_TEXT);
     } else {
         strbuf_printf(out, "%zu bytes of the request", data_size);
@@ -153,12 +154,18 @@ static int
 print_vendor(struct strbuf *out, const uint8_t *msg, size_t size, struct ofp_refusal *refusal)
 {
     struct ofp_vendor vendor;
+    struct nx_message nx;
     int error = ofp_decode_vendor(msg, size, &vendor, refusal);
-    if (!error) {
-        strbuf_printf(out, " vendor=0x%08"PRIx32" data=%"PRIu32" bytes", vendor.vendor,
-                      vendor.data_size);
+    if (error) {
+        return error;
     }
-    return error;
+    if (vendor.vendor == NX_VENDOR) {
+        error = nx_decode(msg, size, &nx, refusal);
+        return error ? error : nx_print(out, &nx, false, refusal);
+    }
+    strbuf_printf(out, " vendor=0x%08"PRIx32" data=%"PRIu32" bytes", vendor.vendor,
+                  vendor.data_size);
+    return 0;
 }
 
 static int
@@ -420,6 +427,6 @@ ofp_print(struct strbuf *out, const uint8_t *msg, size_t size)
     }
     if (error) {
         strbuf_printf(out, " malformed: %s, %s (%zu bytes)",
-                      ofp_error_name(refusal.type, refusal.code), refusal.why, size);
+                      ofp_refusal_name(&refusal), refusal.why, size);
     }
 }

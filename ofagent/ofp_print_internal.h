@@ -4,7 +4,7 @@
 #ifndef OFAGENT_OFP_PRINT_INTERNAL_H
 #define OFAGENT_OFP_PRINT_INTERNAL_H 1
 
-#include "ofagent/ofp.h"
+#include "ofagent/nx.h"
 
 struct strbuf;
 
@@ -16,5 +16,7 @@ void ofp_print_actions(struct strbuf *, const struct action *, uint32_t n_action
 int ofp_print_stats_request(struct strbuf *, const uint8_t *msg, size_t size,
                             struct ofp_refusal *);
 int ofp_print_stats_reply(struct strbuf *, const uint8_t *msg, size_t size, struct ofp_refusal *);
+/* One of Nicira's messages; 'from_switch' tells a reply from a request in statistics. */
+int nx_print(struct strbuf *, const struct nx_message *, bool from_switch, struct ofp_refusal *);
 
 #endif /* ofagent/ofp_print_internal.h */

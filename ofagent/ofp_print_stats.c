@@ -43,6 +43,10 @@ ofp_print_stats_request(struct strbuf *out, const uint8_t *msg, size_t size,
                         struct ofp_refusal *refusal)
 {
     struct ofp_stats_request request;
+    struct nx_message nx;
+    if (ofp_stats_type(msg, size) == OFPST_VENDOR && !nx_decode(msg, size, &nx, refusal)) {
+        return nx_print(out, &nx, false, refusal);
+    }
     int error = ofp_decode_stats_request(msg, size, &request, refusal);
     if (error) {
         return error;
@@ -198,9 +202,14 @@ ofp_print_stats_reply(struct strbuf *out, const uint8_t *msg, size_t size,
                       struct ofp_refusal *refusal)
 {
     struct ofp_stats_part part;
+    struct nx_message nx;
     int error = ofp_decode_stats_reply(msg, size, &part, refusal);
     if (error) {
         return error;
+    }
+    if (part.type == OFPST_VENDOR && !nx_decode(msg, size, &nx, refusal)) {
+        strbuf_printf(out, part.more ? " more" : "");
+        return nx_print(out, &nx, true, refusal);
     }
     strbuf_printf(out, " %s%s", stats_name(part.type), part.more ? " more" : "");
     if (part.type >= sizeof entry_printers / sizeof entry_printers[0]) {

@@ -10,17 +10,21 @@
 
 LOG_MODULE(agent);
 
-static session_handler *const handlers[N_OFP_TYPES] = {
-    [OFPT_VENDOR] = session_vendor,
-    [OFPT_FEATURES_REQUEST] = session_features,
-    [OFPT_GET_CONFIG_REQUEST] = session_get_config,
-    [OFPT_SET_CONFIG] = session_set_config,
-    [OFPT_PACKET_OUT] = session_packet_out,
-    [OFPT_FLOW_MOD] = session_flow_mod,
-    [OFPT_PORT_MOD] = session_port_mod,
-    [OFPT_STATS_REQUEST] = session_stats,
-    [OFPT_BARRIER_REQUEST] = session_barrier,
-    [OFPT_QUEUE_GET_CONFIG_REQUEST] = session_queue_get_config,
+/* 'writes': it changes the switch, and is refused from a slave. */
+static const struct {
+    session_handler *handler;
+    bool writes;
+} handlers[N_OFP_TYPES] = {
+    [OFPT_VENDOR] = { session_vendor, false },   /* agent_vendor.c knows which ones do */
+    [OFPT_FEATURES_REQUEST] = { session_features, false },
+    [OFPT_GET_CONFIG_REQUEST] = { session_get_config, false },
+    [OFPT_SET_CONFIG] = { session_set_config, true },
+    [OFPT_PACKET_OUT] = { session_packet_out, true },
+    [OFPT_FLOW_MOD] = { session_flow_mod, true },
+    [OFPT_PORT_MOD] = { session_port_mod, true },
+    [OFPT_STATS_REQUEST] = { session_stats, false },
+    [OFPT_BARRIER_REQUEST] = { session_barrier, false },
+    [OFPT_QUEUE_GET_CONFIG_REQUEST] = { session_queue_get_config, false },
 };
 
 bool
@@ -49,12 +53,12 @@ static void
 on_message(void *session_, const struct ofp_header *header, const uint8_t *msg)
 {
     struct session *s = session_;
-    session_handler *handler = header->type < N_OFP_TYPES ? handlers[header->type] : NULL;
-    if (handler) {
-        handler(s, header, msg);
-    } else {
+    session_handler *handler = header->type < N_OFP_TYPES ? handlers[header->type].handler : NULL;
+    if (!handler) {
         session_refuse(s, header, msg, OFPET_BAD_REQUEST, OFPBRC_BAD_TYPE,
                        "a type that a switch does not take");
+    } else if (!handlers[header->type].writes || session_may_write(s, header, msg)) {
+        handler(s, header, msg);
     }
 }
 
@@ -71,6 +75,7 @@ detach(struct session *s)
 {
     session_finish_delete(s);
     session_barrier_cancel(s);
+    session_drop_role(s);
     dump_free(s->dump);
     *s->prev = s->next;
     if (s->next) {
@@ -169,7 +174,7 @@ void
 session_refuse(struct session *s, const struct ofp_header *header, const uint8_t *msg,
                uint16_t type, uint16_t code, const char *why)
 {
-    const struct ofp_refusal refusal = { type, code, why };
+    const struct ofp_refusal refusal = { type, code, why, 0 };
     conn_send_error(s->conn, &refusal, msg, header->length);
 }
 

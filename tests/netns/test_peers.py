@@ -89,7 +89,7 @@ def a_handshake_like_floodlights(lab):
         check_equal(len(desc), 1056, "length of DESC")
         for at, size in ((0, 256), (256, 256), (512, 256), (768, 32), (800, 256)):
             check(0 in desc[at:at + size], "a terminated text")
-        peer.refused((1, 3), of.VENDOR, struct.pack("!III", 0x2320, 10, 1))
+        peer.refused((1, 3), of.VENDOR, struct.pack("!III", 0xBAD00BAD, 10, 1))
         check(not [m for m in peer.kept if m[1] == xid], "no answer to SET_CONFIG")
 
 

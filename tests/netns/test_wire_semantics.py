@@ -560,7 +560,16 @@ def every_error_has_its_message(lab):
     for kind in (of.FEATURES_REQUEST, of.GET_CONFIG_REQUEST, of.BARRIER_REQUEST, of.SET_CONFIG,
                  of.PORT_MOD, of.QUEUE_GET_CONFIG_REQUEST, of.STATS_REQUEST, of.VENDOR):
         peer.refused((1, 6), kind, bytes(3))
-    peer.refused((1, 3), of.VENDOR, struct.pack("!II", 0x2320, 10) + struct.pack("!I", 1))
+    peer.refused((1, 3), of.VENDOR, struct.pack("!III", 0x2321, 10, 1))
+    peer.refused((1, 6), of.VENDOR, struct.pack("!I", 0x2320))
+    for subtype in (0, 9, 11, 14, 17, 21, 22, 23, 24, 0xFFFFFFFF):
+        peer.refused((1, 4), of.VENDOR, struct.pack("!III", 0x2320, subtype, 1))
+    for size in (0, 3, 5, 16):
+        peer.refused((1, 6), of.VENDOR, struct.pack("!II", 0x2320, 10) + bytes(size))
+    peer.refused((1, 3), of.STATS_REQUEST, struct.pack("!HHI", 0xFFFF, 0, 0x2321))
+    peer.refused((1, 6), of.STATS_REQUEST, struct.pack("!HHI", 0xFFFF, 0, 0x2320))
+    for subtype in (2, 3, 0xFFFF):
+        peer.refused((1, 4), of.STATS_REQUEST, struct.pack("!HHIIxxxx", 0xFFFF, 0, 0x2320, subtype))
     for kind in (6, 0x7FFF):
         peer.refused((1, 2), of.STATS_REQUEST, struct.pack("!HH", kind, 0))
     peer.refused((1, 6), of.STATS_REQUEST, struct.pack("!HH", 0, 0) + bytes(8))

@@ -198,7 +198,9 @@ static const struct odd {
     uint8_t size;
     uint8_t bytes[24];
 } odd_messages[] = {
-    ODD(12, 1, 3, 1, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0x23, 0x20),     /* VENDOR */
+    ODD(12, 1, 3, 1, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0x23, 0x21),     /* an unknown VENDOR */
+    ODD(12, 1, 6, 1, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0x23, 0x20),     /* Nicira's, no subtype */
+    ODD(20, 1, 4, 1, 4, 0, 20, 0, 0, 0, 0, 0, 0, 0x23, 0x20, 0, 0, 0, 9),
     ODD(8, 1, 1, 1, 30, 0, 8),                                    /* no such type */
     ODD(18, 1, 1, 1, 10, 0, 18),                                  /* PACKET_IN */
     ODD(8, 1, 0, 4, 18, 0, 8),                                    /* another version */

@@ -18,7 +18,7 @@ import tempfile
 LAYERS = ["include/turnout", "lib", "hal", "sw-datapath", "ofagent", "mgmt", "tools"]
 # Not part of the product: may include all of it; nothing in it may be included by it.
 OUTSIDE = ["tests", "bench"]
-WIRE_HEADERS = {"ofagent/openflow10.h"}
+WIRE_HEADERS = {"ofagent/openflow10.h", "ofagent/nicira.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 

@@ -302,6 +302,18 @@ peer_expect_error(struct peer *peer, uint16_t type, uint16_t code, uint32_t xid)
 }
 
 void
+peer_expect_nx_error(struct peer *peer, uint16_t type, uint16_t code, uint32_t xid)
+{
+    struct ofp_refusal what, refusal;
+    struct reader data;
+    const uint8_t *msg = peer_expect(peer, OFPT_ERROR);
+    assert_int_equal(ofp_decode_any_error(msg, peer->header.length, &what, &data, &refusal), 0);
+    assert_int_equal(what.vendor, NX_VENDOR);
+    assert_string_equal(ofp_refusal_name(&what), nx_error_name(type, code));
+    assert_int_equal(peer->header.xid, xid);
+}
+
+void
 peer_expect_nothing(struct peer *peer)
 {
     const uint8_t *msg = next_within(peer, QUIET_TURNS);

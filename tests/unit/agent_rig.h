@@ -69,6 +69,8 @@ const uint8_t *peer_next(struct peer *);
 const uint8_t *peer_expect(struct peer *, uint8_t type);
 /* The next message must be this error for 'xid'. */
 void peer_expect_error(struct peer *, uint16_t type, uint16_t code, uint32_t xid);
+/* The same of one of Nicira's errors. */
+void peer_expect_nx_error(struct peer *, uint16_t type, uint16_t code, uint32_t xid);
 /* Nothing comes, and the connection stays. */
 void peer_expect_nothing(struct peer *);
 /* The switch closes the connection; messages before that are thrown away. */

@@ -162,22 +162,6 @@ configuration_is_kept(void **state)
 }
 
 static void
-vendor_messages_are_refused(void **state)
-{
-    struct fixture *f = *state;
-    const struct ofp_vendor nicira = { .vendor = 0x00002320,
-                                       .data = (const uint8_t *) "\0\0\0\12\0\0\0\1",
-                                       .data_size = 8 };
-    ofp_encode_vendor(&f->peer.out, 31, &nicira);
-    peer_send(&f->peer);
-    peer_expect_error(&f->peer, OFPET_BAD_REQUEST, OFPBRC_BAD_VENDOR, 31);
-    const uint8_t stats[] = { 1, OFPT_STATS_REQUEST, 0, 16, 0, 0, 0, 33,
-                              0xff, 0xff, 0, 0, 0, 0, 0x23, 0x20 };
-    peer_send_bytes(&f->peer, stats, sizeof stats);
-    peer_expect_error(&f->peer, OFPET_BAD_REQUEST, OFPBRC_BAD_VENDOR, 33);
-}
-
-static void
 what_is_not_known_is_refused_and_the_connection_lives(void **state)
 {
     struct fixture *f = *state;
@@ -1026,7 +1010,6 @@ main(void)
         TEST(features_tell_what_is_real),
         TEST(a_given_datapath_id_is_used),
         TEST(configuration_is_kept),
-        TEST(vendor_messages_are_refused),
         TEST(what_is_not_known_is_refused_and_the_connection_lives),
         TEST(an_error_is_never_answered),
         TEST(a_flow_forwards_packets),

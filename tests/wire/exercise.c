@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/flow_text.h"
+#include "ofagent/nx.h"
 #include "ofagent/ofp_peer.h"
 #include "ofagent/ofp_print.h"
 
@@ -99,10 +100,13 @@ exercise_small_requests(const uint8_t *msg, size_t size)
     struct ofp_switch_config config;
     struct ofp_port_mod a, b;
     struct ofp_vendor vendor;
+    struct ofp_refusal what;
+    struct reader data;
     uint16_t x, y;
     ofp_decode_set_config(msg, size, &config, &refusal);
     ofp_decode_queue_get_config(msg, size, &x, &refusal);
     ofp_decode_error(msg, size, &x, &y, &refusal);
+    ofp_decode_any_error(msg, size, &what, &data, &refusal);
     ofp_decode_vendor(msg, size, &vendor, &refusal);
     ofp_decode_hello(msg, size);
     if (!ofp_decode_port_mod(msg, size, &a, &refusal)) {
@@ -114,6 +118,37 @@ exercise_small_requests(const uint8_t *msg, size_t size)
               && !memcmp(a.hw_addr, b.hw_addr, 6), "a PORT_MOD");
         writer_fini(&w);
     }
+}
+
+static void
+exercise_role(const struct nx_message *nx)
+{
+    struct ofp_refusal refusal;
+    struct nx_message again;
+    enum nx_role a, b;
+    if (nx_decode_role(nx, &a, &refusal)) {
+        return;
+    }
+    struct writer w;
+    writer_init(&w);
+    nx_encode_role_request(&w, 1, a);
+    check(!ofp_check_size(w.data, w.size, &refusal) && !nx_decode(w.data, w.size, &again, &refusal)
+          && !nx_check_size(&again, &refusal) && again.subtype == 10
+          && !nx_decode_role(&again, &b, &refusal) && a == b, "a role request");
+    writer_fini(&w);
+}
+
+static void
+exercise_nx(const uint8_t *msg, size_t size)
+{
+    struct ofp_refusal refusal;
+    struct nx_message nx;
+    if (nx_decode(msg, size, &nx, &refusal)) {
+        return;
+    }
+    nx_check_size(&nx, &refusal);
+    nx_check_any(&nx, true, &refusal);
+    exercise_role(&nx);
 }
 
 static void
@@ -199,6 +234,7 @@ ofp_exercise_decoders(const uint8_t *msg, size_t size)
     exercise_packet_out(msg, size);
     exercise_stats_request(msg, size);
     exercise_small_requests(msg, size);
+    exercise_nx(msg, size);
     exercise_flow_removed(msg, size);
     exercise_stats_reply(msg, size);
     exercise_replies(msg, size);

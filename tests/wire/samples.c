@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ofagent/nx.h"
 #include "ofagent/ofp_peer.h"
 
 /* What the makers of messages share. */
@@ -38,9 +39,6 @@ make_symmetric(struct maker *m)
     done(m, "echo-request");
     ofp_encode_echo(&m->w, OFPT_ECHO_REPLY, 3, NULL, 0);
     done(m, "echo-reply");
-    ofp_encode_vendor(&m->w, 4, &(struct ofp_vendor) { 0x00002320, (const uint8_t *) "\0\0\0\x0a"
-                                                       "\0\0\0\x01", 8 });
-    done(m, "vendor");
 }
 
 static void
@@ -70,6 +68,16 @@ make_config(struct maker *m)
 static void
 make_errors(struct maker *m)
 {
+    static const uint16_t nx_codes[][2] = {
+        { OFPET_BAD_REQUEST, NXBRC_NXM_INVALID }, { OFPET_BAD_REQUEST, NXBRC_NXM_BAD_TYPE },
+        { OFPET_BAD_REQUEST, NXBRC_BAD_VALUE }, { OFPET_BAD_REQUEST, NXBRC_BAD_MASK },
+        { OFPET_BAD_REQUEST, NXBRC_BAD_PREREQ }, { OFPET_BAD_REQUEST, NXBRC_DUP_FIELD },
+        { OFPET_BAD_REQUEST, NXBRC_BAD_WILDCARDS }, { OFPET_BAD_REQUEST, NXBRC_BAD_TABLE_ID },
+        { OFPET_BAD_REQUEST, NXBRC_BAD_ROLE }, { OFPET_BAD_REQUEST, NXBRC_BAD_PORT },
+        { OFPET_BAD_REQUEST, NXBRC_MUST_BE_ZERO }, { OFPET_BAD_ACTION, NXBAC_MUST_BE_ZERO },
+        { OFPET_FLOW_MOD_FAILED, NXFMFC_BAD_FLAGS }, { NXET_TABLE, NXTC_HARDWARE },
+        { NXET_TABLE, NXTC_BAD_TABLE_ID },
+    };
     struct writer request;
     writer_init(&request);
     ofp_encode_echo(&request, OFPT_ECHO_REQUEST, 0x1234, "0123456789", 10);
@@ -80,7 +88,29 @@ make_errors(struct maker *m)
         snprintf(name, sizeof name, "error-%u", type);
         done(m, name);
     }
+    for (unsigned i = 0; i < sizeof nx_codes / sizeof nx_codes[0]; i++) {
+        char name[32];
+        struct ofp_refusal refusal = { nx_codes[i][0], nx_codes[i][1], "why", NX_VENDOR };
+        ofp_encode_error(&m->w, &refusal, request.data, request.size);
+        snprintf(name, sizeof name, "nx-error-%u", i);
+        done(m, name);
+    }
     writer_fini(&request);
+}
+
+/* Nicira's messages. */
+static void
+make_nx(struct maker *m)
+{
+    char name[32];
+    for (enum nx_role role = NX_ROLE_OTHER; role < N_NX_ROLES; role++) {
+        nx_encode_role_request(&m->w, 50 + role, role);
+        snprintf(name, sizeof name, "nx-role-request-%d", role);
+        done(m, name);
+        nx_encode_role_reply(&m->w, 60 + role, role);
+        snprintf(name, sizeof name, "nx-role-reply-%d", role);
+        done(m, name);
+    }
 }
 
 static void
@@ -314,6 +344,7 @@ samples_for_each(uint64_t seed,
     make_without_body(&m);
     make_config(&m);
     make_errors(&m);
+    make_nx(&m);
     make_features(&m);
     make_flow_mods(&m);
     make_packet_outs(&m);

@@ -274,6 +274,11 @@ def compare_hello(ours, theirs):
     return ours.startswith('version=0x01') == theirs.endswith('0x01') and '0x01' in theirs
 
 
+def compare_role(ours, theirs):
+    theirs = {'primary': 'master', 'secondary': 'slave', 'equal': 'other'}.get(theirs[5:], theirs[5:])
+    return ours.split()[-1] == 'role=' + theirs
+
+
 def compare_nothing(ours, theirs):
     return not ours and not theirs
 
@@ -284,7 +289,9 @@ KINDS = {
     'hello-bitmap': ('OFPT_HELLO', compare_hello),
     'echo-request': ('OFPT_ECHO_REQUEST', compare_size),
     'echo-reply': ('OFPT_ECHO_REPLY', compare_size),
-    'vendor': ('NXT_ROLE_REQUEST', lambda o, t: 'vendor=0x00002320' in o and t == 'role=primary'),
+    'nx-role-request': ('NXT_ROLE_REQUEST', compare_role),
+    'nx-role-reply': ('NXT_ROLE_REPLY', compare_role),
+    'nx-error': ('OFPT_ERROR', compare_error),
     'features-request': ('OFPT_FEATURES_REQUEST', compare_nothing),
     'get-config-request': ('OFPT_GET_CONFIG_REQUEST', compare_nothing),
     'barrier-request': ('OFPT_BARRIER_REQUEST', compare_nothing),

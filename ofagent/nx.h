@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nicira's extension, decoded. What ofp.h says of messages, decoders, refusals and threads
+ * holds here too. docs/OPENFLOW.md lists what is done with each message. */
+#ifndef OFAGENT_NX_H
+#define OFAGENT_NX_H 1
+
+#include "ofagent/ofp.h"
+
+/* Codes that Nicira adds; a refusal with one has ofp_refusal.vendor = NX_VENDOR. The types
+ * are 1.0's, but for NXET_TABLE, which has 1.0's number of QUEUE_OP_FAILED. */
+enum { NX_VENDOR = 0x00002320 };
+enum {                               /* OFPET_BAD_REQUEST */
+    NXBRC_NXM_INVALID = 256, NXBRC_NXM_BAD_TYPE = 257, NXBRC_BAD_VALUE = 258,
+    NXBRC_BAD_MASK = 259, NXBRC_BAD_PREREQ = 260, NXBRC_DUP_FIELD = 261,
+    NXBRC_BAD_WILDCARDS = 262, NXBRC_BAD_TABLE_ID = 512, NXBRC_BAD_ROLE = 513,
+    NXBRC_BAD_PORT = 514, NXBRC_MUST_BE_ZERO = 515,
+};
+enum { NXBAC_MUST_BE_ZERO = 256 };   /* OFPET_BAD_ACTION */
+enum { NXFMFC_BAD_FLAGS = 258 };     /* OFPET_FLOW_MOD_FAILED */
+enum { NXET_TABLE = 5 };
+enum { NXTC_HARDWARE = 256, NXTC_BAD_TABLE_ID = 257 };
+
+/* "NX_BAD_REQUEST/BAD_ROLE"; one without a name is written out, as ofp_error_name() does. */
+const char *nx_error_name(uint16_t type, uint16_t code);
+
+/* One of Nicira's messages: a VENDOR message, or statistics of type VENDOR. */
+struct nx_message {
+    bool stats;
+    uint32_t subtype;                /* NXT_*, or NXST_* in statistics */
+    const uint8_t *body;             /* in 'msg': what follows the headers */
+    uint32_t body_size;
+};
+
+/* Reads the headers of a VENDOR message or of vendor statistics, whose ofp_check_size() is
+ * good. Refuses other vendors (BAD_VENDOR), and what is shorter than its headers. */
+int nx_decode(const uint8_t *msg, size_t size, struct nx_message *, struct ofp_refusal *);
+/* Refuses a subtype that is unknown or that only a switch sends (BAD_SUBTYPE), and a body
+ * that the subtype can't have (BAD_LEN). nx_check_any() takes those of switches as well. */
+int nx_check_size(const struct nx_message *, struct ofp_refusal *);
+int nx_check_any(const struct nx_message *, bool from_switch, struct ofp_refusal *);
+/* "NXT_ROLE_REQUEST", or the number, to a buffer of the thread's own. */
+const char *nx_name(const struct nx_message *);
+
+/* Begins a message; its body is appended, then ofp_end() ends it. */
+size_t nx_begin(struct writer *w, uint32_t xid, uint32_t subtype);
+
+/* --- roles ------------------------------------------------------------------------------- */
+
+enum nx_role { NX_ROLE_OTHER, NX_ROLE_MASTER, NX_ROLE_SLAVE, N_NX_ROLES };
+const char *nx_role_name(enum nx_role);      /* "other" */
+int nx_decode_role(const struct nx_message *, enum nx_role *, struct ofp_refusal *);
+void nx_encode_role_request(struct writer *w, uint32_t xid, enum nx_role);
+void nx_encode_role_reply(struct writer *w, uint32_t xid, enum nx_role);
+
+#endif /* ofagent/nx.h */
