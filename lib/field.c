@@ -15,19 +15,22 @@ const struct field fields[N_FIELDS] = {
     [FIELD_TUN_KEY] = {
         .name = "tun_id", PLACE(tun_key, 4),
         .maskable = FIELD_MASK_ANY, .openflow10 = FIELD_MASK_NONE,
+        .flow = FIELD_MASK_NONE,
         .print = field_print_hex, .parse = field_parse_number,
         .names = { { "tun_id" }, { "tunnel_id", .parse_only = true } },
     },
     [FIELD_IN_PORT] = {
         .name = "in_port", PLACE(in_port, 2),
         .maskable = FIELD_MASK_EXACT, .openflow10 = FIELD_MASK_EXACT,
+        .flow = FIELD_MASK_EXACT,
         .print = field_print_port, .parse = field_parse_port,
         .names = { { "in_port" } },
     },
     [FIELD_VLAN] = {
         .name = "vlan", PLACE(vlan_tci, 2),
         .maskable = FIELD_MASK_ANY, .openflow10 = FIELD_MASK_ANY,
-        .print = field_print_vlan, .parse = field_parse_vlan_tci,
+        .flow = FIELD_MASK_ANY,
+        .print = field_print_vlan, .parse = field_parse_number,
         .names = { { "vlan_tci" },
                    { "dl_vlan", .parse = field_parse_dl_vlan },
                    { "dl_vlan_pcp", .parse = field_parse_dl_vlan_pcp },
@@ -37,24 +40,28 @@ const struct field fields[N_FIELDS] = {
     [FIELD_DL_SRC] = {
         .name = "dl_src", PLACE(dl_src, 6),
         .maskable = FIELD_MASK_ANY, .openflow10 = FIELD_MASK_EXACT,
+        .flow = FIELD_MASK_ANY,
         .print = field_print_mac, .parse = field_parse_mac,
         .names = { { "dl_src" }, { "eth_src", .parse_only = true } },
     },
     [FIELD_DL_DST] = {
         .name = "dl_dst", PLACE(dl_dst, 6),
         .maskable = FIELD_MASK_ANY, .openflow10 = FIELD_MASK_EXACT,
+        .flow = FIELD_MASK_ANY,
         .print = field_print_mac, .parse = field_parse_mac,
         .names = { { "dl_dst" }, { "eth_dst", .parse_only = true } },
     },
     [FIELD_DL_TYPE] = {
         .name = "dl_type", PLACE(dl_type, 2),
         .maskable = FIELD_MASK_EXACT, .openflow10 = FIELD_MASK_EXACT,
+        .flow = FIELD_MASK_EXACT,
         .print = field_print_hex4, .parse = field_parse_number,
         .names = { { "dl_type" }, { "eth_type", .parse_only = true } },
     },
     [FIELD_NW_SRC] = {
         .name = "nw_src", PLACE(nw_src, 4), .prereq = FIELD_PREREQ_IP_OR_ARP,
         .maskable = FIELD_MASK_ANY, .openflow10 = FIELD_MASK_PREFIX,
+        .flow = FIELD_MASK_ANY,
         .print = field_print_ip4, .parse = field_parse_ip4,
         .names = { { "arp_spa", FIELD_PREREQ_ARP }, { "nw_src" },
                    { "ip_src", FIELD_PREREQ_IP, .parse_only = true } },
@@ -62,6 +69,7 @@ const struct field fields[N_FIELDS] = {
     [FIELD_NW_DST] = {
         .name = "nw_dst", PLACE(nw_dst, 4), .prereq = FIELD_PREREQ_IP_OR_ARP,
         .maskable = FIELD_MASK_ANY, .openflow10 = FIELD_MASK_PREFIX,
+        .flow = FIELD_MASK_ANY,
         .print = field_print_ip4, .parse = field_parse_ip4,
         .names = { { "arp_tpa", FIELD_PREREQ_ARP }, { "nw_dst" },
                    { "ip_dst", FIELD_PREREQ_IP, .parse_only = true } },
@@ -69,6 +77,7 @@ const struct field fields[N_FIELDS] = {
     [FIELD_NW_PROTO] = {
         .name = "nw_proto", PLACE(nw_proto, 1), .prereq = FIELD_PREREQ_IP_OR_ARP,
         .maskable = FIELD_MASK_EXACT, .openflow10 = FIELD_MASK_EXACT,
+        .flow = FIELD_MASK_EXACT,
         .print = field_print_decimal, .parse = field_parse_number,
         .names = { { "arp_op", FIELD_PREREQ_ARP }, { "nw_proto" },
                    { "ip_proto", FIELD_PREREQ_IP, .parse_only = true } },
@@ -76,6 +85,7 @@ const struct field fields[N_FIELDS] = {
     [FIELD_NW_TOS] = {
         .name = "nw_tos", PLACE_BITS(nw_tos, 1, 0xfc), .prereq = FIELD_PREREQ_IP,
         .maskable = FIELD_MASK_EXACT, .openflow10 = FIELD_MASK_EXACT,
+        .flow = FIELD_MASK_EXACT,
         .print = field_print_decimal, .parse = field_parse_number,
         .names = { { "nw_tos" }, { "ip_dscp", .parse = field_parse_dscp, .parse_only = true } },
     },
@@ -83,22 +93,25 @@ const struct field fields[N_FIELDS] = {
         .name = "nw_frag", PLACE_BITS(nw_frag, 1, FLOW_FRAG_ANY | FLOW_FRAG_LATER),
         .prereq = FIELD_PREREQ_IP,
         .maskable = FIELD_MASK_ANY, .openflow10 = FIELD_MASK_NONE,
+        .flow = FIELD_MASK_ANY,
         .print = field_print_frag, .parse = field_parse_frag,
         .names = { { "nw_frag" }, { "ip_frag", .parse_only = true } },
     },
     [FIELD_TP_SRC] = {
         .name = "tp_src", PLACE(tp_src, 2), .prereq = FIELD_PREREQ_PORTS,
         .maskable = FIELD_MASK_ANY, .openflow10 = FIELD_MASK_EXACT,
+        .flow = FIELD_MASK_ANY,
         .print = field_print_decimal, .parse = field_parse_number,
-        .names = { { "icmp_type", FIELD_PREREQ_ICMP, .max = 255 }, { "tp_src" },
+        .names = { { "icmp_type", FIELD_PREREQ_ICMP, .max = 255, .exact = true }, { "tp_src" },
                    { "tcp_src", FIELD_PREREQ_TCP, .parse_only = true },
                    { "udp_src", FIELD_PREREQ_UDP, .parse_only = true } },
     },
     [FIELD_TP_DST] = {
         .name = "tp_dst", PLACE(tp_dst, 2), .prereq = FIELD_PREREQ_PORTS,
         .maskable = FIELD_MASK_ANY, .openflow10 = FIELD_MASK_EXACT,
+        .flow = FIELD_MASK_ANY,
         .print = field_print_decimal, .parse = field_parse_number,
-        .names = { { "icmp_code", FIELD_PREREQ_ICMP, .max = 255 }, { "tp_dst" },
+        .names = { { "icmp_code", FIELD_PREREQ_ICMP, .max = 255, .exact = true }, { "tp_dst" },
                    { "tcp_dst", FIELD_PREREQ_TCP, .parse_only = true },
                    { "udp_dst", FIELD_PREREQ_UDP, .parse_only = true } },
     },
@@ -219,4 +232,51 @@ field_check_openflow10(const struct flow_match *match, struct errmsg *err)
         }
     }
     return 0;
+}
+
+/* A type or code of ICMP is matched whole; later fragments have no ports. */
+static bool
+fits_transport(const struct field *field, const struct flow_match *match)
+{
+    enum field_mask_mode mode = field_mask_mode(field, &match->mask);
+    if (field->prereq != FIELD_PREREQ_PORTS || mode == FIELD_MASK_NONE) {
+        return true;
+    }
+    return !(match->value.nw_frag & FLOW_FRAG_LATER)
+           && (mode == FIELD_MASK_EXACT || !field_prereq_met(FIELD_PREREQ_ICMP, match));
+}
+
+int
+field_check_flow(const struct flow_match *match, struct errmsg *err)
+{
+    for (int id = 0; id < N_FIELDS; id++) {
+        const struct field *f = &fields[id];
+        if (field_mask_mode(f, &match->mask) > f->flow || !fits_transport(f, match)) {
+            errmsg_set(err, "%s: a flow can't match it%s", f->name,
+                       f->flow == FIELD_MASK_NONE ? "" : " under this mask");
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+static void
+canonicalize_frag(uint8_t *value, uint8_t *mask)
+{
+    if (*mask == FLOW_FRAG_LATER && *value) {
+        *value = *mask = FLOW_FRAG_ANY | FLOW_FRAG_LATER;
+    } else if (*mask == FLOW_FRAG_ANY && !*value) {
+        *mask = FLOW_FRAG_ANY | FLOW_FRAG_LATER;
+    }
+}
+
+void
+field_canonicalize(struct flow_match *match)
+{
+    uint16_t value = be16_to_host(match->value.vlan_tci);
+    uint16_t mask = be16_to_host(match->mask.bits.vlan_tci);
+    field_canonicalize_vlan(&value, &mask);
+    match->value.vlan_tci = be16_from_host(value);
+    match->mask.bits.vlan_tci = be16_from_host(mask);
+    canonicalize_frag(&match->value.nw_frag, &match->mask.bits.nw_frag);
 }

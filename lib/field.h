@@ -74,6 +74,7 @@ struct field_name {
     enum field_prereq prereq;
     uint32_t max;                 /* of a number; 0: what the field can hold */
     bool parse_only;
+    bool exact;                   /* takes no mask under this name */
     /* Parses "VALUE" or "VALUE/MASK", cut to pieces on the way; NULL: the row's. */
     int (*parse)(const struct field *, const struct field_name *, char *text,
                  const struct flow_text_ports *, uint8_t *value, uint8_t *mask, struct errmsg *);
@@ -86,6 +87,7 @@ struct field {
     enum field_prereq prereq;
     enum field_mask_mode maskable;    /* most general mask in text */
     enum field_mask_mode openflow10;  /* most general mask that OpenFlow 1.0 has for it */
+    enum field_mask_mode flow;        /* most general mask that a flow of ours has for it */
     /* Prints "NAME=VALUE[/MASK]" (or several, for the VLAN). The mask is not all zero. */
     void (*print)(struct strbuf *, const struct field *, const char *name, const uint8_t *value,
                   const uint8_t *mask, const struct flow_text_ports *);
@@ -130,5 +132,14 @@ int field_check_prereqs(const struct flow_match *, struct errmsg *);
 
 /* 0, or -EINVAL and the first field that an OpenFlow 1.0 match can't say. */
 int field_check_openflow10(const struct flow_match *, struct errmsg *);
+
+/* 0, or -EINVAL and the first field that no flow of this switch can match so, in whatever
+ * dialect: what nx_match can say too. */
+int field_check_flow(const struct flow_match *, struct errmsg *);
+
+/* Makes two ways of saying the same of a VLAN or of fragments the same: a TCI bit that is set
+ * says that there is a tag; a frame without one has no other bits; a later fragment is a
+ * fragment, and what is none is no later one. A match of the control plane is in this form. */
+void field_canonicalize(struct flow_match *);
 
 #endif /* lib/field.h */

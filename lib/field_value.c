@@ -123,6 +123,9 @@ field_parse_number(const struct field *field, const struct field_name *name, cha
     if (error) {
         return error;
     }
+    if (mask_text && name->exact) {
+        return refuse(err, "takes no mask");
+    }
     uint64_t bits = all_bits(field), max = name->max ? name->max : bits, x, m = bits;
     if (!text_parse_number(text, max, &x)) {
         return refuse(err, "\"%s\" is not a number from 0 to %llu", text, (unsigned long long) max);

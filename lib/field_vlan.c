@@ -42,6 +42,17 @@ is_untagged(uint16_t value, uint16_t mask)
     return mask == VID_BITS && !value;
 }
 
+void
+field_canonicalize_vlan(uint16_t *value, uint16_t *mask)
+{
+    if (*value && !(*mask & FLOW_VLAN_PRESENT)) {
+        *value |= FLOW_VLAN_PRESENT;
+        *mask |= FLOW_VLAN_PRESENT;
+    } else if (!*value && (*mask & FLOW_VLAN_PRESENT)) {
+        *mask = VID_BITS;
+    }
+}
+
 bool
 field_vlan_fits_openflow10(uint16_t value, uint16_t mask)
 {
@@ -78,21 +89,6 @@ set(uint8_t *value, uint8_t *mask, uint16_t v, uint16_t m)
     return 0;
 }
 
-/* vlan_tci=0 is what ovs-ofctl prints for "untagged"; to look at all bits of an untagged
- * frame's TCI, which says the same, takes the mask 0xffff. */
-int
-field_parse_vlan_tci(const struct field *field, const struct field_name *name, char *text,
-                     const struct flow_text_ports *ports, uint8_t *value, uint8_t *mask,
-                     struct errmsg *err)
-{
-    bool has_mask = strchr(text, '/');
-    int error = field_parse_number(field, name, text, ports, value, mask, err);
-    if (!error && !has_mask && !get_u16(value)) {
-        put_u16(mask, VID_BITS);
-    }
-    return error;
-}
-
 int
 field_parse_dl_vlan(const struct field *field, const struct field_name *name, char *text,
                     const struct flow_text_ports *ports, uint8_t *value, uint8_t *mask,
@@ -108,19 +104,27 @@ field_parse_dl_vlan(const struct field *field, const struct field_name *name, ch
     return set(value, mask, vid == VLAN_NONE ? 0 : (uint16_t) (FLOW_VLAN_PRESENT | vid), VID_BITS);
 }
 
-/* OpenFlow 1.2's form: the VLAN ID with FLOW_VLAN_PRESENT, or 0 for untagged. */
+/* OpenFlow 1.2's form: the VLAN ID with FLOW_VLAN_PRESENT, or 0 for untagged; or any of
+ * these bits under a mask. */
 int
 field_parse_vlan_vid(const struct field *field, const struct field_name *name, char *text,
                      const struct flow_text_ports *ports, uint8_t *value, uint8_t *mask,
                      struct errmsg *err)
 {
     (void) field, (void) name, (void) ports;
-    uint64_t vid;
-    if (!text_parse_number(text, VID_BITS, &vid) || (vid && !(vid & FLOW_VLAN_PRESENT))) {
+    char *mask_text = NULL;
+    uint64_t vid, bits = VID_BITS;
+    bool has_mask = text_split_mask(text, &mask_text);
+    if (!text_parse_number(text, VID_BITS, &vid)
+        || (!has_mask && vid && !(vid & FLOW_VLAN_PRESENT))) {
         errmsg_set(err, "\"%s\" is not 0x1000 plus a VLAN ID, or 0 for untagged", text);
         return -EINVAL;
     }
-    return set(value, mask, (uint16_t) vid, VID_BITS);
+    if (has_mask && !text_parse_number(mask_text, VID_BITS, &bits)) {
+        errmsg_set(err, "\"%s\" is not a mask from 0 to 0x1fff", mask_text);
+        return -EINVAL;
+    }
+    return set(value, mask, (uint16_t) vid, (uint16_t) bits);
 }
 
 int

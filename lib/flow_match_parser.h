@@ -24,7 +24,7 @@ void flow_match_parser_init(struct flow_match_parser *, const struct flow_text_p
 /* Takes one element: 0; 1 and a message if it is neither a field nor a shorthand; -EINVAL. */
 int flow_match_parser_add(struct flow_match_parser *, const struct text_token *, struct errmsg *);
 
-/* Checks the prerequisites: 0 and the match is parser->match, or -EINVAL. */
-int flow_match_parser_end(const struct flow_match_parser *, struct errmsg *);
+/* Checks the prerequisites: 0 and the match, canonical, is parser->match; or -EINVAL. */
+int flow_match_parser_end(struct flow_match_parser *, struct errmsg *);
 
 #endif /* lib/flow_match_parser.h */

@@ -169,7 +169,7 @@ flow_match_parser_add(struct flow_match_parser *parser, const struct text_token 
 }
 
 int
-flow_match_parser_end(const struct flow_match_parser *parser, struct errmsg *err)
+flow_match_parser_end(struct flow_match_parser *parser, struct errmsg *err)
 {
     for (int prereq = 0; prereq < N_FIELD_PREREQS; prereq++) {
         if (parser->needs[prereq].name && !field_prereq_met(prereq, &parser->match)) {
@@ -178,6 +178,7 @@ flow_match_parser_end(const struct flow_match_parser *parser, struct errmsg *err
             return -EINVAL;
         }
     }
+    field_canonicalize(&parser->match);
     return 0;
 }
 

@@ -21,7 +21,6 @@ static const struct attribute {
     { "priority", UINT16_MAX, offsetof(struct flow_spec, priority), 2 },
     { "idle_timeout", UINT16_MAX, offsetof(struct flow_spec, idle_timeout), 2 },
     { "hard_timeout", UINT16_MAX, offsetof(struct flow_spec, hard_timeout), 2 },
-    { "cookie", UINT64_MAX, offsetof(struct flow_spec, cookie), 8 },
     { "table", 0, -1, 0 },
     { "n_packets", UINT64_MAX, -1, 0 },
     { "n_bytes", UINT64_MAX, -1, 0 },
@@ -67,6 +66,28 @@ take_attribute(struct flow_spec *spec, const struct attribute *a, const struct t
     return 0;
 }
 
+/* "COOKIE" for a flow, "COOKIE/MASK" to select by. */
+static int
+take_cookie(struct flow_spec *spec, enum flow_spec_use use, const struct text_token *token,
+            struct errmsg *err)
+{
+    char text[sizeof token->value], *mask = NULL;
+    memcpy(text, token->value, sizeof text);
+    if (text_split_mask(text, &mask) != (use == FLOW_SPEC_SELECT)) {
+        return refuse(token, mask ? "only what selects flows has a mask"
+                      : "to select by cookie takes a mask: cookie=COOKIE/-1", err);
+    }
+    bool all = mask && !strcmp(mask, "-1");
+    spec->cookie_mask = all ? UINT64_MAX : 0;
+    if (!text_parse_number(text, UINT64_MAX, &spec->cookie)
+        || (mask && !all && !text_parse_number(mask, UINT64_MAX, &spec->cookie_mask))) {
+        errmsg_set(err, "%s at %zu: \"%s\" is not a number from 0 to %llu", token->key, token->at,
+                   token->value, (unsigned long long) UINT64_MAX);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 static int
 take_out_port(struct flow_spec *spec, enum flow_spec_use use, const struct text_token *token,
               const struct flow_text_ports *ports, struct errmsg *err)
@@ -96,6 +117,9 @@ take_own(struct flow_spec *spec, enum flow_spec_use use, const struct text_token
             spec->flags |= flags[i].flag;
             return 0;
         }
+    }
+    if (!strcmp(token->key, "cookie")) {
+        return take_cookie(spec, use, token, err);
     }
     if (!strcmp(token->key, "out_port")) {
         return take_out_port(spec, use, token, ports, err);
@@ -141,7 +165,7 @@ parse_attributes(const char *text, enum flow_spec_use use, const struct flow_tex
         return -EINVAL;
     }
     spec->match = parser.match;
-    return field_check_openflow10(&spec->match, err);
+    return field_check_flow(&spec->match, err);
 }
 
 static int
@@ -185,7 +209,12 @@ void
 flow_spec_print(struct strbuf *out, const struct flow_spec *spec, enum flow_spec_use use,
                 const struct flow_text_ports *ports)
 {
-    strbuf_printf(out, "cookie=0x%llx, ", (unsigned long long) spec->cookie);
+    if (use == FLOW_SPEC_ADD) {
+        strbuf_printf(out, "cookie=0x%llx, ", (unsigned long long) spec->cookie);
+    } else if (spec->cookie_mask) {
+        strbuf_printf(out, "cookie=0x%llx/0x%llx, ", (unsigned long long) spec->cookie,
+                      (unsigned long long) spec->cookie_mask);
+    }
     if (spec->idle_timeout) {
         strbuf_printf(out, "idle_timeout=%u, ", (unsigned) spec->idle_timeout);
     }

@@ -32,6 +32,7 @@ enum flow_spec_use {
 struct flow_spec {
     struct flow_match match;
     uint64_t cookie;
+    uint64_t cookie_mask;                 /* SELECT: the bits that are asked for, 0: none */
     uint16_t priority;                    /* FLOW_SPEC_DEFAULT_PRIORITY if not given */
     uint16_t idle_timeout, hard_timeout;  /* seconds, 0: none */
     uint16_t flags;                       /* FLOW_SPEC_* */
@@ -40,10 +41,11 @@ struct flow_spec {
     struct action actions[ACTION_LIST_MAX];
 };
 
-/* Parses the line. A match that OpenFlow 1.0 can't say is an error, and so is a table
- * other than 0; what dump-flows adds (duration, n_packets, n_bytes, idle_age, hard_age) is
- * read and forgotten, so a dump can be fed back. 0, or -EINVAL, -E2BIG or
- * -ENOMEM with a message and *spec undefined. */
+/* Parses the line. A match that no flow of ours can have (field_check_flow()) is an error,
+ * and so is a table other than 0; what dump-flows adds (duration, n_packets, n_bytes,
+ * idle_age, hard_age) is read and forgotten, so a dump can be fed back. A cookie that
+ * selects has a mask, of which -1 is all: "cookie=1/-1". 0, or -EINVAL, -E2BIG or -ENOMEM
+ * with a message and *spec undefined. */
 int flow_spec_parse(const char *, enum flow_spec_use, const struct flow_text_ports *,
                     struct flow_spec *, struct errmsg *);
 

@@ -3,7 +3,7 @@
  *
  * "flow_text_cat" reads flows, one a line, and prints each as the library does:
  * "[priority=N,]MATCH actions=ACTIONS", or "error: ...". "flow_text_cat N" prints N random
- * flows. */
+ * flows that OpenFlow 1.0 can say, "flow_text_cat N nxm" ones that take nx_match. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +25,11 @@ print_flow(void)
 }
 
 static void
-print_random(unsigned long n)
+print_random(unsigned long n, enum random_match_kind kind)
 {
     uint64_t rng = random_seed();
     while (n--) {
-        random_match(&rng, true, &spec.match);
+        random_match(&rng, kind, &spec.match);
         spec.priority = (uint16_t) random_below(&rng, 65536);
         spec.n_actions = (uint32_t) random_actions(&rng, spec.actions, 6);
         print_flow();
@@ -57,7 +57,7 @@ int
 main(int argc, char *argv[])
 {
     if (argc > 1) {
-        print_random(strtoul(argv[1], NULL, 0));
+        print_random(strtoul(argv[1], NULL, 0), argc > 2 ? RANDOM_FLOW : RANDOM_OPENFLOW10);
     } else {
         copy_input();
     }

@@ -59,7 +59,13 @@ random_field(uint64_t *rng, enum field_id id, enum field_mask_mode mode, struct 
         random_prefix(rng, f, mask);
     }
     for (unsigned i = 0; i < f->size; i++) {
-        if (mode == FIELD_MASK_ANY && partial) {
+        if (id == FIELD_NW_FRAG && partial) {
+            /* One of the two bits, or none: both can say what no packet is. */
+            mask[i] = (uint8_t) random_below(rng, 3);
+        } else if (id == FIELD_NW_FRAG) {
+            value[i] = (uint8_t) (random_below(rng, 2) ? 3 : random_below(rng, 2));
+            break;
+        } else if (mode == FIELD_MASK_ANY && partial) {
             mask[i] &= (uint8_t) (one_in(rng, 3) ? 0 : next(rng));
         }
         value[i] = (uint8_t) next(rng) & mask[i];
@@ -106,27 +112,34 @@ random_types(uint64_t *rng, struct flow_match *match)
 }
 
 void
-random_match(uint64_t *rng, bool openflow10, struct flow_match *match)
+random_match(uint64_t *rng, enum random_match_kind kind, struct flow_match *match)
 {
     memset(match, 0, sizeof *match);
     random_types(rng, match);
     for (int id = 0; id < N_FIELDS; id++) {
         const struct field *f = &fields[id];
-        enum field_mask_mode mode = openflow10 ? f->openflow10 : f->maskable;
+        enum field_mask_mode mode = kind == RANDOM_OPENFLOW10 ? f->openflow10
+                                    : kind == RANDOM_FLOW ? f->flow : f->maskable;
         if (id == FIELD_DL_TYPE || id == FIELD_NW_PROTO || mode == FIELD_MASK_NONE
             || !field_prereq_met(f->prereq, match) || one_in(rng, 2)) {
             continue;
         }
-        if (id == FIELD_VLAN && openflow10) {
+        if (kind == RANDOM_FLOW && f->prereq == FIELD_PREREQ_PORTS
+            && match->value.nw_frag & FLOW_FRAG_LATER) {
+            continue;
+        }
+        bool icmp = f->prereq == FIELD_PREREQ_PORTS && match->value.nw_proto == 1;
+        if (id == FIELD_VLAN && kind == RANDOM_OPENFLOW10) {
             random_vlan_openflow10(rng, match);
         } else {
-            random_field(rng, (enum field_id) id, mode, match);
+            random_field(rng, (enum field_id) id, icmp ? FIELD_MASK_EXACT : mode, match);
         }
-        if (f->prereq == FIELD_PREREQ_PORTS && match->value.nw_proto == 1) {
+        if (icmp) {
             /* An ICMP type or code has one byte. */
             field_bytes_mutable(f, &match->value)[0] = 0;
         }
     }
+    field_canonicalize(match);
 }
 
 static uint16_t

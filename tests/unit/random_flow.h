@@ -16,8 +16,10 @@ uint64_t random_seed(void);
 /* The next number below 'n' (n > 0). */
 uint64_t random_below(uint64_t *rng, uint64_t n);
 
-/* A match whose prerequisites are met. With 'openflow10', one that OpenFlow 1.0 can say. */
-void random_match(uint64_t *rng, bool openflow10, struct flow_match *);
+/* A canonical match whose prerequisites are met: any at all, one that a flow can have, or
+ * one that OpenFlow 1.0 can say. */
+enum random_match_kind { RANDOM_ANY, RANDOM_FLOW, RANDOM_OPENFLOW10 };
+void random_match(uint64_t *rng, enum random_match_kind, struct flow_match *);
 
 /* Up to 'max' valid actions; returns how many. */
 size_t random_actions(uint64_t *rng, struct action *, size_t max);

@@ -187,9 +187,71 @@ openflow10_takes_its_own_masks_only(void **state)
 
     uint64_t rng = random_seed();
     for (int i = 0; i < 2000; i++) {
-        random_match(&rng, true, &m);
+        random_match(&rng, RANDOM_OPENFLOW10, &m);
         assert_int_equal(field_check_openflow10(&m, &err), 0);
         assert_int_equal(field_check_prereqs(&m, &err), 0);
+    }
+}
+
+static void
+flows_take_every_mask_that_nx_match_has(void **state)
+{
+    (void) state;
+    struct flow_match m;
+    struct errmsg err;
+    uint64_t rng = random_seed();
+    for (int i = 0; i < 2000; i++) {
+        random_match(&rng, RANDOM_FLOW, &m);
+        assert_int_equal(field_check_flow(&m, &err), 0);
+        assert_int_equal(field_check_prereqs(&m, &err), 0);
+    }
+    m = match_on(0x0800, 1);
+    m.mask.bits.tp_dst = be16_from_host(0x00ff);
+    assert_int_equal(field_check_flow(&m, &err), -EINVAL);
+    assert_string_equal(err.text, "tp_dst: a flow can't match it under this mask");
+    m = match_on(0x0800, 6);
+    m.mask.bits.tp_dst = be16_from_host(0x00ff);
+    assert_int_equal(field_check_flow(&m, &err), 0);
+    m.value.nw_frag = m.mask.bits.nw_frag = FLOW_FRAG_ANY | FLOW_FRAG_LATER;
+    assert_int_equal(field_check_flow(&m, &err), -EINVAL);
+    m.value.nw_frag = FLOW_FRAG_ANY;
+    assert_int_equal(field_check_flow(&m, &err), 0);
+    m.mask.bits.nw_tos = 0x40;
+    assert_int_equal(field_check_flow(&m, &err), -EINVAL);
+    memset(&m, 0, sizeof m);
+    m.mask.bits.tun_key = be32_from_host(1);
+    assert_int_equal(field_check_flow(&m, &err), -EINVAL);
+    assert_string_equal(err.text, "tun_id: a flow can't match it");
+}
+
+static void
+what_means_the_same_becomes_the_same(void **state)
+{
+    (void) state;
+    static const uint16_t vlans[][4] = {
+        { 0, 0xffff, 0, 0x1fff }, { 0, 0x1000, 0, 0x1fff }, { 0, 0xf000, 0, 0x1fff },
+        { 5, 0x0fff, 0x1005, 0x1fff }, { 0x2000, 0xe000, 0x3000, 0xf000 },
+        { 0, 0x0fff, 0, 0x0fff }, { 0x1000, 0x1000, 0x1000, 0x1000 }, { 5, 0xffff, 5, 0xffff },
+        { 0, 0, 0, 0 },
+    };
+    for (size_t i = 0; i < sizeof vlans / sizeof vlans[0]; i++) {
+        struct flow_match m;
+        set_vlan(&m, vlans[i][0], vlans[i][1]);
+        field_canonicalize(&m);
+        assert_int_equal(be16_to_host(m.value.vlan_tci), vlans[i][2]);
+        assert_int_equal(be16_to_host(m.mask.bits.vlan_tci), vlans[i][3]);
+    }
+    static const uint8_t frags[][4] = {
+        { 2, 2, 3, 3 }, { 0, 1, 0, 3 }, { 1, 1, 1, 1 }, { 0, 2, 0, 2 }, { 1, 3, 1, 3 },
+        { 2, 3, 2, 3 }, { 0, 0, 0, 0 },
+    };
+    for (size_t i = 0; i < sizeof frags / sizeof frags[0]; i++) {
+        struct flow_match m = match_on(0x0800, 0);
+        m.value.nw_frag = frags[i][0];
+        m.mask.bits.nw_frag = frags[i][1];
+        field_canonicalize(&m);
+        assert_int_equal(m.value.nw_frag, frags[i][2]);
+        assert_int_equal(m.mask.bits.nw_frag, frags[i][3]);
     }
 }
 
@@ -202,6 +264,8 @@ main(void)
         cmocka_unit_test(masks_have_modes),
         cmocka_unit_test(prerequisites_need_exact_types),
         cmocka_unit_test(openflow10_takes_its_own_masks_only),
+        cmocka_unit_test(flows_take_every_mask_that_nx_match_has),
+        cmocka_unit_test(what_means_the_same_becomes_the_same),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

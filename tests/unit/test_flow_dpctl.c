@@ -78,7 +78,7 @@ parentheses_close_and_commas_separate(void **state)
     for (int i = 0; i < 5000; i++) {
         struct flow_match m;
         struct strbuf out = { 0 };
-        random_match(&rng, false, &m);
+        random_match(&rng, RANDOM_ANY, &m);
         flow_key_print_dpctl(&out, &m);
         int depth = 0;
         for (const char *p = strbuf_text(&out); *p; p++) {

@@ -99,7 +99,13 @@ the_vlan_is_as_the_key_has_it(void **state)
         { "dl_vlan_pcp=7", 0xf000, 0xf000 },
         { "dl_vlan=1,dl_vlan_pcp=7", 0xf001, 0xffff },
         { "vlan_tci=0", 0, 0x1fff },
-        { "vlan_tci=0/0xffff", 0, 0xffff },
+        /* Other ways to say "untagged", and that a VLAN ID of 5 implies a tag. */
+        { "vlan_tci=0/0xffff", 0, 0x1fff },
+        { "vlan_tci=0/0x1000", 0, 0x1fff },
+        { "vlan_tci=5/0xfff", 0x1005, 0x1fff },
+        { "vlan_tci=0/0xfff", 0, 0x0fff },
+        { "vlan_tci=0x1000/0x1000", 0x1000, 0x1000 },
+        { "vlan_tci=5", 5, 0xffff },
         { "vlan_tci=0xf001", 0xf001, 0xffff },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -157,11 +163,13 @@ what_is_wrong_is_said_with_its_place(void **state)
         { "dl_type=65536", "dl_type at 1: \"65536\" is not a number from 0 to 65535" },
         { "dl_type=0x800/0xffff", "dl_type at 1: takes no mask" },
         { "ip,nw_proto=6/1", "nw_proto at 4: takes no mask" },
+        { "icmp,icmp_type=8/0xf", "icmp_type at 6: takes no mask" },
         { "ip,nw_tos=33", "nw_tos at 4: 33 sets bits outside of 0xfc" },
         { "ip,ip_dscp=64", "ip_dscp at 4: \"64\" is not a number from 0 to 63" },
         { "dl_vlan=4096", "dl_vlan at 1: \"4096\" is not a VLAN ID" },
         { "dl_vlan_pcp=8", "dl_vlan_pcp at 1: \"8\" is not a priority" },
         { "vlan_vid=5", "vlan_vid at 1: \"5\" is not 0x1000 plus" },
+        { "vlan_vid=0x1005/0x2000", "vlan_vid at 1: \"0x2000\" is not a mask" },
         { "vlan_tci=1/0x10000", "vlan_tci at 1: \"0x10000\" is not a mask" },
         { "dl_src=1:2:3", "dl_src at 1: an Ethernet address is wanted" },
         { "ip,nw_dst=10.0.0.1/33", "nw_dst at 4: \"33\" is not a prefix length" },
@@ -202,7 +210,7 @@ random_matches_survive_text(void **state)
         struct strbuf out = { 0 };
         struct errmsg err = { "" };
         uint64_t seed = rng;
-        random_match(&rng, i % 2, &match);
+        random_match(&rng, i % 2 ? RANDOM_OPENFLOW10 : RANDOM_ANY, &match);
         flow_match_print(&out, &match, NULL);
         int error = flow_match_parse(strbuf_text(&out), NULL, &again, &err);
         if (error || memcmp(&match, &again, sizeof match)) {
@@ -222,7 +230,7 @@ every_truncation_is_read_or_refused(void **state)
     for (int i = 0; i < 200; i++) {
         struct flow_match match;
         struct strbuf out = { 0 };
-        random_match(&rng, false, &match);
+        random_match(&rng, RANDOM_ANY, &match);
         flow_match_print(&out, &match, NULL);
         while (out.len) {
             out.text[--out.len] = '\0';

@@ -82,7 +82,14 @@ selections_have_an_out_port_and_no_actions(void **state)
     assert_int_equal(spec.out_port, 3);
     struct strbuf out = { 0 };
     flow_spec_print(&out, &spec, FLOW_SPEC_SELECT, NULL);
-    assert_string_equal(out.text, "cookie=0x0, out_port=3, tcp");
+    assert_string_equal(out.text, "out_port=3, tcp");
+    strbuf_fini(&out);
+    parse("udp,cookie=1/-1", FLOW_SPEC_SELECT);
+    assert_int_equal(spec.cookie, 1);
+    assert_true(spec.cookie_mask == UINT64_MAX);
+    parse("cookie=0x10/0xf0,udp", FLOW_SPEC_SELECT);
+    flow_spec_print(&out, &spec, FLOW_SPEC_SELECT, NULL);
+    assert_string_equal(out.text, "cookie=0x10/0xf0, udp");
     strbuf_fini(&out);
 }
 
@@ -106,7 +113,12 @@ what_is_wrong_is_said(void **state)
         { "send_flow_rem=1,actions=1", FLOW_SPEC_ADD, "send_flow_rem at 1: no such field" },
         { "foo=1,actions=1", FLOW_SPEC_ADD, "foo at 1: no such field" },
         { "nw_src=1.2.3.4,actions=1", FLOW_SPEC_ADD, "nw_src at 1: needs ip or arp" },
-        { "tun_id=5,actions=1", FLOW_SPEC_ADD, "tun_id: OpenFlow 1.0 can't match it" },
+        { "cookie=1/2,actions=1", FLOW_SPEC_ADD, "cookie at 1: only what selects" },
+        { "cookie=1", FLOW_SPEC_SELECT, "cookie at 1: to select by cookie takes a mask" },
+        { "cookie=1/x", FLOW_SPEC_SELECT, "cookie at 1: \"1/x\" is not a number" },
+        { "tun_id=5,actions=1", FLOW_SPEC_ADD, "tun_id: a flow can't match it" },
+        { "icmp,tp_src=8/0xf,actions=1", FLOW_SPEC_ADD,
+          "tp_src: a flow can't match it under this mask" },
         { "actions=1,foo", FLOW_SPEC_ADD, "actions: foo at 3: no such action or port" },
         { "in_port=(1 actions=1", FLOW_SPEC_ADD, "at 1: a parenthesis" },
     };
@@ -143,8 +155,11 @@ random_flows_survive_text(void **state)
     for (int i = 0; i < 3000; i++) {
         memset(&spec, 0, offsetof(struct flow_spec, actions));
         enum flow_spec_use use = i % 2 ? FLOW_SPEC_ADD : FLOW_SPEC_SELECT;
-        random_match(&rng, true, &spec.match);
-        spec.cookie = random_below(&rng, UINT64_MAX);
+        random_match(&rng, i % 4 < 2 ? RANDOM_OPENFLOW10 : RANDOM_FLOW, &spec.match);
+        if (use == FLOW_SPEC_ADD || i % 3) {
+            spec.cookie = random_below(&rng, UINT64_MAX);
+            spec.cookie_mask = use == FLOW_SPEC_ADD ? 0 : 1 + random_below(&rng, UINT64_MAX);
+        }
         spec.priority = random_below(&rng, 3) ? (uint16_t) random_below(&rng, 65536) : 0x8000;
         spec.idle_timeout = (uint16_t) random_below(&rng, 3);
         spec.hard_timeout = (uint16_t) random_below(&rng, 3);

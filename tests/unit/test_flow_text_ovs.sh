@@ -10,12 +10,13 @@ fi
 cat=${TURNOUT_BUILDDIR:-.}/tests/unit/flow_text_cat
 dir=$(mktemp -d) || exit 99
 trap 'rm -rf "$dir"' EXIT
-echo 1..3
+echo 1..6
+format=openflow10
 
 as_ovs_prints()
 {
-    ovs-ofctl -F openflow10 -O OpenFlow10 parse-flows "$1" 2>"$dir/errors" |
-        sed -n 's/^OFPT_FLOW_MOD ([^)]*): ADD //p'
+    ovs-ofctl -F "$format" -O OpenFlow10 parse-flows "$1" 2>"$dir/errors" |
+        sed -n 's/^[ONFPXT]*_FLOW_MOD ([^)]*): ADD //p'
 }
 
 n=0
@@ -78,3 +79,31 @@ in_port=LOCAL,actions=set_vlan_vid:5,set_vlan_pcp:3,enqueue:1:2,enqueue(3,4),out
 in_port=none,actions=mod_nw_tos:32,mod_tp_src:1,mod_tp_dst:65535,mod_nw_src=1.2.3.4
 END
 compare "odd spellings are read as ovs-ofctl reads them"
+
+# nx_match: every mask. A flow goes through ovs-ofctl's own nx_match on its way.
+format=nxm
+"$cat" 2000 nxm >"$dir/in"
+as_ovs_prints "$dir/in" >"$dir/theirs"
+[ "$(wc -l <"$dir/in")" -eq 2000 ] && diff -u "$dir/theirs" "$dir/in" >"$dir/diff"
+result $? "random flows under any mask are printed as ovs-ofctl prints them"
+compare "random flows under any mask are read as ovs-ofctl reads them"
+
+cat >"$dir/in" <<'END'
+ip,nw_src=10.0.0.0/255.0.255.0,actions=1
+dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=1
+dl_src=2:0:0:0:0:5/ff:0:0:0:0:f,actions=1
+tcp,tp_src=0x10/0xfff0,actions=1
+udp,tp_dst=1/1,udp_src=0x8000/0x8000,actions=1
+vlan_tci=0x1000/0x1000,actions=1
+vlan_tci=0x1005/0x100f,actions=1
+vlan_tci=0/0xfff,actions=1
+vlan_tci=0x7000/0xf000,actions=1
+vlan_vid=0x1005/0x100f,actions=1
+arp,arp_spa=1.2.3.4/0.0.0.255,arp_tpa=9.0.0.0/13,actions=1
+ip,ip_frag=no,actions=1
+ip,nw_frag=later,actions=1
+tcp,ip_frag=not_later,tp_dst=80,actions=1
+icmp,ip_frag=first,icmp_type=8,actions=1
+ip,nw_frag=yes,actions=1
+END
+compare "odd masks are read as ovs-ofctl reads them"
