@@ -20,34 +20,8 @@
 #include "lib/errmsg.h"
 #include "lib/port_text.h"
 #include "lib/strbuf.h"
+#include "turnout/field_id.h"
 #include "turnout/flow.h"
-
-enum field_id {
-    FIELD_TUN_KEY,
-    FIELD_IN_PORT,
-    FIELD_VLAN,
-    FIELD_DL_SRC,
-    FIELD_DL_DST,
-    FIELD_DL_TYPE,
-    FIELD_NW_SRC,
-    FIELD_NW_DST,
-    FIELD_NW_PROTO,
-    FIELD_NW_TOS,
-    FIELD_NW_FRAG,
-    FIELD_TP_SRC,
-    FIELD_TP_DST,
-    N_FIELDS
-};
-
-/* How much of a field a mask covers, and the most general mask that something takes:
- * each includes the ones before it. */
-enum field_mask_mode {
-    FIELD_MASK_NONE,      /* all bits wildcarded */
-    FIELD_MASK_EXACT,     /* no bits wildcarded */
-    FIELD_MASK_PREFIX,    /* the leading bits count */
-    FIELD_MASK_ANY,
-    N_FIELD_MASK_MODES
-};
 
 /* What must be matched exactly for a field to make sense. */
 enum field_prereq {

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The contract between the HAL and an offload driver.
+ *
+ * A driver makes *devices*: sets of ports that forward among themselves, with tables of
+ * entries. The HAL decides what goes where; the driver does as it is told, truthfully, and
+ * says what it did. A driver is built in, or is a shared object that exports one symbol,
+ *
+ *     const struct hal_driver turnout_driver = { .abi = HAL_DRIVER_ABI, .name = "acme", ... };
+ *
+ * The ABI is unstable while its number is 0: a driver works with the HAL that it was built
+ * with. It includes this header and those under turnout/, nothing else of the project.
+ *
+ * Threads. Each device has a thread of the HAL's, its *worker*: every op of a device is
+ * called by that thread, one at a time, unless it says otherwise. A slow device delays
+ * nobody but itself. Calls back into the HAL (struct hal_host) may come from any thread of
+ * the driver's, also from inside an op.
+ *
+ * Time. Each op says how long it may take. A driver that needs longer for a change accepts
+ * it and completes it later. One that does not complete in time (HAL_COMPLETE_MS) is
+ * *mute*: the HAL fences the ports, and takes them down if that fails too.
+ *
+ * Errors are 0 or a negative errno. What each means is said with the op; any other value
+ * means that the driver is broken, and fences it off.
+ *
+ * Strangers. A device may hold entries, queues or programs that were not made through the
+ * HAL. A driver reports them in dump(), marked foreign, and never changes them.
+ */
+#ifndef HAL_DRIVER_H
+#define HAL_DRIVER_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hal/capability.h"
+#include "hal/verdict.h"
+#include "turnout/action.h"
+#include "turnout/flow.h"
+#include "turnout/port.h"
+
+#define HAL_DRIVER_ABI 0
+
+enum {
+    HAL_SUBMIT_MAX = 256,        /* most changes in one submit() */
+    HAL_COMPLETE_MS = 2000,      /* a change that was accepted completes within this time */
+    HAL_ERROR_SIZE = 256,
+};
+
+/* --- what is said to a driver ----------------------------------------------------- */
+
+/* A port of a device. Owned by the HAL, valid in the call. */
+struct hal_port {
+    uint16_t no;                 /* as in flow_key.in_port and in output actions; host order */
+    char name[PORT_NAME_SIZE];   /* the network device */
+    int ifindex;                 /* 0: none, the driver's own */
+    uint32_t config;             /* PORT_CONFIG_* */
+};
+
+/* An entry: packets of 'match' get 'actions'. Values have the meaning and byte order of
+ * struct flow_key; the match always names the ingress port. Outputs are ports of devices,
+ * or PORT_IN_PORT; an empty list drops. Owned by the HAL; both stay, unchanged, until the
+ * entry's removal (or its change to other actions) has completed. */
+struct hal_entry {
+    const struct flow_match *match;
+    const struct action_list *actions;
+    uint16_t priority;           /* counts in tables with priorities */
+    uint8_t table;               /* index into hal_caps.table */
+};
+
+enum hal_change_kind {
+    HAL_ADD,                     /* a new entry; its counters start at 0 */
+    HAL_CHANGE,                  /* other actions; counters go on. Packets get the list
+                                  * before or the list after, never a mix, never a miss */
+    HAL_REMOVE,                  /* completes when no later packet can match it */
+};
+
+/* One change. 'cookie' is the HAL's name for the entry: it is in completions, counters and
+ * dumps, and a device that can store it does. 'handle' is the driver's own, from the
+ * completion of HAL_ADD. */
+struct hal_change {
+    uint64_t cookie;
+    uint64_t handle;
+    enum hal_change_kind kind;
+    struct hal_entry entry;
+};
+
+/* --- what a driver says ----------------------------------------------------------- */
+
+/* What a device counted for an entry since its HAL_ADD; never goes back while the entry is
+ * there. 'bytes' is Ethernet header to payload, without FCS; UINT64_MAX where the table
+ * counts packets only. */
+struct hal_counters {
+    uint64_t packets, bytes;
+};
+
+/* A change is done, or is refused. Exactly one for each that submit() accepted. */
+struct hal_completion {
+    uint64_t cookie;
+    uint64_t handle;             /* of HAL_ADD: what the driver wants to be told later */
+    enum hal_change_kind kind;
+    /* 0, or why not:
+     * -ENOSPC     no room (verdict: TABLE_FULL, COLLISION or TOO_MANY_MASKS)
+     * -EOPNOTSUPP never possible as it is (verdict says what and why)
+     * -EEXIST     a stranger has an entry for the match
+     * -ENOENT     of HAL_CHANGE, HAL_REMOVE: the entry is not there; that is done, too
+     * -EAGAIN     not now; the HAL asks again later
+     * -EIO        the device failed; the entry is in an unknown state until reconciled */
+    int error;
+    struct hal_verdict verdict;  /* with an error */
+    struct hal_counters final;   /* of HAL_REMOVE that succeeded: nothing counts after these */
+};
+
+/* An entry as a device has it. */
+struct hal_dumped {
+    uint64_t cookie;             /* 0: the device does not store it */
+    uint64_t handle;
+    struct hal_entry entry;      /* valid in the call */
+    struct hal_counters counters;
+    bool foreign;                /* a stranger's */
+    bool in_hardware;            /* false: the device has it in software only */
+};
+
+enum hal_event_kind {
+    HAL_EVENT_LOST,              /* events or entries may have been lost: reconcile */
+    HAL_EVENT_RESET,             /* the device forgot everything: add it all again */
+    HAL_EVENT_GONE,              /* the device is gone: no op but close() will work */
+    HAL_EVENT_AGAIN,             /* there is room again after -EAGAIN or -EBUSY */
+};
+
+/* The HAL, as a driver sees it. Any thread of the driver's; none of them blocks. */
+struct hal_host {
+    void (*complete)(struct hal_host *, const struct hal_completion *, size_t n);
+    void (*event)(struct hal_host *, enum hal_event_kind, const char *why);
+    /* 'level' is that of syslog(3): LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG. */
+    void (*log)(struct hal_host *, int level, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+    uint64_t (*clock_ms)(struct hal_host *);    /* may be an injected one */
+};
+
+/* --- packets ---------------------------------------------------------------------- */
+
+/* A frame that a driver in the packet path gets first. */
+struct hal_packet {
+    uint8_t *data;               /* Ethernet header; may be changed in place */
+    uint32_t size;               /* bytes */
+    uint32_t n_segments;         /* it counts as so many packets (a super-frame) */
+    uint64_t wire_bytes;         /* of all segments */
+    const struct flow_key *key;  /* parsed */
+    void *frame;                 /* the caller's */
+};
+
+/* How a driver in the packet path sends. Valid in the call. */
+struct hal_packet_out {
+    /* Sends the frame as it is now; 'data' may be changed afterwards. */
+    void (*output)(struct hal_packet_out *, const struct hal_packet *, uint16_t port);
+    /* Executes a list on the frame, with the datapath's own code, and sends. */
+    void (*execute)(struct hal_packet_out *, struct hal_packet *, const struct action_list *);
+    unsigned worker;             /* which of the packet workers calls: 0 .. n_workers - 1 */
+    uint64_t now_ms;
+};
+
+/* --- the driver ------------------------------------------------------------------- */
+
+struct hal_open {
+    const char *options;         /* "K=V,K=V" after the driver's name, "" if none */
+    struct hal_host *host;       /* until close() has returned */
+    unsigned n_workers;          /* packet workers that may call process() */
+    bool stepped;                /* no threads: everything happens in ops and in step() */
+    const char *state_dir;       /* where a driver may keep files, NULL: nowhere */
+};
+
+struct hal_driver {
+    uint32_t abi;                /* HAL_DRIVER_ABI */
+    const char *name;            /* "sim" */
+    const char *summary;         /* one line for --help */
+    const char *options_help;    /* "exact=N: ...\n", "" if there are none */
+
+    /* Makes a device. Returns the driver's state for it, or NULL with *error (HAL_ERROR_SIZE
+     * bytes: what is wrong with which option, and the valid ones). Control thread; may take
+     * a second. */
+    void *(*open)(const struct hal_open *, char *error);
+
+    /* The end: completes nothing any more. 'keep': entries stay in the device. 1 s. */
+    void (*close)(void *device, bool keep);
+
+    /* What the device can do. Called once after open(), and after HAL_EVENT_RESET. 10 s. */
+    int (*probe)(void *device, struct hal_caps *);
+
+    /* A port comes, changes ('config'), or goes. 0, -EOPNOTSUPP (not a port of this device,
+     * *error says why), -EBUSY (a stranger has it, *error says who), -ENODEV. After
+     * port_del() no packet of the port is forwarded by the device. 1 s. */
+    int (*port_add)(void *device, const struct hal_port *, char *error);
+    int (*port_change)(void *device, const struct hal_port *, char *error);
+    void (*port_del)(void *device, uint16_t port);
+
+    /* Whether an entry would fit, apart from room: what capabilities can't say. 0 or
+     * -EOPNOTSUPP with the verdict. NULL: capabilities say all. Any thread; pure; 10 us. */
+    int (*check)(const void *device, const struct hal_entry *, struct hal_verdict *);
+
+    /* Takes changes, in order; those of one entry are never in flight together. Returns how
+     * many it accepted, from the first on; the rest are offered again after HAL_EVENT_AGAIN
+     * or a completion. The array is the HAL's and is valid in the call only. 10 ms. */
+    size_t (*submit)(void *device, const struct hal_change *, size_t n);
+
+    /* Stops matching at once: packets of the port (0: of all) miss, or are dropped, until
+     * the fence is lifted. Must work when the device answers nothing else; O(1). 0 or -EIO.
+     * 10 ms. */
+    int (*fence)(void *device, uint16_t port, bool on);
+
+    /* Reads counters. For each of the n cookies and handles, in order, out[i], or UINT64_MAX
+     * in both where the device does not know the entry. 10 ms for each thousand. */
+    int (*stats)(void *device, const uint64_t *cookies, const uint64_t *handles, size_t n,
+                 struct hal_counters *out);
+
+    /* Shows entries, foreign ones too, from *position (0 at first) on; stops when visit
+     * returns false, with *position such that the next call goes on there. 0, or -EINTR
+     * (the table changed too much: begin again). 10 ms for each thousand. */
+    int (*dump)(void *device, uint64_t *position,
+                bool (*visit)(const struct hal_dumped *, void *aux), void *aux);
+
+    /* Removes every entry that was made through the HAL; none completes. 1 s. */
+    int (*flush)(void *device);
+
+    /* Facts for people: calls fact(name, value) for each. */
+    void (*describe)(void *device, void (*fact)(const char *name, const char *value, void *aux),
+                     void *aux);
+
+    /* Entries in each of the tables, as the device counts them; foreign ones included. */
+    void (*occupancy)(const void *device, uint32_t entries[HAL_MAX_TABLES]);
+
+    /* Does what is due: polls for answers, advances a stepped device. Returns the ms until
+     * it wants to be called again, or -1 for "only after submit()". NULL: never needed. */
+    int (*step)(void *device);
+
+    /* A driver in the packet path: n (at most 64) frames that came in on 'port', before
+     * anybody else sees them. Forwards and counts hits; miss[i] is set for the others.
+     * Packet workers, each for its own ports, at the same time as the device's worker. */
+    void (*process)(void *device, uint16_t port, struct hal_packet packets[], size_t n,
+                    bool miss[], struct hal_packet_out *);
+
+    /* Misbehaves on demand, for tests: what, in words of the driver's own. 0, or -EINVAL
+     * with *error. NULL: it never does. */
+    int (*fault)(void *device, const char *what, char *error);
+};
+
+#endif /* hal/driver.h */

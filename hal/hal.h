@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hardware abstraction layer: which flows are in which device, why, and what they counted.
+ *
+ * The HAL has devices (a driver's, hal/driver.h) with ports, and *entries*: exact matches
+ * derived from somebody's flow table, the *source*. The flow table stays the only truth.
+ * The HAL holds for each entry what is wanted and what the device is known to have, side by
+ * side, and works on the difference; it never guesses. What an entry was derived from (its
+ * owner rule, a learnt address, ports, the bridge's configuration) it keeps in indexes, so
+ * that a change finds exactly the entries that depend on it, without a scan.
+ *
+ * One ordered stream. Everything that the source says (offers, changes, barriers) takes
+ * effect in the order of the calls. An offer carries the number of the source's last change
+ * that its derivation knew; if an overlapping change came in between, it is derived again.
+ *
+ * A barrier is over when no packet is forwarded in hardware by what calls before it
+ * replaced: the entries that the changes overlap are removed or rewritten, the device has
+ * said so, and their final counters are credited. A device that stays mute is fenced, which
+ * is the same for packets; if even that fails its ports are reported failed and the
+ * barrier ends with an error, never with a false yes.
+ *
+ * Counters. What devices count is credited to the owner in steps that never go back and
+ * never count a packet twice; the last step of an entry comes before its barrier.
+ *
+ * Threads: everything here is called by one thread, the control thread, which also runs
+ * the callbacks; but for hal_process(), which is the packet workers'. Devices work in
+ * threads of their own. With 'stepped' there are none: hal_step() does everything, and the
+ * same calls give the same run.
+ *
+ * The library can be used without the daemon: see docs/DRIVER-GUIDE.md.
+ */
+#ifndef HAL_HAL_H
+#define HAL_HAL_H 1
+
+#include "hal/driver.h"
+
+struct hal;
+struct hal_device;
+struct hal_bridge;
+
+/* --- entries as the source derives them ----------------------------------------------- */
+
+/* What an entry depends on, besides its owner and the ports that it names. */
+struct hal_depends {
+    bool address;                 /* where 'dl_dst' in VLAN 'vid' was learnt */
+    bool config;                  /* fragment mode, fail mode, flooding: of the whole bridge */
+    uint8_t dl_dst[6];
+    uint16_t vid;
+};
+
+/* An exact match and what becomes of its packets, as of one state of the source. */
+struct hal_derivation {
+    struct flow_match match;      /* a packet's key under a mask made from rules alone */
+    const struct action_list *actions; /* outputs are physical ports or IN_PORT: NORMAL, FLOOD
+                                        * and ALL are resolved. Copied. NULL: see 'verdict' */
+    void *owner;                  /* the rule it follows from; never followed by the HAL */
+    uint64_t cookie;              /* the rule's OpenFlow cookie: policies and explain go by it */
+    uint64_t version;             /* of the source, read before deriving */
+    uint16_t priority;
+    bool exact_rule;              /* the rule itself has no wildcards: place at once */
+    struct hal_depends depends;
+    struct hal_verdict verdict;   /* reason 0, or why it can't be in any hardware */
+};
+
+/* What the HAL asks of the source. Control thread. */
+struct hal_source {
+    /* Derives the entry for packets with 'key' as the source is now. False: there is no
+     * rule for them any more. */
+    bool (*derive)(void *aux, const struct flow_key *key, struct hal_derivation *);
+    /* Packets that hardware forwarded for the owner since the last credit. used_ms:
+     * clock_ms() of the last packet, as well as it is known. */
+    void (*credit)(void *aux, void *owner, uint64_t packets, uint64_t bytes, uint64_t used_ms);
+    /* A device failed in a way that packets of 'port' may be forwarded wrongly: the port
+     * must be taken down. */
+    void (*port_failed)(void *aux, uint16_t port, const char *why);
+};
+
+/* --- life --------------------------------------------------------------------------- */
+
+struct event_base;
+
+struct hal_config {
+    struct event_base *base;      /* NULL with 'stepped' */
+    bool stepped;
+    unsigned n_workers;           /* packet workers that may call hal_process() */
+    const char *state_dir;        /* where drivers may keep files; NULL: nowhere */
+    uint32_t restart_grace_ms;    /* limbo ends so long after hal_limbo_countdown() */
+};
+
+/* NULL without memory. */
+struct hal *hal_new(const struct hal_config *);
+/* Closes the devices. 'keep': entries stay in them. */
+void hal_free(struct hal *, bool keep);
+/* Without threads: lets devices work and handles what they said. Returns the ms until it
+ * should be called again, -1 for "only after something changed". */
+int hal_step(struct hal *);
+
+/* Drivers by name: built-in ones, and those of hal_load_driver(). */
+const struct hal_driver *hal_find_driver(const struct hal *, const char *name);
+void hal_visit_drivers(const struct hal *, void (*visit)(const struct hal_driver *, void *), void *);
+/* Loads a shared object. 0, or -errno with *error (HAL_ERROR_SIZE): no file, no symbol
+ * turnout_driver, another ABI, a name that is taken. */
+int hal_load_driver(struct hal *, const char *path, char *error);
+
+/* 'name': what follows "--driver", as in "sim:exact=1024,seed=1". Errors: -ENOENT (unknown
+ * driver; *error names the valid ones), -EEXIST, what open() said. */
+int hal_device_open(struct hal *, const char *name, struct hal_device **, char *error);
+struct hal_device *hal_device_find(const struct hal *, const char *driver);
+
+/* A source and its ports. */
+struct hal_bridge *hal_bridge_new(struct hal *, const char *name, const struct hal_source *,
+                                  void *aux);
+/* Removes its entries; over when it returns for the source: nothing is called back. */
+void hal_bridge_free(struct hal_bridge *);
+/* 0, or what the driver's port_add() said. */
+int hal_port_add(struct hal_bridge *, struct hal_device *, const struct hal_port *, char *error);
+void hal_port_del(struct hal_bridge *, uint16_t port);
+struct hal_device *hal_port_device(const struct hal_bridge *, uint16_t port);
+
+/* --- policy ------------------------------------------------------------------------- */
+
+enum hal_policy { HAL_PREFER_HW, HAL_REQUIRE_HW, HAL_SW_ONLY, HAL_N_POLICIES };
+
+/* For cookies in [first, last]; the latest that covers a cookie counts. The bridge's own is
+ * first = 0, last = UINT64_MAX. Entries that it changes things for move. -ENOSPC: too many. */
+int hal_policy_set(struct hal_bridge *, uint64_t first, uint64_t last, enum hal_policy,
+                   bool allow_uncounted);
+
+/* --- the stream --------------------------------------------------------------------- */
+
+/* A flow worth an entry, with the packets a second it had. An entry for the match that is
+ * there takes the newer derivation. */
+void hal_offer(struct hal_bridge *, const struct hal_derivation *, uint32_t packets_per_s);
+
+/* The source changed, as 'version' says; entries that the change overlaps are derived
+ * again: those that 'match' overlaps (a rule added, or removed)... */
+void hal_changed_match(struct hal_bridge *, const struct flow_match *, uint64_t version);
+/* ... those of one rule (its actions changed, or it goes: then before the owner is freed,
+ * hal_owner_gone() must have been called, after which it is not used any more) ... */
+void hal_changed_owner(struct hal_bridge *, void *owner, uint64_t version);
+void hal_owner_gone(struct hal_bridge *, void *owner);
+/* ... those to a learnt address; those that come in by or go out to a port; all that
+ * depend on the configuration. */
+void hal_changed_address(struct hal_bridge *, const uint8_t dl_dst[6], uint16_t vid, uint64_t version);
+void hal_changed_port(struct hal_bridge *, const struct hal_port *, uint64_t version);
+void hal_changed_config(struct hal_bridge *, uint64_t version);
+
+/* Calls 'done' (now or later) when everything said before holds for packets and counters.
+ * 'error' is 0, or -EIO: a device failed, see source.port_failed(). */
+void hal_barrier(struct hal *, void (*done)(void *aux, int error), void *aux);
+
+/* Asks devices for counters now; 'done' when they are credited. */
+void hal_refresh(struct hal_bridge *, void *owner, void (*done)(void *aux), void *aux);
+
+/* Whether a rule could be in hardware as it is, for require-hw: the verdict of the tables
+ * that it would go to; nothing changes. */
+void hal_check(struct hal_bridge *, const struct hal_derivation *, struct hal_verdict *);
+
+/* The first controller is there: limbo ends in restart_grace_ms. */
+void hal_limbo_countdown(struct hal *);
+
+/* --- packets: drivers in the packet path ---------------------------------------------- */
+
+/* True if the port's device wants to see packets first. Packet workers. */
+bool hal_port_in_path(const struct hal_bridge *, uint16_t port);
+void hal_process(const struct hal_bridge *, uint16_t port, struct hal_packet packets[], size_t n,
+                 bool miss[], struct hal_packet_out *);
+
+/* --- what is where ------------------------------------------------------------------- */
+
+enum hal_state {
+    HAL_ABSENT,                   /* wanted in software only: see the verdict */
+    HAL_PENDING,                  /* on its way into hardware */
+    HAL_IN_HARDWARE,
+    HAL_LEAVING,                  /* on its way out, or being rewritten */
+    HAL_FAILED,                   /* refused: see the verdict */
+    HAL_LIMBO,                    /* found at start, not adopted yet */
+    HAL_N_STATES
+};
+
+struct hal_entry_info {
+    struct flow_match match;
+    const struct action_list *actions;   /* valid in the call */
+    const char *device, *table;          /* "" if none */
+    enum hal_state state;
+    struct hal_verdict verdict;
+    uint64_t cookie;                     /* of the rule */
+    void *owner;
+    uint16_t priority;
+    uint64_t packets, bytes;             /* in hardware, all its life */
+    uint64_t age_ms, used_ms;
+    uint32_t packets_per_s;
+};
+
+/* Visits entries (of 'bridge' and 'owner', NULL for all) from *position on, until visit
+ * returns false; *position is then where to go on. */
+void hal_visit(const struct hal *, const struct hal_bridge *, const void *owner, uint64_t *position,
+               bool (*visit)(const struct hal_entry_info *, void *aux), void *aux);
+
+/* The entry that packets with 'key' would hit. False: none. */
+bool hal_find(const struct hal_bridge *, const struct flow_key *, struct hal_entry_info *);
+
+struct hal_table_info {
+    const struct hal_table_caps *caps;
+    uint32_t entries, foreign;
+};
+struct hal_device_info {
+    const char *driver, *options;
+    const struct hal_caps *caps;
+    struct hal_table_info table[HAL_MAX_TABLES];
+    uint32_t pending, limbo, failed;
+    uint64_t added, changed, removed, refused, lost, repaired, moves;
+    bool fenced;
+    char why_fenced[HAL_WORDS_SIZE];
+};
+void hal_visit_devices(const struct hal *, void (*visit)(struct hal_device *,
+                       const struct hal_device_info *, void *aux), void *aux);
+
+/* Compares devices with what is wanted, in steps: 'difference' for each, "missing", "stale",
+ * "altered" or "foreign"; then 'done'. 'repair': puts right what is ours. */
+void hal_audit(struct hal *, bool repair,
+               void (*difference)(const char *kind, const char *device, const struct hal_entry_info *,
+                                  void *aux),
+               void (*done)(unsigned n_differences, void *aux), void *aux);
+
+/* Misbehaviour on demand (tests): passes 'what' to the driver. */
+int hal_fault(struct hal_device *, const char *what, char *error);
+
+#endif /* hal/hal.h */
