@@ -98,6 +98,37 @@ method_show(const struct method_env *env, json_t *params, json_t **result, struc
     return RPC_OK;
 }
 
+/* The names of the reasons whose bits are set. */
+static json_t *
+reasons_to_json(enum nx_async what, uint32_t mask)
+{
+    json_t *list = json_array();
+    for (unsigned reason = 0; reason < 32; reason++) {
+        const char *name = nx_reason_name(what, reason);
+        if (mask >> reason & 1) {
+            json_array_append_new(list, name ? json_string(name) : json_integer(reason));
+        }
+    }
+    return list;
+}
+
+/* What an established connection has become by its controller's wish. */
+static void
+set_role(json_t *row, const struct agent_connection_info *info)
+{
+    json_t *async = json_object();
+    bool changed = false;
+    for (enum nx_async what = 0; what < N_NX_ASYNC; what++) {
+        uint32_t mask = info->async.masks[what][info->slave];
+        json_object_set_new(async, nx_async_name(what), reasons_to_json(what, mask));
+        changed = changed || mask != nx_async_default.masks[what][info->slave];
+    }
+    json_object_set_new(row, "role", json_string(info->role));
+    json_object_set_new(row, "controller_id", json_integer(info->controller_id));
+    json_object_set_new(row, "async", async);
+    json_object_set_new(row, "async_changed", json_boolean(changed));
+}
+
 static bool
 append_connection(const struct agent_connection_info *info, void *list)
 {
@@ -111,6 +142,9 @@ append_connection(const struct agent_connection_info *info, void *list)
         "errors_sent", (json_int_t) info->errors_sent, "dropped", (json_int_t) info->dropped,
         "queued_bytes", (json_int_t) info->queued_bytes,
         "last_error", rpc_string(info->last_error));
+    if (info->role) {
+        set_role(row, info);
+    }
     json_array_append_new(list, row);
     return true;
 }

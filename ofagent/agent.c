@@ -60,7 +60,7 @@ agent_update_miss_mode(struct agent *agent)
     uint64_t now = clock_ms();
     for (const struct session *s = agent->sessions; s; s = s->next) {
         live = live || (s->featured && !endpoint_is_management(s->endpoint));
-        taker = taker || session_wants_async(s);
+        taker = taker || session_wants_packet_in(s, OFPR_NO_MATCH, 0);
     }
     if (live) {
         agent->live_ms = now;

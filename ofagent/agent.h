@@ -8,6 +8,7 @@
 
 #include "lib/errmsg.h"
 #include "ofagent/flow_table.h"
+#include "ofagent/nx.h"
 #include "sw-datapath/datapath.h"
 
 struct agent;
@@ -54,6 +55,10 @@ struct agent_connection_info {
     uint64_t messages_in, messages_out, errors_sent, dropped; /* dropped: packet-ins not queued */
     uint32_t queued_bytes;         /* output that waits */
     char last_error[96];
+    const char *role;              /* "other", "master", "slave"; NULL if not connected */
+    bool slave;
+    uint16_t controller_id;
+    struct nx_async_config async;  /* what it is told */
 };
 void agent_for_each_connection(const struct agent *,
                                bool (*visit)(const struct agent_connection_info *, void *aux),

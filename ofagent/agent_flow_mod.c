@@ -83,5 +83,5 @@ agent_flow_removed(void *agent_, const struct ofp_flow_removed *removed)
 {
     struct agent *agent = agent_;
     ofp_encode_flow_removed(&agent->async, removed);
-    agent_tell_all(agent);
+    agent_tell_all(agent, NX_FLOW_REMOVED, removed->reason);
 }

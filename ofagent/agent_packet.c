@@ -133,9 +133,6 @@ take_token(struct session *s)
 static bool
 may_receive(struct session *s)
 {
-    if (!session_wants_async(s)) {
-        return false;
-    }
     if (!conn_has_room(s->conn, CONN_ASYNC_PACKET_IN)) {
         counter_inc(COUNTER_conn_async_dropped);
     } else if (!take_token(s)) {
@@ -219,9 +216,10 @@ agent_packet_in(void *agent_, const struct dp_packet_in *in)
 {
     struct agent *agent = agent_;
     struct sending sending = { .agent = agent, .in = in };
+    unsigned reason = in->reason == DP_TABLE_MISS ? OFPR_NO_MATCH : OFPR_ACTION;
     bool anybody = false;
     for (struct session *s = agent->sessions; s; s = s->next) {
-        if (session_wants_async(s)) {
+        if (session_wants_packet_in(s, reason, 0)) {
             anybody = true;
             if (may_receive(s)) {
                 send_packet_in(&sending, s);

@@ -53,7 +53,7 @@ agent_port_event(void *agent_, enum dp_port_event event, const struct port_info 
     }
     if (agent->sessions) {
         ofp_encode_port_status(&agent->async, reasons[event], info);
-        agent_tell_all(agent);
+        agent_tell_all(agent, NX_PORT_STATUS, reasons[event]);
     }
 }
 

@@ -65,9 +65,10 @@ struct session {
     char peer[TARGET_PEER_SIZE];
     bool ready;                      /* HELLO is done */
     bool featured;                   /* FEATURES is done: a live controller */
-    bool asked;                      /* management that wants asynchronous messages */
     enum nx_role role;
-    uint16_t miss_send_len;
+    uint16_t controller_id;          /* packet-ins for this id are for it */
+    struct nx_async_config async;
+    uint16_t miss_send_len;          /* management with 0 gets no asynchronous messages */
     uint64_t tokens, tokens_ms;      /* thousandths of packet-ins it may get; when counted */
     struct dp_barrier barrier;
     bool barrier_pending;
@@ -110,14 +111,26 @@ uint16_t endpoint_tcp_port(const struct endpoint *);
 struct session *session_new(struct endpoint *, struct agent *, int fd, bool connecting);
 /* Closes at once; the endpoint is not told. */
 void session_free(struct session *);
-/* True if it gets PACKET_IN, FLOW_REMOVED and PORT_STATUS. */
-bool session_wants_async(const struct session *);
 /* Sends agent->reply, one or more messages. */
 void session_reply(struct session *);
 void session_refuse(struct session *, const struct ofp_header *, const uint8_t *msg,
                     uint16_t type, uint16_t code, const char *why);
-/* Sends agent->async to everybody who wants to know. */
-void agent_tell_all(struct agent *);
+
+/* --- agent_role.c, agent_async.c: who may write, and who is told what -------------------- */
+
+/* False, and refused with EPERM, if the session is a slave. */
+bool session_may_write(struct session *, const struct ofp_header *, const uint8_t *msg);
+/* The session ends: it is nobody's master any more. */
+void session_drop_role(struct session *);
+/* True if it gets messages of this kind and reason. */
+bool session_wants(const struct session *, enum nx_async, unsigned reason);
+/* True if it gets PACKET_INs of this reason that are for the controllers of this id. */
+bool session_wants_packet_in(const struct session *, unsigned reason, uint16_t controller_id);
+/* SET_CONFIG's flag about them, which is a bit of the session's packet-in mask. */
+bool session_asks_invalid_ttl(const struct session *);
+void session_ask_invalid_ttl(struct session *, bool);
+/* Sends agent->async, a message of this kind and reason, to everybody who wants it. */
+void agent_tell_all(struct agent *, enum nx_async, unsigned reason);
 
 /* --- handlers ------------------------------------------------------------------------- */
 
@@ -135,11 +148,8 @@ typedef void nx_handler(struct session *, const struct ofp_header *, const uint8
                         const struct nx_message *);
 
 nx_handler session_role_request;                                      /* agent_role.c */
+nx_handler session_set_async_config, session_set_controller_id;       /* agent_async.c */
 
-/* False, and refused with EPERM, if the session is a slave. */
-bool session_may_write(struct session *, const struct ofp_header *, const uint8_t *msg);
-/* The session ends: it is nobody's master any more. */
-void session_drop_role(struct session *);
 void session_barrier_cancel(struct session *);
 /* The session ends: what it asked for is done all the same. */
 void session_finish_delete(struct session *);

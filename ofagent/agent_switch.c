@@ -50,7 +50,9 @@ void
 session_get_config(struct session *s, const struct ofp_header *header, const uint8_t *msg)
 {
     (void) msg;
-    const struct ofp_switch_config config = { s->agent->fragment_mode, s->miss_send_len };
+    uint16_t flags = s->agent->fragment_mode
+                     | (session_asks_invalid_ttl(s) ? OFPC_INVALID_TTL_TO_CONTROLLER : 0);
+    const struct ofp_switch_config config = { flags, s->miss_send_len };
     ofp_encode_config(&s->agent->reply, header->xid, &config);
     session_reply(s);
 }
@@ -83,10 +85,9 @@ session_set_config(struct session *s, const struct ofp_header *header, const uin
         conn_send_error(s->conn, &refusal, msg, header->length);
         return;
     }
-    set_fragment_mode(s->agent, config.flags);
+    set_fragment_mode(s->agent, config.flags & OFPC_FRAG_MASK);
+    session_ask_invalid_ttl(s, config.flags & OFPC_INVALID_TTL_TO_CONTROLLER);
     s->miss_send_len = config.miss_send_len;
-    /* A management tool that sets it to something wants to see packets. */
-    s->asked = endpoint_is_management(s->endpoint) && config.miss_send_len;
     agent_update_miss_mode(s->agent);
 }
 

@@ -12,6 +12,8 @@ struct nx_request {
 
 static const struct nx_request messages[N_NXT] = {
     [NXT_ROLE_REQUEST] = { session_role_request, false },
+    [NXT_SET_ASYNC_CONFIG] = { session_set_async_config, false },
+    [NXT_SET_CONTROLLER_ID] = { session_set_controller_id, false },
 };
 
 static const struct nx_request statistics[N_NXST] = {

@@ -128,11 +128,11 @@ try_to_connect(struct endpoint *e)
 /* --- listening ----------------------------------------------------------------------- */
 
 /* How far a session's handshake has come: a controller asks for FEATURES, and somebody who
- * only holds connections open should not drive it out. */
+ * only holds connections open should not drive it out; nor a crowd of them the master. */
 static int
 worth(const struct session *s)
 {
-    return s->ready + s->featured;
+    return s->ready + s->featured + (s->role == NX_ROLE_MASTER);
 }
 
 /* Of the listener's sessions the one that is least worth keeping: one whose HELLO is not
@@ -349,6 +349,10 @@ describe_session(const struct session *s, struct agent_connection_info *info)
     info->errors_sent = conn.errors_sent;
     info->dropped = conn.dropped;
     info->queued_bytes = conn.queued_bytes;
+    info->role = conn.state == CONN_ACTIVE ? nx_role_name(s->role) : NULL;
+    info->controller_id = s->controller_id;
+    info->async = s->async;
+    info->slave = s->role == NX_ROLE_SLAVE;
     if (conn.state != CONN_CONNECTING) {
         snprintf(info->peer, sizeof info->peer, "%s", s->peer);
     }

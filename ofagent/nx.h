@@ -52,4 +52,29 @@ int nx_decode_role(const struct nx_message *, enum nx_role *, struct ofp_refusal
 void nx_encode_role_request(struct writer *w, uint32_t xid, enum nx_role);
 void nx_encode_role_reply(struct writer *w, uint32_t xid, enum nx_role);
 
+/* --- asynchronous messages ------------------------------------------------------------------ */
+
+/* What a switch sends by itself, in the order of NXT_SET_ASYNC_CONFIG. */
+enum nx_async { NX_PACKET_IN, NX_PORT_STATUS, NX_FLOW_REMOVED, N_NX_ASYNC };
+
+/* Which of it, by reason: a bit 1 << OFPR_*, OFPPR_*, OFPRR_*. [0]: in the roles other and
+ * master, [1]: as slave. */
+struct nx_async_config {
+    uint32_t masks[N_NX_ASYNC][2];
+};
+/* As a connection begins: as other and master everything but invalid TTLs; as slave only
+ * PORT_STATUS. */
+extern const struct nx_async_config nx_async_default;
+
+const char *nx_async_name(enum nx_async);    /* "packet_in" */
+/* "no_match", "add", "idle"; NULL of a reason without a name. */
+const char *nx_reason_name(enum nx_async, unsigned reason);
+
+int nx_decode_async_config(const struct nx_message *, struct nx_async_config *,
+                           struct ofp_refusal *);
+void nx_encode_async_config(struct writer *w, uint32_t xid, const struct nx_async_config *);
+
+int nx_decode_controller_id(const struct nx_message *, uint16_t *id, struct ofp_refusal *);
+void nx_encode_controller_id(struct writer *w, uint32_t xid, uint16_t id);
+
 #endif /* ofagent/nx.h */

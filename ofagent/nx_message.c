@@ -222,3 +222,97 @@ nx_encode_role_reply(struct writer *w, uint32_t xid, enum nx_role role)
 {
     encode_role(w, xid, NXT_ROLE_REPLY, role);
 }
+
+/* --- asynchronous messages ------------------------------------------------------------------ */
+
+const struct nx_async_config nx_async_default = {
+    .masks = {
+        [NX_PACKET_IN] = { 1 << OFPR_NO_MATCH | 1 << OFPR_ACTION, 0 },
+        [NX_PORT_STATUS] = { 1 << OFPPR_ADD | 1 << OFPPR_DELETE | 1 << OFPPR_MODIFY,
+                             1 << OFPPR_ADD | 1 << OFPPR_DELETE | 1 << OFPPR_MODIFY },
+        [NX_FLOW_REMOVED] = { 1 << OFPRR_IDLE_TIMEOUT | 1 << OFPRR_HARD_TIMEOUT
+                              | 1 << OFPRR_DELETE, 0 },
+    },
+};
+
+const char *
+nx_async_name(enum nx_async what)
+{
+    static const char *const names[] = {
+        [NX_PACKET_IN] = "packet_in", [NX_PORT_STATUS] = "port_status",
+        [NX_FLOW_REMOVED] = "flow_removed",
+    };
+    static_assert(sizeof names / sizeof names[0] == N_NX_ASYNC, "a name each");
+    return names[what];
+}
+
+const char *
+nx_reason_name(enum nx_async what, unsigned reason)
+{
+    static const char *const names[N_NX_ASYNC][3] = {
+        [NX_PACKET_IN] = { [OFPR_NO_MATCH] = "no_match", [OFPR_ACTION] = "action",
+                           [OFPR_INVALID_TTL] = "invalid_ttl" },
+        [NX_PORT_STATUS] = { [OFPPR_ADD] = "add", [OFPPR_DELETE] = "delete",
+                             [OFPPR_MODIFY] = "modify" },
+        [NX_FLOW_REMOVED] = { [OFPRR_IDLE_TIMEOUT] = "idle", [OFPRR_HARD_TIMEOUT] = "hard",
+                              [OFPRR_DELETE] = "delete" },
+    };
+    return reason < sizeof names[0] / sizeof names[0][0] ? names[what][reason] : NULL;
+}
+
+int
+nx_decode_async_config(const struct nx_message *nx, struct nx_async_config *out,
+                       struct ofp_refusal *refusal)
+{
+    struct nicira_async_config wire;
+    if (nx->body_size != sizeof wire) {
+        return ofp_refuse_size(refusal);
+    }
+    memcpy(&wire, nx->body, sizeof wire);
+    for (int i = 0; i < 2; i++) {
+        out->masks[NX_PACKET_IN][i] = be32_to_host(wire.packet_in_mask[i]);
+        out->masks[NX_PORT_STATUS][i] = be32_to_host(wire.port_status_mask[i]);
+        out->masks[NX_FLOW_REMOVED][i] = be32_to_host(wire.flow_removed_mask[i]);
+    }
+    return 0;
+}
+
+void
+nx_encode_async_config(struct writer *w, uint32_t xid, const struct nx_async_config *config)
+{
+    size_t begin = nx_begin(w, xid, NXT_SET_ASYNC_CONFIG);
+    struct nicira_async_config wire;
+    for (int i = 0; i < 2; i++) {
+        wire.packet_in_mask[i] = be32_from_host(config->masks[NX_PACKET_IN][i]);
+        wire.port_status_mask[i] = be32_from_host(config->masks[NX_PORT_STATUS][i]);
+        wire.flow_removed_mask[i] = be32_from_host(config->masks[NX_FLOW_REMOVED][i]);
+    }
+    writer_bytes(w, &wire, sizeof wire);
+    ofp_end(w, begin);
+}
+
+int
+nx_decode_controller_id(const struct nx_message *nx, uint16_t *id, struct ofp_refusal *refusal)
+{
+    static const uint8_t zeros[6];
+    struct nicira_controller_id wire;
+    if (nx->body_size != sizeof wire) {
+        return ofp_refuse_size(refusal);
+    }
+    memcpy(&wire, nx->body, sizeof wire);
+    if (memcmp(wire.zero, zeros, sizeof zeros)) {
+        return nx_refuse(refusal, OFPET_BAD_REQUEST, NXBRC_MUST_BE_ZERO,
+                         "NXT_SET_CONTROLLER_ID with bytes that must be zero");
+    }
+    *id = be16_to_host(wire.controller_id);
+    return 0;
+}
+
+void
+nx_encode_controller_id(struct writer *w, uint32_t xid, uint16_t id)
+{
+    size_t begin = nx_begin(w, xid, NXT_SET_CONTROLLER_ID);
+    struct nicira_controller_id wire = { .controller_id = be16_from_host(id) };
+    writer_bytes(w, &wire, sizeof wire);
+    ofp_end(w, begin);
+}

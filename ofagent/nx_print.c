@@ -20,10 +20,57 @@ print_role(struct strbuf *out, const struct nx_message *nx, struct ofp_refusal *
     return error;
 }
 
+static void
+print_mask(struct strbuf *out, enum nx_async what, uint32_t mask)
+{
+    const char *before = "";
+    for (unsigned reason = 0; reason < 32; reason++) {
+        const char *name = nx_reason_name(what, reason);
+        if (!(mask >> reason & 1)) {
+            continue;
+        }
+        if (name) {
+            strbuf_printf(out, "%s%s", before, name);
+        } else {
+            strbuf_printf(out, "%s%u", before, reason);
+        }
+        before = ",";
+    }
+    strbuf_printf(out, *before ? "" : "none");
+}
+
+static int
+print_async_config(struct strbuf *out, const struct nx_message *nx, struct ofp_refusal *refusal)
+{
+    struct nx_async_config config;
+    int error = nx_decode_async_config(nx, &config, refusal);
+    for (int slave = 0; !error && slave < 2; slave++) {
+        strbuf_printf(out, slave ? " slave:" : " master:");
+        for (enum nx_async what = 0; what < N_NX_ASYNC; what++) {
+            strbuf_printf(out, " %s=", nx_async_name(what));
+            print_mask(out, what, config.masks[what][slave]);
+        }
+    }
+    return error;
+}
+
+static int
+print_controller_id(struct strbuf *out, const struct nx_message *nx, struct ofp_refusal *refusal)
+{
+    uint16_t id;
+    int error = nx_decode_controller_id(nx, &id, refusal);
+    if (!error) {
+        strbuf_printf(out, " id=%u", id);
+    }
+    return error;
+}
+
 static int (*const printers[N_NXT])(struct strbuf *, const struct nx_message *,
                                     struct ofp_refusal *) = {
     [NXT_ROLE_REQUEST] = print_role,
     [NXT_ROLE_REPLY] = print_role,
+    [NXT_SET_ASYNC_CONFIG] = print_async_config,
+    [NXT_SET_CONTROLLER_ID] = print_controller_id,
 };
 
 /* In statistics. */

@@ -102,9 +102,14 @@ int ofp_check_size(const uint8_t *msg, size_t size, struct ofp_refusal *);
 
 /* --- controller to switch ------------------------------------------------------ */
 
-/* 'flags' is one of OFPC_FRAG_*; reserved bits are left out. The value 3 means nothing. */
+/* 'flags' is one of OFPC_FRAG_*, of which the value 3 means nothing, and perhaps
+ * OFPC_INVALID_TTL_TO_CONTROLLER, which is later than 1.0 but in use; other bits are left
+ * out. */
 struct ofp_switch_config { uint16_t flags, miss_send_len; };
-enum { OFPC_FRAG_NORMAL, OFPC_FRAG_DROP, OFPC_FRAG_REASM, OFPC_FRAG_MASK = 3 };
+enum {
+    OFPC_FRAG_NORMAL, OFPC_FRAG_DROP, OFPC_FRAG_REASM, OFPC_FRAG_MASK = 3,
+    OFPC_INVALID_TTL_TO_CONTROLLER = 4,
+};
 int ofp_decode_set_config(const uint8_t *msg, size_t size, struct ofp_switch_config *,
                           struct ofp_refusal *);
 
@@ -227,7 +232,7 @@ void ofp_end(struct writer *w, size_t begin);
 
 void ofp_encode_config(struct writer *w, uint32_t xid, const struct ofp_switch_config *);
 
-enum { OFPR_NO_MATCH, OFPR_ACTION };
+enum { OFPR_NO_MATCH, OFPR_ACTION, OFPR_INVALID_TTL }; /* the last one is later than 1.0 */
 enum { OFP_PACKET_IN_MAX = OFP_MAX_SIZE - 18 };  /* bytes of frame that one can carry */
 struct ofp_packet_in {
     uint32_t buffer_id;

@@ -11,7 +11,7 @@ ofp_decode_set_config(const uint8_t *msg, size_t size, struct ofp_switch_config 
         return ofp_refuse_size(refusal);
     }
     memcpy(&wire, msg, sizeof wire);
-    out->flags = be16_to_host(wire.flags) & OFPC_FRAG_MASK;
+    out->flags = be16_to_host(wire.flags) & (OFPC_FRAG_MASK | OFPC_INVALID_TTL_TO_CONTROLLER);
     out->miss_send_len = be16_to_host(wire.miss_send_len);
     return 0;
 }

@@ -199,8 +199,10 @@ print_config(struct strbuf *out, const uint8_t *msg, size_t size, struct ofp_ref
     struct ofp_switch_config config;
     int error = ofp_decode_set_config(msg, size, &config, refusal);
     if (!error) {
-        strbuf_printf(out, " fragments=%s miss_send_len=%u",
-                      fragments[config.flags & OFPC_FRAG_MASK], config.miss_send_len);
+        strbuf_printf(out, " fragments=%s%s miss_send_len=%u",
+                      fragments[config.flags & OFPC_FRAG_MASK],
+                      config.flags & OFPC_INVALID_TTL_TO_CONTROLLER ? " invalid_ttl" : "",
+                      config.miss_send_len);
     }
     return error;
 }
@@ -215,8 +217,9 @@ print_packet_in(struct strbuf *out, const uint8_t *msg, size_t size, struct ofp_
     }
     strbuf_printf(out, " in_port=");
     ofp_print_port(out, in.in_port);
-    if (in.reason == OFPR_NO_MATCH || in.reason == OFPR_ACTION) {
-        strbuf_printf(out, " reason=%s", in.reason == OFPR_ACTION ? "action" : "no_match");
+    const char *reason = nx_reason_name(NX_PACKET_IN, in.reason);
+    if (reason) {
+        strbuf_printf(out, " reason=%s", reason);
     } else {
         strbuf_printf(out, " reason=%u", in.reason);
     }

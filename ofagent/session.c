@@ -27,12 +27,6 @@ static const struct {
     [OFPT_QUEUE_GET_CONFIG_REQUEST] = { session_queue_get_config, false },
 };
 
-bool
-session_wants_async(const struct session *s)
-{
-    return s->ready && (s->asked || !endpoint_is_management(s->endpoint));
-}
-
 /* --- what the connection tells ------------------------------------------------------- */
 
 static void
@@ -125,6 +119,7 @@ session_new(struct endpoint *endpoint, struct agent *agent, int fd, bool connect
     s->agent = agent;
     s->endpoint = endpoint;
     s->miss_send_len = endpoint_is_management(endpoint) ? 0 : AGENT_DEFAULT_MISS_SEND_LEN;
+    s->async = nx_async_default;
     s->next = agent->sessions;
     s->prev = &agent->sessions;
     if (s->next) {
@@ -176,19 +171,4 @@ session_refuse(struct session *s, const struct ofp_header *header, const uint8_t
 {
     const struct ofp_refusal refusal = { type, code, why, 0 };
     conn_send_error(s->conn, &refusal, msg, header->length);
-}
-
-void
-agent_tell_all(struct agent *agent)
-{
-    struct writer *w = &agent->async;
-    for (struct session *s = agent->sessions; s; s = s->next) {
-        if (session_wants_async(s) && !w->failed) {
-            conn_send_async(s->conn, CONN_ASYNC_STATE, w->data, w->size);
-        }
-    }
-    if (w->failed) {
-        counter_inc(COUNTER_conn_no_memory);
-    }
-    writer_clear(w);
 }

@@ -166,6 +166,49 @@ a_role_is_four_bytes(void **state)
     }
 }
 
+static void
+masks_go_by_kind_and_role(void **state)
+{
+    (void) state;
+    static const uint8_t wire[] = { 1, 4, 0, 40, 0, 0, 0, 7, 0, 0, 0x23, 0x20, 0, 0, 0, 19,
+                                    0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4,
+                                    0, 0, 0, 5, 0x80, 0, 0, 6 };
+    struct nx_async_config config;
+    struct writer w;
+    assert_int_equal(nx_decode(wire, sizeof wire, &nx, &refusal), 0);
+    assert_int_equal(nx_decode_async_config(&nx, &config, &refusal), 0);
+    assert_int_equal(config.masks[NX_PACKET_IN][0], 1);
+    assert_int_equal(config.masks[NX_PACKET_IN][1], 2);
+    assert_int_equal(config.masks[NX_PORT_STATUS][0], 3);
+    assert_int_equal(config.masks[NX_PORT_STATUS][1], 4);
+    assert_int_equal(config.masks[NX_FLOW_REMOVED][0], 5);
+    assert_int_equal(config.masks[NX_FLOW_REMOVED][1], 0x80000006);
+    writer_init(&w);
+    nx_encode_async_config(&w, 7, &config);
+    assert_int_equal(w.size, sizeof wire);
+    assert_memory_equal(w.data, wire, sizeof wire);
+    writer_fini(&w);
+}
+
+static void
+an_id_follows_six_zeros(void **state)
+{
+    (void) state;
+    uint8_t wire[24] = { 1, 4, 0, 24, 0, 0, 0, 7, 0, 0, 0x23, 0x20, 0, 0, 0, 20 };
+    uint16_t id;
+    wire[22] = 0x12;
+    wire[23] = 0x34;
+    assert_int_equal(nx_decode(wire, sizeof wire, &nx, &refusal), 0);
+    assert_int_equal(nx_decode_controller_id(&nx, &id, &refusal), 0);
+    assert_int_equal(id, 0x1234);
+    for (int i = 16; i < 22; i++) {
+        wire[i] = 1;
+        assert_refused(nx_decode_controller_id(&nx, &id, &refusal), NX_VENDOR, OFPET_BAD_REQUEST,
+                       NXBRC_MUST_BE_ZERO);
+        wire[i] = 0;
+    }
+}
+
 /* The vendor, its type and code, then the request: at most 64 bytes of it. */
 static void
 an_error_of_niciras_says_so(void **state)
@@ -216,6 +259,15 @@ messages_are_printed_by_name(void **state)
 {
     (void) state;
     check_text(message(10, 20), 20, "VENDOR xid=0x9: NXT_ROLE_REQUEST role=other");
+    uint8_t config[40];
+    memcpy(config, message(19, 40), sizeof config);
+    config[19] = 0x0f;
+    config[27] = 4;
+    config[39] = 3;
+    check_text(config, sizeof config, "VENDOR xid=0x9: NXT_SET_ASYNC_CONFIG master:"
+               " packet_in=no_match,action,invalid_ttl,3 port_status=modify flow_removed=none"
+               " slave: packet_in=none port_status=none flow_removed=idle,hard");
+    check_text(message(20, 24), 24, "VENDOR xid=0x9: NXT_SET_CONTROLLER_ID id=0");
     check_text(message(13, 56), 56, "VENDOR xid=0x9: NXT_FLOW_MOD 40 bytes");
     check_text(message(18, 16), 16, "VENDOR xid=0x9: NXT_FLOW_AGE");
     check_text(message(99, 16), 16, "VENDOR xid=0x9: NXT subtype 99 malformed:"
@@ -239,6 +291,8 @@ main(void)
         cmocka_unit_test(sizes_are_those_of_the_subtypes),
         cmocka_unit_test(what_a_switch_sends_is_no_request),
         cmocka_unit_test(a_role_is_four_bytes),
+        cmocka_unit_test(masks_go_by_kind_and_role),
+        cmocka_unit_test(an_id_follows_six_zeros),
         cmocka_unit_test(an_error_of_niciras_says_so),
         cmocka_unit_test(messages_are_printed_by_name),
     };

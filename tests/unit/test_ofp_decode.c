@@ -128,13 +128,13 @@ hello_agrees_on_version_1(void **state)
 }
 
 static void
-set_config_keeps_the_fragment_mode_alone(void **state)
+set_config_keeps_what_has_a_meaning(void **state)
 {
     (void) state;
     static const uint8_t msg[] = { 1, 9, 0, 12, 0, 0, 0, 0, 0xff, 0xfd, 0x12, 0x34 };
     struct ofp_switch_config config;
     assert_int_equal(ofp_decode_set_config(msg, sizeof msg, &config, &refusal), 0);
-    assert_int_equal(config.flags, OFPC_FRAG_DROP);
+    assert_int_equal(config.flags, OFPC_FRAG_DROP | OFPC_INVALID_TTL_TO_CONTROLLER);
     assert_int_equal(config.miss_send_len, 0x1234);
 }
 
@@ -382,7 +382,7 @@ main(void)
         cmocka_unit_test(unknown_types_and_a_switchs_own_are_refused),
         cmocka_unit_test(sizes_are_those_of_the_type),
         cmocka_unit_test(hello_agrees_on_version_1),
-        cmocka_unit_test(set_config_keeps_the_fragment_mode_alone),
+        cmocka_unit_test(set_config_keeps_what_has_a_meaning),
         cmocka_unit_test(flow_mod_commands_are_checked),
         cmocka_unit_test(flow_mod_flags_are_checked),
         cmocka_unit_test(an_emergency_flow_has_no_time_outs),

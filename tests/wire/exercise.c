@@ -139,6 +139,30 @@ exercise_role(const struct nx_message *nx)
 }
 
 static void
+exercise_async(const struct nx_message *nx)
+{
+    struct ofp_refusal refusal;
+    struct nx_message again;
+    struct nx_async_config a, b;
+    uint16_t x, y;
+    struct writer w;
+    writer_init(&w);
+    if (!nx_decode_async_config(nx, &a, &refusal)) {
+        nx_encode_async_config(&w, 1, &a);
+        check(!nx_decode(w.data, w.size, &again, &refusal) && !nx_check_size(&again, &refusal)
+              && !nx_decode_async_config(&again, &b, &refusal) && !memcmp(&a, &b, sizeof a),
+              "an asynchronous configuration");
+    }
+    writer_clear(&w);
+    if (!nx_decode_controller_id(nx, &x, &refusal)) {
+        nx_encode_controller_id(&w, 1, x);
+        check(!nx_decode(w.data, w.size, &again, &refusal) && !nx_check_size(&again, &refusal)
+              && !nx_decode_controller_id(&again, &y, &refusal) && x == y, "a controller id");
+    }
+    writer_fini(&w);
+}
+
+static void
 exercise_nx(const uint8_t *msg, size_t size)
 {
     struct ofp_refusal refusal;
@@ -149,6 +173,7 @@ exercise_nx(const uint8_t *msg, size_t size)
     nx_check_size(&nx, &refusal);
     nx_check_any(&nx, true, &refusal);
     exercise_role(&nx);
+    exercise_async(&nx);
 }
 
 static void

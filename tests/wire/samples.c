@@ -63,6 +63,9 @@ make_config(struct maker *m)
     done(m, "get-config-reply");
     ofp_encode_set_config(&m->w, 6, &(struct ofp_switch_config) { OFPC_FRAG_NORMAL, 65535 });
     done(m, "set-config");
+    ofp_encode_config(&m->w, 5, &(struct ofp_switch_config) {
+                      OFPC_FRAG_NORMAL | OFPC_INVALID_TTL_TO_CONTROLLER, 128 });
+    done(m, "get-config-reply-1");
 }
 
 static void
@@ -109,6 +112,19 @@ make_nx(struct maker *m)
         done(m, name);
         nx_encode_role_reply(&m->w, 60 + role, role);
         snprintf(name, sizeof name, "nx-role-reply-%d", role);
+        done(m, name);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        struct nx_async_config config = nx_async_default;
+        for (enum nx_async what = 0; i && what < N_NX_ASYNC; what++) {
+            config.masks[what][0] = sample_below(&m->rng, 8);
+            config.masks[what][1] = sample_below(&m->rng, 8);
+        }
+        nx_encode_async_config(&m->w, 70 + i, &config);
+        snprintf(name, sizeof name, "nx-async-config-%u", i);
+        done(m, name);
+        nx_encode_controller_id(&m->w, 80 + i, (uint16_t) sample_u32(&m->rng));
+        snprintf(name, sizeof name, "nx-controller-id-%u", i);
         done(m, name);
     }
 }

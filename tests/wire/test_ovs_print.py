@@ -220,7 +220,8 @@ def compare_error(ours, theirs):
 
 def compare_config(ours, theirs):
     o, t = tokens(ours), tokens(theirs)
-    return o['fragments'] == t['frags'] and o['miss_send_len'] == t['miss_send_len']
+    return (o['fragments'] == t['frags'] and o['miss_send_len'] == t['miss_send_len']
+            and ('invalid_ttl' in o) == ('invalid_ttl_to_controller' in t))
 
 
 def compare_desc(ours, theirs):
@@ -279,6 +280,24 @@ def compare_role(ours, theirs):
     return ours.split()[-1] == 'role=' + theirs
 
 
+REASONS = {'PACKET_IN': 'packet_in', 'PORT_STATUS': 'port_status', 'FLOW_REMOVED': 'flow_removed'}
+
+
+def compare_async(ours, theirs):
+    """They have all kinds of all versions; those that 1.0 does not have are off."""
+    o = [dict(re.findall(r'(\w+)=(\S+)', half)) for half in ours.split('slave:')]
+    t = []
+    for half in re.split(r'(?:secondary|slave):', theirs):
+        kinds = dict(re.findall(r'^ +([A-Z_]+): +(.*)$', half, flags=re.M))
+        t.append({REASONS[kind]: 'none' if words == '(off)' else ','.join(words.split())
+                  for kind, words in kinds.items() if kind in REASONS})
+    return o == t and len(o) == 2 and all(len(half) == 3 for half in o)
+
+
+def compare_id(ours, theirs):
+    return re.search(r' id=(\d+)$', ours)[1] == re.search(r'id=(\d+)$', theirs)[1]
+
+
 def compare_nothing(ours, theirs):
     return not ours and not theirs
 
@@ -291,6 +310,8 @@ KINDS = {
     'echo-reply': ('OFPT_ECHO_REPLY', compare_size),
     'nx-role-request': ('NXT_ROLE_REQUEST', compare_role),
     'nx-role-reply': ('NXT_ROLE_REPLY', compare_role),
+    'nx-async-config': ('NXT_SET_ASYNC_CONFIG', compare_async),
+    'nx-controller-id': ('NXT_SET_CONTROLLER_ID', compare_id),
     'nx-error': ('OFPT_ERROR', compare_error),
     'features-request': ('OFPT_FEATURES_REQUEST', compare_nothing),
     'get-config-request': ('OFPT_GET_CONFIG_REQUEST', compare_nothing),

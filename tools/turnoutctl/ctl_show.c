@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/strbuf.h"
 #include "tools/turnoutctl/ctl.h"
 #include "tools/turnoutctl/table.h"
 
@@ -154,6 +155,46 @@ ctl_ports(struct ctl *ctl)
     return CTL_OK;
 }
 
+/* "default", or what the connection is told: "packet_in:action port_status:none". */
+static void
+add_async(struct table *table, const json_t *row)
+{
+    const char *kind, *before = "";
+    const json_t *reasons, *reason;
+    struct strbuf text = { 0 };
+    size_t i;
+    json_object_foreach(json_object_get(row, "async"), kind, reasons) {
+        strbuf_printf(&text, "%s%s:%s", before, kind, json_array_size(reasons) ? "" : "none");
+        json_array_foreach(reasons, i, reason) {
+            strbuf_puts(&text, i ? "," : "");
+            if (json_is_string(reason)) {
+                strbuf_puts(&text, json_string_value(reason));
+            } else {
+                strbuf_printf(&text, "%lld", (long long) json_integer_value(reason));
+            }
+        }
+        before = " ";
+    }
+    bool plain = json_is_false(json_object_get(row, "async_changed"));
+    table_add(table, "%s", plain ? "default" : strbuf_text(&text));
+    strbuf_fini(&text);
+}
+
+/* What an established connection has; of others it is left empty. */
+static void
+add_role(struct table *table, const json_t *row)
+{
+    if (!json_object_get(row, "role")) {
+        for (int i = 0; i < 3; i++) {
+            table_add(table, "%s", "");
+        }
+        return;
+    }
+    table_add(table, "%s", ctl_text(row, "role"));
+    table_add(table, "%lld", (long long) ctl_number(row, "controller_id"));
+    add_async(table, row);
+}
+
 static void
 add_connections(struct table *table, const json_t *bridge)
 {
@@ -170,6 +211,7 @@ add_connections(struct table *table, const json_t *bridge)
         table_add(table, "%lld", (long long) ctl_number(row, "errors_sent"));
         table_add(table, "%lld", (long long) ctl_number(row, "dropped"));
         table_add(table, "%lld", (long long) ctl_number(row, "queued_bytes"));
+        add_role(table, row);
         table_add(table, "%s", ctl_text(row, "last_error"));
     }
 }
@@ -181,6 +223,7 @@ ctl_controllers(struct ctl *ctl)
         { "BRIDGE" }, { "TARGET", TABLE_LEFT, 12 }, { "STATE" }, { "SINCE", TABLE_RIGHT },
         { "PEER", TABLE_LEFT, 8 }, { "IN", TABLE_RIGHT }, { "OUT", TABLE_RIGHT },
         { "ERRORS", TABLE_RIGHT }, { "DROPPED", TABLE_RIGHT }, { "QUEUED", TABLE_RIGHT },
+        { "ROLE" }, { "ID", TABLE_RIGHT }, { "ASYNC", TABLE_LEFT, 7 },
         { "LAST ERROR", TABLE_LEFT, 10 },
     };
     json_t *result;
