@@ -288,15 +288,18 @@ change_settings(struct bridge *bridge, const struct config_bridge *old,
     }
 }
 
+/* BRIDGE.mgmt and BRIDGE.snoop. */
 static int
-open_management(struct bridges *bridges, struct bridge *bridge, struct errmsg *err)
+open_sockets(struct bridges *bridges, struct bridge *bridge, struct errmsg *err)
 {
     if (!bridges->env.rundir) {
         return 0;
     }
     char target[256];
     snprintf(target, sizeof target, "punix:%s/%s.mgmt", bridges->env.rundir, bridge->name);
-    return agent_add_management(bridge->agent, target, err);
+    int error = agent_add_management(bridge->agent, target, err);
+    snprintf(target, sizeof target, "punix:%s/%s.snoop", bridges->env.rundir, bridge->name);
+    return error ? error : agent_add_snoop_socket(bridge->agent, target, err);
 }
 
 static struct bridge *
@@ -310,7 +313,7 @@ bridge_create(struct bridges *bridges, const struct config_bridge *config, struc
     memcpy(bridge->name, config->name, sizeof bridge->name);
     bridge->agent = agent_new(bridges->env.base, bridges->env.dp, bridge->name, &config->datapath,
                               bridges->env.local_kind, &config->agent, err);
-    if (!bridge->agent || open_management(bridges, bridge, err)) {
+    if (!bridge->agent || open_sockets(bridges, bridge, err)) {
         agent_free(bridge->agent);
         free(bridge);
         return NULL;

@@ -22,7 +22,7 @@ struct bridge {
 struct bridges_env {
     struct event_base *base;
     struct dp *dp;
-    const char *rundir;            /* for BRIDGE.mgmt; NULL: none */
+    const char *rundir;            /* for BRIDGE.mgmt, BRIDGE.snoop; NULL: none */
     enum pktio_kind local_kind;    /* PKTIO_TAP, in tests PKTIO_MEMORY */
     enum pktio_kind port_kind;     /* PKTIO_AFPACKET, in tests PKTIO_MEMORY */
 };

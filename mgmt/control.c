@@ -64,6 +64,7 @@ static void
 client_close(struct client *client)
 {
     client->closing = true;
+    method_session_fini(&client->session);
     bufferevent_disable(client->bev, EV_READ);
 }
 
@@ -77,6 +78,19 @@ send_text(struct client *client, char *text)
         log_warn("no memory for an answer; the client is cut off");
         client_close(client);
     }
+}
+
+static void
+append_output(void *client_, const char *text, size_t len)
+{
+    struct client *client = client_;
+    bufferevent_write(client->bev, text, len);
+}
+
+static size_t
+output_queued(const void *client)
+{
+    return output_size(client);
 }
 
 static void
@@ -192,6 +206,7 @@ on_written(struct bufferevent *bev, void *aux)
     if (client->closing) {
         client_free(client);
     } else {
+        method_session_written(&client->session);
         event_add(client->turn, &(struct timeval) { 0, 0 });
     }
 }
@@ -201,7 +216,11 @@ on_event(struct bufferevent *bev, short what, void *aux)
 {
     struct client *client = aux;
     bool unread = output_size(client);
-    if (what & BEV_EVENT_TIMEOUT && what & BEV_EVENT_WRITING) {
+    if (what & BEV_EVENT_TIMEOUT && client->session.snoop) {
+        /* It listens, and may take its time: what it does not read is left out. */
+        bufferevent_enable(bev, EV_READ | EV_WRITE);
+        return;
+    } else if (what & BEV_EVENT_TIMEOUT && what & BEV_EVENT_WRITING) {
         counter_inc(COUNTER_control_slow);
         log_warn("control client dropped: it does not read its answers");
     } else if (what & BEV_EVENT_TIMEOUT && unread) {
@@ -238,6 +257,7 @@ client_new(struct control *control, int fd)
         .next = control->clients, .prev = &control->clients,
     };
     client->env.session = &client->session;
+    client->session.output = (struct method_output) { append_output, output_queued, client };
     if (client->next) {
         client->next->prev = &client->next;
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mgmt/flow_walk.h"
+#include "mgmt/method_snoop.h"
 
 const struct method methods[] = {
     { "version", method_version },
@@ -18,6 +19,7 @@ const struct method methods[] = {
     { "counters", method_counters },
     { "trace", method_trace },
     { "log-level", method_log_level },
+    { "snoop", method_snoop },
 };
 const size_t n_methods = sizeof methods / sizeof methods[0];
 
@@ -92,6 +94,14 @@ void
 method_session_fini(struct method_session *session)
 {
     flow_walk_close(session->walk);
+    snoop_stream_free(session->snoop);
+    session->snoop = NULL;
+}
+
+void
+method_session_written(struct method_session *session)
+{
+    snoop_stream_written(session->snoop);
 }
 
 enum rpc_code

@@ -16,12 +16,26 @@
 
 enum { CONTROL_PROTOCOL_VERSION = 1 };
 
-/* What a client's requests leave for its next ones. Starts zeroed; does not move. */
+/* How a method says something to its client that is no answer. */
+struct method_output {
+    /* Appends text, whole lines in the end, to what the client is sent. */
+    void (*append)(void *client, const char *text, size_t len);
+    size_t (*queued)(const void *client);   /* bytes that wait to be read */
+    void *client;
+};
+
+/* What a client's requests leave for its next ones. Starts zeroed but for 'output'; does not
+ * move. */
 struct method_session {
     struct flow_walk *walk;        /* a list of flows that is not at its end */
     json_int_t cursor;             /* the latest one given out for it; never goes back */
+    struct method_output output;   /* without functions: it can't be done */
+    struct snoop_stream *snoop;    /* the client watches OpenFlow connections; NULL: no */
 };
+/* Ends what goes on; the client may still call methods. */
 void method_session_fini(struct method_session *);
+/* The client has read all that it was sent. */
+void method_session_written(struct method_session *);
 
 struct method_env {
     struct bridges *bridges;
@@ -45,7 +59,7 @@ const struct method *method_find(const char *name);
 
 method_fn method_version, method_show, method_ports, method_add_port, method_del_port;
 method_fn method_flows, method_cache, method_fdb, method_controllers, method_counters;
-method_fn method_trace, method_log_level;
+method_fn method_trace, method_log_level, method_snoop;
 
 /* --- what the methods share ---------------------------------------------------- */
 

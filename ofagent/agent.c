@@ -182,6 +182,7 @@ agent_free(struct agent *agent)
     if (!agent) {
         return;
     }
+    snoop_socket_free(agent->snoop_socket);
     while (agent->endpoints) {
         endpoint_free(agent->endpoints);
     }

@@ -45,6 +45,10 @@ int agent_del_target(struct agent *, const char *target);
 /* A service socket that controllers' roles and fail modes do not count (BR.mgmt). */
 int agent_add_management(struct agent *, const char *punix_target, struct errmsg *err);
 
+/* The socket of `ovs-ofctl snoop` (BR.snoop): whoever connects is sent what the bridge and
+ * its controllers say to each other; what it sends is not looked at. One a bridge. */
+int agent_add_snoop_socket(struct agent *, const char *punix_target, struct errmsg *err);
+
 /* One row of `turnoutctl controllers`. */
 struct agent_connection_info {
     const char *target;            /* as configured */

@@ -4,6 +4,7 @@
  *   agent.c            the agent's life, its clock, fail modes
  *   endpoint.c         targets: connecting, listening, back-off
  *   session.c          one controller: what it is told, which handler gets a message
+ *   snoop_socket.c     BR.snoop: those who watch what is said
  *   agent_*.c          the handlers, by what they are about
  */
 #ifndef OFAGENT_AGENT_PRIVATE_H
@@ -38,6 +39,7 @@ struct agent {
     struct endpoint *endpoints;
     struct session *sessions;
     struct session *master;          /* the one whose role that is, or NULL */
+    struct snoop_socket *snoop_socket;   /* BR.snoop, or NULL */
     struct event *timer;
     uint64_t timer_ms;               /* when it comes up, clock_ms(); 0: not armed */
     uint64_t live_ms;                /* when a controller was last live, or the start */
@@ -61,8 +63,10 @@ struct session {
     struct endpoint *endpoint;
     struct session *next, **prev;
     struct conn *conn;
+    uint32_t id;                     /* no other session of the process has or had it */
     int fd;                          /* the connection's, for its name */
     char peer[TARGET_PEER_SIZE];
+    char local[TARGET_PEER_SIZE];    /* our end, once somebody snooped; "" before */
     bool ready;                      /* HELLO is done */
     bool featured;                   /* FEATURES is done: a live controller */
     enum nx_role role;
@@ -102,6 +106,8 @@ void endpoint_session_ended(struct endpoint *, bool was_active, const char *why)
 bool endpoint_is_management(const struct endpoint *);
 const char *endpoint_name(const struct endpoint *);
 bool agent_has_controllers(const struct agent *);
+/* True if peers connect to it. */
+bool endpoint_listens(const struct endpoint *);
 /* The TCP port that a "ptcp:" target listens on; 0 for others. */
 uint16_t endpoint_tcp_port(const struct endpoint *);
 
@@ -131,6 +137,11 @@ bool session_asks_invalid_ttl(const struct session *);
 void session_ask_invalid_ttl(struct session *, bool);
 /* Sends agent->async, a message of this kind and reason, to everybody who wants it. */
 void agent_tell_all(struct agent *, enum nx_async, unsigned reason);
+
+/* --- snoop_socket.c ------------------------------------------------------------------- */
+
+/* Cuts all who snoop there off and removes the socket. NULL does nothing. */
+void snoop_socket_free(struct snoop_socket *);
 
 /* --- handlers ------------------------------------------------------------------------- */
 

@@ -300,7 +300,9 @@ conn_send(struct conn *c, const void *messages, size_t size)
     for (size_t at = 0; at < size;) {
         struct ofp_header header;
         ofp_header_decode(p + at, &header);
-        at += header.length >= OFP_HEADER_SIZE ? header.length : size;
+        size_t len = header.length >= OFP_HEADER_SIZE ? header.length : size - at;
+        conn_show(c, true, p + at, len);
+        at += len;
         c->info.messages_out++;
     }
     size_t queued = before + size;

@@ -55,6 +55,9 @@ struct conn_ops {
     void (*message)(void *aux, const struct ofp_header *, const uint8_t *msg);
     /* At the end of a slice in which there were messages. */
     void (*slice_end)(void *aux);
+    /* A message was received, or queued to be sent. Called while snoop_is_active(); NULL:
+     * nobody may watch. Must not touch the connection. */
+    void (*seen)(void *aux, bool sent, const uint8_t *msg, size_t size);
     /* The connection is at its end; it is freed when this returns. */
     void (*closed)(void *aux, const char *why);
 };

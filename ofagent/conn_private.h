@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/stream.h"
 #include "ofagent/conn.h"
+#include "ofagent/snoop.h"
 
 struct conn {
     struct conn_config config;
@@ -36,6 +37,16 @@ struct conn {
 void conn_work(struct conn *);
 /* As conn_fail(), but what is in the output goes out first, within a second. */
 void conn_finish(struct conn *, const char *why);
+
+/* Shows a whole message to those who watch, if there are any. */
+static inline void
+conn_show(const struct conn *c, bool sent, const uint8_t *msg, size_t size)
+{
+    if (__builtin_expect(snoop_is_active(), 0) && c->config.ops->seen) {
+        c->config.ops->seen(c->config.aux, sent, msg, size);
+    }
+}
+
 #define log_debug_limited(LIMIT, ...) log_at_limited(LIMIT, LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 #endif /* ofagent/conn_private.h */

@@ -74,6 +74,12 @@ agent_has_controllers(const struct agent *agent)
     return false;
 }
 
+bool
+endpoint_listens(const struct endpoint *e)
+{
+    return target_listens(&e->target);
+}
+
 uint16_t
 endpoint_tcp_port(const struct endpoint *e)
 {

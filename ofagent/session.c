@@ -7,6 +7,7 @@
 #include "lib/counters.h"
 #include "lib/stream.h"
 #include "ofagent/agent_private.h"
+#include "ofagent/snoop.h"
 
 LOG_MODULE(agent);
 
@@ -63,6 +64,26 @@ on_slice_end(void *session_)
     flow_table_settle(s->agent->flows);
 }
 
+static void
+on_seen(void *session_, bool sent, const uint8_t *msg, size_t size)
+{
+    struct session *s = session_;
+    if (!s->local[0]) {
+        target_local(s->fd, s->local);
+        target_peer(s->fd, s->peer);
+    }
+    const struct snooped snooped = {
+        .id = s->id,
+        .bridge = dp_bridge_name(s->agent->bridge),
+        .target = endpoint_name(s->endpoint),
+        .peer = s->peer,
+        .local = s->local,
+        .listener = endpoint_listens(s->endpoint),
+        .management = endpoint_is_management(s->endpoint),
+    };
+    snoop_tell(&snooped, sent, msg, size);
+}
+
 /* Takes the session out of the agent; its connection goes on its own. */
 static void
 detach(struct session *s)
@@ -94,6 +115,7 @@ static const struct conn_ops conn_ops = {
     .ready = on_ready,
     .message = on_message,
     .slice_end = on_slice_end,
+    .seen = on_seen,
     .closed = on_closed,
 };
 
@@ -112,6 +134,8 @@ session_new(struct endpoint *endpoint, struct agent *agent, int fd, bool connect
         free(s);
         return NULL;
     }
+    static uint32_t latest_id;
+    s->id = ++latest_id;
     s->fd = fd;
     if (!connecting) {
         target_peer(fd, s->peer);

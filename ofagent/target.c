@@ -333,25 +333,42 @@ unix_peer(int fd, char name[TARGET_PEER_SIZE])
     }
 }
 
+/* False if it is not an Internet address; 'name' is "" then. */
+static bool
+name_address(const struct target *t, char name[TARGET_PEER_SIZE])
+{
+    char host[INET6_ADDRSTRLEN];
+    name[0] = '\0';
+    switch (t->addr.sa.sa_family) {
+    case AF_INET:
+        inet_ntop(AF_INET, &t->addr.in.sin_addr, host, sizeof host);
+        snprintf(name, TARGET_PEER_SIZE, "%s:%u", host, ntohs(t->addr.in.sin_port));
+        return true;
+    case AF_INET6:
+        inet_ntop(AF_INET6, &t->addr.in6.sin6_addr, host, sizeof host);
+        snprintf(name, TARGET_PEER_SIZE, "[%s]:%u", host, ntohs(t->addr.in6.sin6_port));
+        return true;
+    default:
+        return false;
+    }
+}
+
 void
 target_peer(int fd, char name[TARGET_PEER_SIZE])
 {
     struct target peer = { .addr_size = sizeof peer.addr };
-    char host[INET6_ADDRSTRLEN];
     name[0] = '\0';
-    if (getpeername(fd, &peer.addr.sa, &peer.addr_size)) {
-        return;
-    }
-    switch (peer.addr.sa.sa_family) {
-    case AF_INET:
-        inet_ntop(AF_INET, &peer.addr.in.sin_addr, host, sizeof host);
-        snprintf(name, TARGET_PEER_SIZE, "%s:%u", host, ntohs(peer.addr.in.sin_port));
-        break;
-    case AF_INET6:
-        inet_ntop(AF_INET6, &peer.addr.in6.sin6_addr, host, sizeof host);
-        snprintf(name, TARGET_PEER_SIZE, "[%s]:%u", host, ntohs(peer.addr.in6.sin6_port));
-        break;
-    default:
+    if (!getpeername(fd, &peer.addr.sa, &peer.addr_size) && !name_address(&peer, name)) {
         unix_peer(fd, name);
+    }
+}
+
+void
+target_local(int fd, char name[TARGET_PEER_SIZE])
+{
+    struct target local = { .addr_size = sizeof local.addr };
+    name[0] = '\0';
+    if (!getsockname(fd, &local.addr.sa, &local.addr_size) && !name_address(&local, name)) {
+        snprintf(name, TARGET_PEER_SIZE, "unix");
     }
 }

@@ -56,5 +56,7 @@ void target_unlisten(const struct target *, const struct target_file *);
 /* The address of a connected socket's other end: "192.0.2.1:5000", "[2001:db8::1]:5000",
  * or "unix" with the peer's process id. */
 void target_peer(int fd, char name[TARGET_PEER_SIZE]);
+/* The address of our own end, in the same form; "unix" for a Unix socket. */
+void target_local(int fd, char name[TARGET_PEER_SIZE]);
 
 #endif /* ofagent/target.h */

@@ -82,7 +82,7 @@ def it_detaches_when_it_is_ready(lab):
                 + refused_again.stderr)
     os.kill(pid, signal.SIGTERM)
     wait_for(lambda: not os.path.exists("/proc/%d" % pid), "it ends")
-    for name in ("control", "pid", "br0.mgmt"):
+    for name in ("control", "pid", "br0.mgmt", "br0.snoop"):
         check(not os.path.exists(lab.path(name)), name + " is gone")
 
 

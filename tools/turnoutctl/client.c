@@ -2,7 +2,7 @@
 #include "tools/turnoutctl/client.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,12 +11,14 @@
 
 #include "mgmt/method.h"
 
+enum { CLIENT_READ_SIZE = 64 * 1024 };
+
 struct client {
-    FILE *in;
     int fd;
     json_int_t next_id;
-    char *line;              /* the buffer of getline() */
-    size_t capacity;
+    char *input;             /* what was read: lines from 'begin', complete ones first */
+    size_t begin, end, capacity;
+    size_t searched;         /* from 'begin' on: no line ends in these bytes */
 };
 
 static int
@@ -50,14 +52,11 @@ client_connect(const char *path, struct errmsg *err)
         return NULL;
     }
     struct client *client = calloc(1, sizeof *client);
-    FILE *in = client ? fdopen(fd, "r") : NULL;
-    if (!in) {
+    if (!client) {
         errmsg_set(err, "no memory");
-        free(client);
         close(fd);
         return NULL;
     }
-    client->in = in;
     client->fd = fd;
     json_t *result = NULL;
     json_t *params = json_pack("{s:[i]}", "protocols", CONTROL_PROTOCOL_VERSION);
@@ -73,8 +72,8 @@ void
 client_free(struct client *client)
 {
     if (client) {
-        fclose(client->in);
-        free(client->line);
+        close(client->fd);
+        free(client->input);
         free(client);
     }
 }
@@ -117,22 +116,107 @@ send_request(struct client *client, const char *method, json_t *params, struct e
     return error ? -EIO : 0;
 }
 
-/* The answer's object, or NULL. */
-static json_t *
-receive(struct client *client, struct errmsg *err)
+/* --- lines ------------------------------------------------------------------------- */
+
+/* The end of the first line in the input, or NULL. */
+static char *
+find_newline(struct client *client)
 {
-    ssize_t len = getline(&client->line, &client->capacity, client->in);
-    if (len < 0) {
+    char *text = client->input + client->begin;
+    size_t size = client->end - client->begin;
+    char *newline = size > client->searched
+                    ? memchr(text + client->searched, '\n', size - client->searched) : NULL;
+    client->searched = newline ? 0 : size;
+    return newline;
+}
+
+static bool
+make_room(struct client *client)
+{
+    if (client->begin) {
+        memmove(client->input, client->input + client->begin, client->end - client->begin);
+        client->end -= client->begin;
+        client->begin = 0;
+    }
+    if (client->capacity - client->end < CLIENT_READ_SIZE) {
+        size_t capacity = 2 * client->capacity + CLIENT_READ_SIZE;
+        char *input = realloc(client->input, capacity);
+        if (!input) {
+            return false;
+        }
+        client->input = input;
+        client->capacity = capacity;
+    }
+    return true;
+}
+
+/* Waits for the daemon and reads: 0; 1 if 'stop_fd' (-1: none) was first; or -EIO. */
+static int
+fill(struct client *client, int stop_fd, struct errmsg *err)
+{
+    struct pollfd fds[] = { { stop_fd, POLLIN, 0 }, { client->fd, POLLIN, 0 } };
+    if (!make_room(client)) {
+        errmsg_set(err, "no memory");
+        return -EIO;
+    }
+    while (poll(fds, 2, -1) < 0) {
+        if (errno != EINTR) {
+            errmsg_set(err, "poll: %s", strerror(errno));
+            return -EIO;
+        }
+    }
+    if (fds[0].revents) {
+        return 1;
+    }
+    ssize_t n = read(client->fd, client->input + client->end, client->capacity - client->end);
+    if (n < 0 && errno == EINTR) {
+        return 0;
+    }
+    if (n <= 0) {
         errmsg_set(err, "turnoutd ended the connection");
-        return NULL;
+        return -EIO;
+    }
+    client->end += n;
+    return 0;
+}
+
+/* The object in the next line: 0, 1 or -EIO as fill(). */
+static int
+receive(struct client *client, int stop_fd, json_t **object, struct errmsg *err)
+{
+    char *newline;
+    while (!(newline = find_newline(client))) {
+        int error = fill(client, stop_fd, err);
+        if (error) {
+            return error;
+        }
     }
     json_error_t why;
-    json_t *answer = json_loadb(client->line, len, 0, &why);
-    if (!answer) {
+    const char *line = client->input + client->begin;
+    *object = json_loadb(line, newline - line, 0, &why);
+    client->begin = newline + 1 - client->input;
+    if (!*object) {
         errmsg_set(err, "turnoutd's answer is not JSON: %s", why.text);
     }
-    return answer;
+    return *object ? 0 : -EIO;
 }
+
+int
+client_next(struct client *client, int stop_fd, json_t **message, struct errmsg *err)
+{
+    return receive(client, stop_fd, message, err);
+}
+
+bool
+client_has_next(const struct client *client)
+{
+    size_t size = client->end - client->begin;
+    return size > client->searched
+           && memchr(client->input + client->begin + client->searched, '\n',
+                     size - client->searched);
+}
+
+/* --- calls ------------------------------------------------------------------------- */
 
 int
 client_call(struct client *client, const char *method, json_t *params, json_t **result,
@@ -141,8 +225,8 @@ client_call(struct client *client, const char *method, json_t *params, json_t **
     if (send_request(client, method, params, err)) {
         return -EIO;
     }
-    json_t *answer = receive(client, err);
-    if (!answer) {
+    json_t *answer;
+    if (receive(client, -1, &answer, err)) {
         return -EIO;
     }
     json_t *error = json_object_get(answer, "error");

@@ -3,8 +3,11 @@
 
 #include "tools/turnoutctl/ctl.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mgmt/config.h"
@@ -26,6 +29,8 @@ const struct ctl_command ctl_commands[] = {
       ctl_trace },
     { "log-level", "[MODULE:]LEVEL", "set a log level: error, warn, info or debug", 1, 1, false,
       ctl_log_level },
+    { "snoop", "[BRIDGE] [CONTROLLER]", "OpenFlow messages as they come and go", 0, 1, true,
+      ctl_snoop },
     { "version", "", "versions of turnoutd and its protocol", 0, 0, false, ctl_version },
 };
 const size_t ctl_n_commands = sizeof ctl_commands / sizeof ctl_commands[0];
@@ -34,7 +39,10 @@ const struct ctl_option ctl_options[] = {
     { "control", "PATH", "turnoutd's control socket (default " CONFIG_RUNDIR_DEFAULT
       "/" CONFIG_CONTROL_NAME ")" },
     { "json", NULL, "print JSON" },
-    { "all", NULL, "counters: also those that are 0" },
+    { "all", NULL, "counters: also those that are 0", "counters" },
+    { "count", "N", "snoop: end after N messages", "snoop" },
+    { "write", "FILE", "snoop: write a capture file for Wireshark ('-': standard output)",
+      "snoop" },
     { "version", NULL, "print this tool's version and exit" },
     { "help", NULL, "print this help and exit" },
 };
@@ -78,7 +86,39 @@ struct line {
     const char *words[8];          /* without options */
     unsigned n_words;
     bool help, version;
+    uint64_t options;              /* a bit for each row of ctl_options that was given */
 };
+static_assert(sizeof ctl_options / sizeof ctl_options[0] <= 64, "a bit each");
+
+static int
+parse_count(const char *text, uint64_t *count)
+{
+    char *end;
+    errno = 0;
+    *count = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || !*count) {
+        return refuse("--count is a number of messages, from 1 on, not '%s'", text);
+    }
+    return CTL_OK;
+}
+
+static int
+store_option(struct ctl *ctl, struct line *line, const char *name, const char *value)
+{
+    int status = CTL_OK;
+    if (!strcmp(name, "control")) {
+        ctl->control = value;
+    } else if (!strcmp(name, "write")) {
+        ctl->write = value;
+    } else if (!strcmp(name, "count")) {
+        status = parse_count(value, &ctl->count);
+    }
+    ctl->json |= !strcmp(name, "json");
+    ctl->all |= !strcmp(name, "all");
+    line->help |= !strcmp(name, "help");
+    line->version |= !strcmp(name, "version");
+    return status;
+}
 
 /* One "--NAME", "--NAME=VALUE" or "--NAME VALUE" at argv[*i]; moves *i behind it. */
 static int
@@ -105,14 +145,8 @@ take_option(struct ctl *ctl, struct line *line, char *argv[], int *i)
         }
         (*i)++;
     }
-    if (!strcmp(option->name, "control")) {
-        ctl->control = value;
-    }
-    ctl->json |= !strcmp(option->name, "json");
-    ctl->all |= !strcmp(option->name, "all");
-    line->help |= !strcmp(option->name, "help");
-    line->version |= !strcmp(option->name, "version");
-    return CTL_OK;
+    line->options |= UINT64_C(1) << (option - ctl_options);
+    return store_option(ctl, line, option->name, value);
 }
 
 static int
@@ -142,6 +176,33 @@ find_command(const char *name)
         }
     }
     return NULL;
+}
+
+/* True if 'name' is one of the words of 'list'. */
+static bool
+has_word(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = list; (p = strstr(p, name)); p += len) {
+        if ((p == list || p[-1] == ' ') && (!p[len] || p[len] == ' ')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Options that the command does not have. */
+static int
+check_options(const struct line *line, const struct ctl_command *command)
+{
+    for (size_t i = 0; i < ctl_n_options; i++) {
+        const struct ctl_option *option = &ctl_options[i];
+        if (line->options & UINT64_C(1) << i && option->commands
+            && !has_word(option->commands, command->name)) {
+            return refuse("'%s' has no option --%s", command->name, option->name);
+        }
+    }
+    return CTL_OK;
 }
 
 /* True if the daemon has a bridge of that name. */
@@ -227,6 +288,10 @@ ctl_main(int argc, char *argv[])
     const struct ctl_command *command = find_command(line.words[0]);
     if (!command) {
         return refuse("unknown command '%s'", line.words[0]);
+    }
+    status = check_options(&line, command);
+    if (status) {
+        return status;
     }
     ctl.width = table_terminal_width();
     return run_command(&ctl, command, &line);

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
@@ -20,6 +21,8 @@ struct ctl {
     const char *args[2];           /* what follows the bridge; NULL: not given */
     struct client *client;
     size_t width;                  /* columns to fit; 0: as wide as it gets */
+    uint64_t count;                /* snoop: messages to end after; 0: no end */
+    const char *write;             /* snoop: a capture file; NULL: print */
 };
 
 struct ctl_command {
@@ -35,6 +38,7 @@ struct ctl_option {
     const char *name;              /* without dashes */
     const char *arg;               /* NULL: it takes none */
     const char *help;
+    const char *commands;          /* whose option it is, separated by blanks; NULL: of all */
 };
 
 extern const struct ctl_command ctl_commands[];
@@ -48,6 +52,7 @@ int ctl_main(int argc, char *argv[]);
 int ctl_show(struct ctl *), ctl_ports(struct ctl *), ctl_flows(struct ctl *);
 int ctl_cache(struct ctl *), ctl_fdb(struct ctl *), ctl_controllers(struct ctl *);
 int ctl_counters(struct ctl *), ctl_add_port(struct ctl *), ctl_del_port(struct ctl *);
+int ctl_snoop(struct ctl *);
 int ctl_trace(struct ctl *), ctl_log_level(struct ctl *), ctl_version(struct ctl *);
 
 /* --- what the commands share --------------------------------------------------- */
