@@ -9,8 +9,9 @@
  * that a change finds exactly the entries that depend on it, without a scan.
  *
  * One ordered stream. Everything that the source says (offers, changes, barriers) takes
- * effect in the order of the calls. An offer carries the number of the source's last change
- * that its derivation knew; if an overlapping change came in between, it is derived again.
+ * effect in the order of the calls. Entries are derived by asking the source when they are
+ * offered and when something that they depend on changes, so no derivation is ever older
+ * than a change that overlaps it.
  *
  * A barrier is over when no packet is forwarded in hardware by what calls before it
  * replaced: the entries that the changes overlap are removed or rewritten, the device has
@@ -22,9 +23,9 @@
  * never count a packet twice; the last step of an entry comes before its barrier.
  *
  * Threads: everything here is called by one thread, the control thread, which also runs
- * the callbacks; but for hal_process(), which is the packet workers'. Devices work in
- * threads of their own. With 'stepped' there are none: hal_step() does everything, and the
- * same calls give the same run.
+ * the callbacks, from hal_step(); but for hal_process(), which is the packet workers'.
+ * Devices work in threads of their own. With 'stepped' there are none: hal_step() does
+ * everything, and the same calls give the same run.
  *
  * The library can be used without the daemon: see docs/DRIVER-GUIDE.md.
  */
@@ -47,14 +48,13 @@ struct hal_depends {
     uint16_t vid;
 };
 
-/* An exact match and what becomes of its packets, as of one state of the source. */
+/* An exact match and what becomes of its packets, as the source is now. */
 struct hal_derivation {
     struct flow_match match;      /* a packet's key under a mask made from rules alone */
     const struct action_list *actions; /* outputs are physical ports or IN_PORT: NORMAL, FLOOD
                                         * and ALL are resolved. Copied. NULL: see 'verdict' */
     void *owner;                  /* the rule it follows from; never followed by the HAL */
     uint64_t cookie;              /* the rule's OpenFlow cookie: policies and explain go by it */
-    uint64_t version;             /* of the source, read before deriving */
     uint16_t priority;
     bool exact_rule;              /* the rule itself has no wildcards: place at once */
     struct hal_depends depends;
@@ -76,23 +76,26 @@ struct hal_source {
 
 /* --- life --------------------------------------------------------------------------- */
 
-struct event_base;
-
 struct hal_config {
-    struct event_base *base;      /* NULL with 'stepped' */
     bool stepped;
     unsigned n_workers;           /* packet workers that may call hal_process() */
     const char *state_dir;        /* where drivers may keep files; NULL: nowhere */
     uint32_t restart_grace_ms;    /* limbo ends so long after hal_limbo_countdown() */
+    uint32_t promote_pps, demote_pps; /* a flow is worth an entry from the one on, and keeps it
+                                       * down to the other */
+    uint32_t max_moves_per_s;     /* entries that come or go for their traffic; 0: no limit */
 };
 
 /* NULL without memory. */
 struct hal *hal_new(const struct hal_config *);
 /* Closes the devices. 'keep': entries stay in them. */
 void hal_free(struct hal *, bool keep);
-/* Without threads: lets devices work and handles what they said. Returns the ms until it
- * should be called again, -1 for "only after something changed". */
+/* Handles what devices said, and what is due by the clock (lib/clock.h); without threads it
+ * lets the devices work first. Returns the ms until it should be called again at the
+ * latest, -1 for "when hal_fd() is readable". */
 int hal_step(struct hal *);
+/* A descriptor that is readable while hal_step() has something to do. The HAL's own. */
+int hal_fd(const struct hal *);
 
 /* Drivers by name: built-in ones, and those of hal_load_driver(). */
 const struct hal_driver *hal_find_driver(const struct hal *, const char *name);
@@ -127,22 +130,26 @@ int hal_policy_set(struct hal_bridge *, uint64_t first, uint64_t last, enum hal_
 
 /* --- the stream --------------------------------------------------------------------- */
 
-/* A flow worth an entry, with the packets a second it had. An entry for the match that is
- * there takes the newer derivation. */
-void hal_offer(struct hal_bridge *, const struct hal_derivation *, uint32_t packets_per_s);
+/* Packets with this key were seen so often a second: derives, and places what is worth it.
+ * Says in *verdict (may be NULL) why not. */
+void hal_offer(struct hal_bridge *, const struct flow_key *, uint32_t packets_per_s,
+               struct hal_verdict *);
 
-/* The source changed, as 'version' says; entries that the change overlaps are derived
- * again: those that 'match' overlaps (a rule added, or removed)... */
-void hal_changed_match(struct hal_bridge *, const struct flow_match *, uint64_t version);
-/* ... those of one rule (its actions changed, or it goes: then before the owner is freed,
- * hal_owner_gone() must have been called, after which it is not used any more) ... */
-void hal_changed_owner(struct hal_bridge *, void *owner, uint64_t version);
-void hal_owner_gone(struct hal_bridge *, void *owner);
+/* The source has changed; entries that the change overlaps are derived again. Those that
+ * 'match' overlaps (a rule was added, or removed)... */
+void hal_changed_match(struct hal_bridge *, const struct flow_match *);
+/* ... the same for a removal that was asked for by name, which also ends limbo for what it
+ * overlaps ... */
+void hal_deleted_match(struct hal_bridge *, const struct flow_match *);
+/* ... those of one rule: its actions changed, or it goes. The owner may still be credited
+ * until a barrier from then on is over, if hal_owner_is_used(). */
+void hal_changed_owner(struct hal_bridge *, void *owner);
+bool hal_owner_is_used(const struct hal_bridge *, const void *owner);
 /* ... those to a learnt address; those that come in by or go out to a port; all that
  * depend on the configuration. */
-void hal_changed_address(struct hal_bridge *, const uint8_t dl_dst[6], uint16_t vid, uint64_t version);
-void hal_changed_port(struct hal_bridge *, const struct hal_port *, uint64_t version);
-void hal_changed_config(struct hal_bridge *, uint64_t version);
+void hal_changed_address(struct hal_bridge *, const uint8_t dl_dst[6], uint16_t vid);
+void hal_changed_port(struct hal_bridge *, const struct hal_port *);
+void hal_changed_config(struct hal_bridge *);
 
 /* Calls 'done' (now or later) when everything said before holds for packets and counters.
  * 'error' is 0, or -EIO: a device failed, see source.port_failed(). */

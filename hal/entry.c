@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hal/entry.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "hal/entry_private.h"
+#include "lib/hash.h"
+
+bool
+hash_heads_grow(struct hash_heads *h, bool *grown)
+{
+    uint32_t size = h->heads ? h->mask + 1 : 0;
+    *grown = h->n >= size;
+    if (!*grown) {
+        return true;
+    }
+    uint32_t *heads = calloc(size ? size * 2 : 64, sizeof *heads);
+    if (!heads) {
+        *grown = false;
+        return size != 0;        /* it goes on with longer chains */
+    }
+    free(h->heads);
+    h->heads = heads;
+    h->mask = (size ? size * 2 : 64) - 1;
+    return true;
+}
+
+/* --- keys --------------------------------------------------------------------------- */
+
+/* False: there are addresses longer than IPv4's. */
+static bool
+pack(const struct flow_key *key, uint64_t word[ENTRY_KEY_WORDS])
+{
+    memcpy(word, key->lane, 4 * sizeof word[0]);
+    word[4] = (uint32_t) key->lane[4] | key->lane[6] << 32;
+    return !(key->lane[4] >> 32 | key->lane[5] | key->lane[6] >> 32 | key->lane[7]);
+}
+
+void
+entry_unpack(const struct entry_store *store, const struct entry *e, struct flow_key *key)
+{
+    (void) store;
+    memcpy(key->lane, e->key, 4 * sizeof e->key[0]);
+    key->lane[4] = (uint32_t) e->key[4];
+    key->lane[6] = e->key[4] >> 32;
+    key->lane[5] = key->lane[7] = 0;
+}
+
+static uint32_t
+hash_key(const struct entry_store *store, const uint64_t word[ENTRY_KEY_WORDS], uint32_t mask,
+         uint16_t bridge)
+{
+    uint64_t hash = hash_fold(word[0] ^ store->seed, word[1] ^ (mask + UINT64_C(0x9e3779b97f4a7c15)));
+    hash ^= hash_fold(word[2] ^ store->seed >> 1, word[3] ^ UINT64_C(0xd6e8feb86659fd93));
+    return (uint32_t) (hash_fold(hash ^ bridge, word[4] ^ store->seed << 1) >> 16);
+}
+
+static bool
+same_key(const struct entry *e, const uint64_t word[ENTRY_KEY_WORDS], uint32_t mask, uint16_t bridge)
+{
+    return e->mask == mask && e->bridge == bridge && !memcmp(e->key, word, sizeof e->key);
+}
+
+static uint32_t
+find(const struct entry_store *store, uint16_t bridge, const uint64_t word[ENTRY_KEY_WORDS],
+     uint32_t mask)
+{
+    if (!store->by_key.heads) {
+        return ENTRY_NONE;
+    }
+    uint32_t index = store->by_key.heads[hash_key(store, word, mask, bridge) & store->by_key.mask];
+    while (index && !same_key(&store->entries[index], word, mask, bridge)) {
+        index = store->entries[index].next_in_hash;
+    }
+    return index;
+}
+
+static void
+link_by_key(struct entry_store *store, uint32_t index)
+{
+    struct entry *e = &store->entries[index];
+    uint32_t *head = &store->by_key.heads[hash_key(store, e->key, e->mask, e->bridge)
+                                          & store->by_key.mask];
+    e->next_in_hash = *head;
+    *head = index;
+}
+
+static void
+unlink_by_key(struct entry_store *store, uint32_t index)
+{
+    const struct entry *e = &store->entries[index];
+    uint32_t *at = &store->by_key.heads[hash_key(store, e->key, e->mask, e->bridge)
+                                        & store->by_key.mask];
+    while (*at != index) {
+        at = &store->entries[*at].next_in_hash;
+    }
+    *at = e->next_in_hash;
+}
+
+static bool
+make_room_by_key(struct entry_store *store)
+{
+    bool grown;
+    if (!hash_heads_grow(&store->by_key, &grown)) {
+        return false;
+    }
+    for (uint32_t i = 1; grown && i < store->limit; i++) {
+        if (store->entries[i].flags & ENTRY_USED) {
+            link_by_key(store, i);
+        }
+    }
+    return true;
+}
+
+/* --- entries ------------------------------------------------------------------------ */
+
+struct entry_store *
+entry_store_new(void)
+{
+    struct entry_store *store = calloc(1, sizeof *store);
+    if (!store) {
+        return NULL;
+    }
+    store->seed = hash_seed();
+    store->limit = 1;
+    store->n_actions = store->n_owners = 1;
+    void *pages = mmap(NULL, (size_t) ENTRY_MAX * sizeof *store->entries, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pages == MAP_FAILED) {
+        free(store);
+        return NULL;
+    }
+    store->entries = pages;
+    return store;
+}
+
+void
+entry_store_free(struct entry_store *store)
+{
+    if (store) {
+        chains_fini(store);
+        shared_fini(store);
+        free(store->by_key.heads);
+        munmap(store->entries, (size_t) ENTRY_MAX * sizeof *store->entries);
+        free(store);
+    }
+}
+
+struct entry *
+entry_at(const struct entry_store *store, uint32_t index)
+{
+    return &store->entries[index];
+}
+
+uint32_t
+entry_index(const struct entry_store *store, const struct entry *e)
+{
+    return (uint32_t) (e - store->entries);
+}
+
+uint32_t
+entry_limit(const struct entry_store *store)
+{
+    return store->limit;
+}
+
+uint32_t
+entry_count(const struct entry_store *store)
+{
+    return store->count;
+}
+
+static uint32_t
+take_slot(struct entry_store *store)
+{
+    uint32_t index = store->free;
+    if (index) {
+        store->free = store->entries[index].next_in_hash;
+    } else if (store->limit < ENTRY_MAX) {
+        index = store->limit++;
+    }
+    return index;
+}
+
+static void
+give_slot(struct entry_store *store, uint32_t index)
+{
+    struct entry *e = &store->entries[index];
+    *e = (struct entry) { .serial = (uint16_t) (e->serial + 1), .next_in_hash = store->free };
+    store->free = index;
+}
+
+uint32_t
+entry_new(struct entry_store *store, uint16_t bridge, const struct flow_match *match)
+{
+    uint64_t word[ENTRY_KEY_WORDS];
+    if (!pack(&match->value, word) || !make_room_by_key(store)) {
+        return ENTRY_NONE;
+    }
+    uint32_t mask = masks_get(store, &match->mask);
+    if (mask == ENTRY_MAX_MASKS) {
+        return ENTRY_NONE;
+    }
+    uint32_t index = take_slot(store);
+    if (!index) {
+        masks_put(store, mask);
+        return ENTRY_NONE;
+    }
+    struct entry *e = &store->entries[index];
+    *e = (struct entry) { .serial = e->serial, .mask = (uint16_t) mask, .bridge = bridge,
+                          .flags = ENTRY_USED };
+    memcpy(e->key, word, sizeof e->key);
+    if (!chains_add(store, index)) {
+        give_slot(store, index);
+        masks_put(store, mask);
+        return ENTRY_NONE;
+    }
+    link_by_key(store, index);
+    store->by_key.n++;
+    store->count++;
+    return index;
+}
+
+void
+entry_free(struct entry_store *store, uint32_t index)
+{
+    struct entry *e = &store->entries[index];
+    entry_set_owner(store, index, NULL, 0);
+    entry_actions_put(store, e->wanted);
+    entry_actions_put(store, e->has);
+    entry_actions_put(store, e->sent);
+    unlink_by_key(store, index);
+    chains_remove(store, index);
+    masks_put(store, e->mask);
+    give_slot(store, index);
+    store->by_key.n--;
+    store->count--;
+}
+
+void
+entry_get_match(const struct entry_store *store, const struct entry *e, struct flow_match *match)
+{
+    entry_unpack(store, e, &match->value);
+    match->mask = store->masks[e->mask].mask;
+}
+
+const struct flow_mask *
+entry_mask(const struct entry_store *store, const struct entry *e)
+{
+    return &store->masks[e->mask].mask;
+}
+
+uint32_t
+entry_find(const struct entry_store *store, uint16_t bridge, const struct flow_match *match)
+{
+    uint64_t word[ENTRY_KEY_WORDS];
+    if (!pack(&match->value, word)) {
+        return ENTRY_NONE;
+    }
+    for (uint32_t i = 0; i < store->n_masks; i++) {
+        if (store->masks[i].refs && flow_key_equal(&store->masks[i].mask.bits, &match->mask.bits)) {
+            return find(store, bridge, word, i);
+        }
+    }
+    return ENTRY_NONE;
+}
+
+uint32_t
+entry_find_key(const struct entry_store *store, uint16_t bridge, const struct flow_key *key)
+{
+    for (uint32_t i = 0; i < store->n_masks; i++) {
+        uint64_t word[ENTRY_KEY_WORDS];
+        struct flow_key masked;
+        flow_key_mask(key, &store->masks[i].mask, &masked);
+        uint32_t index = store->masks[i].refs && pack(&masked, word) ? find(store, bridge, word, i)
+                                                                     : ENTRY_NONE;
+        if (index) {
+            return index;
+        }
+    }
+    return ENTRY_NONE;
+}

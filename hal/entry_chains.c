@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Chains of entries: by class, and by the values of single fields. */
+#include "hal/entry_private.h"
+
+#include <stdlib.h>
+
+#include "lib/hash.h"
+
+/* The fields. A value counts where its mask does; of an address the first 24 bits are enough,
+ * so that longer prefixes find their chain too. */
+static const struct flow_mask chain_masks[CHAIN_FIELDS] = {
+    { .bits.dl_dst = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
+    { .bits.dl_src = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
+    { .bits.nw_src.bytes = { 0xff, 0xff, 0xff } },
+    { .bits.nw_dst.bytes = { 0xff, 0xff, 0xff } },
+    { .bits.tp_src.raw = 0xffff },
+    { .bits.tp_dst.raw = 0xffff },
+};
+
+static const struct flow_mask class_mask = {
+    .bits = { .in_port = 0xffff, .vlan_tci.raw = 0xffff, .dl_type.raw = 0xffff, .nw_proto = 0xff },
+};
+
+/* True if 'mask' has all that the chain goes by; the value, in a word, goes to *value. */
+static bool
+chain_value(unsigned chain, const struct flow_key *value, const struct flow_mask *mask,
+            uint64_t *word)
+{
+    const struct flow_key *by = &chain_masks[chain].bits;
+    uint64_t missing = 0, sum = 0;
+    for (unsigned i = 0; i < FLOW_LANES; i++) {
+        missing |= by->lane[i] & ~mask->bits.lane[i];
+        sum = sum * 31 + (value->lane[i] & by->lane[i]);
+    }
+    *word = sum;
+    return !missing;
+}
+
+static struct chain_head *
+field_head(const struct entry_store *store, unsigned chain, const struct flow_key *value,
+           const struct flow_mask *mask)
+{
+    const struct chain_table *t = &store->fields[chain];
+    uint64_t word;
+    bool looks = chain_value(chain, value, mask, &word);
+    return &t->heads[looks ? hash_word(word, store->seed) & t->mask : t->mask + 1];
+}
+
+static void
+push(struct entry_store *store, struct chain_head *head, uint32_t index, unsigned link)
+{
+    struct entry_links *links = &store->entries[index].chain[link];
+    links->prev = ENTRY_NONE;
+    links->next = head->first;
+    if (head->first) {
+        store->entries[head->first].chain[link].prev = index;
+    }
+    head->first = index;
+    head->n++;
+}
+
+static void
+take_out(struct entry_store *store, struct chain_head *head, uint32_t index, unsigned link)
+{
+    struct entry_links *links = &store->entries[index].chain[link];
+    if (links->prev) {
+        store->entries[links->prev].chain[link].next = links->next;
+    } else {
+        head->first = links->next;
+    }
+    if (links->next) {
+        store->entries[links->next].chain[link].prev = links->prev;
+    }
+    head->n--;
+}
+
+static bool
+grow_field(struct entry_store *store, unsigned chain)
+{
+    struct chain_table *t = &store->fields[chain];
+    uint32_t size = t->heads ? t->mask + 1 : 0;
+    if (t->n < size * 4 && size) {
+        return true;
+    }
+    struct chain_head *old = t->heads, *heads = calloc((size ? size * 4 : 64) + 1, sizeof *heads);
+    if (!heads) {
+        return size != 0;        /* it goes on with longer chains */
+    }
+    t->heads = heads;
+    t->mask = (size ? size * 4 : 64) - 1;
+    for (uint32_t b = 0; old && b <= size; b++) {
+        for (uint32_t i = old[b].first, next; i; i = next) {
+            struct flow_key key;
+            next = store->entries[i].chain[chain + 1].next;
+            entry_unpack(store, &store->entries[i], &key);
+            push(store, field_head(store, chain, &key, entry_mask(store, &store->entries[i])), i,
+                 chain + 1);
+        }
+    }
+    free(old);
+    return true;
+}
+
+/* --- classes ------------------------------------------------------------------------ */
+
+static struct entry_class *
+find_class(struct entry_store *store, uint16_t bridge, const struct flow_match *match)
+{
+    for (uint32_t c = 0; c < store->n_classes; c++) {
+        struct entry_class *class = &store->classes[c];
+        if (class->bridge == bridge && flow_key_equal(&class->match.value, &match->value)
+            && flow_key_equal(&class->match.mask.bits, &match->mask.bits)) {
+            return class;
+        }
+    }
+    return NULL;
+}
+
+static struct entry_class *
+new_class(struct entry_store *store, uint16_t bridge, const struct flow_match *match)
+{
+    struct entry_class *class = NULL;
+    for (uint32_t c = 0; c < store->n_classes && !class; c++) {
+        class = store->classes[c].head.n ? NULL : &store->classes[c];
+    }
+    if (!class) {
+        if (store->n_classes == store->max_classes) {
+            uint32_t max = store->max_classes ? store->max_classes * 2 : 16;
+            void *more = realloc(store->classes, max * sizeof *store->classes);
+            if (!more) {
+                return NULL;
+            }
+            store->classes = more;
+            store->max_classes = max;
+        }
+        class = &store->classes[store->n_classes++];
+    }
+    *class = (struct entry_class) { .match = *match, .bridge = bridge };
+    return class;
+}
+
+static struct entry_class *
+class_of(struct entry_store *store, uint32_t index, bool make)
+{
+    const struct entry *e = &store->entries[index];
+    struct flow_match match, of;
+    entry_get_match(store, e, &match);
+    flow_key_mask(&match.value, &class_mask, &of.value);
+    flow_key_mask(&match.mask.bits, &class_mask, &of.mask.bits);
+    struct entry_class *class = find_class(store, e->bridge, &of);
+    return class || !make ? class : new_class(store, e->bridge, &of);
+}
+
+/* --- entries ------------------------------------------------------------------------ */
+
+bool
+chains_add(struct entry_store *store, uint32_t index)
+{
+    struct entry *e = &store->entries[index];
+    struct flow_key key;
+    for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
+        if (!grow_field(store, f)) {
+            return false;
+        }
+    }
+    struct entry_class *class = class_of(store, index, true);
+    if (!class) {
+        return false;
+    }
+    push(store, &class->head, index, CHAIN_CLASS);
+    entry_unpack(store, e, &key);
+    for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
+        push(store, field_head(store, f, &key, entry_mask(store, e)), index, f + 1);
+        store->fields[f].n++;
+    }
+    return true;
+}
+
+void
+chains_remove(struct entry_store *store, uint32_t index)
+{
+    struct entry *e = &store->entries[index];
+    struct flow_key key;
+    take_out(store, &class_of(store, index, false)->head, index, CHAIN_CLASS);
+    entry_unpack(store, e, &key);
+    for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
+        take_out(store, field_head(store, f, &key, entry_mask(store, e)), index, f + 1);
+        store->fields[f].n--;
+    }
+}
+
+void
+chains_fini(struct entry_store *store)
+{
+    for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
+        free(store->fields[f].heads);
+    }
+    free(store->classes);
+}
+
+/* --- what a match overlaps ------------------------------------------------------------ */
+
+struct walk {
+    struct entry_store *store;
+    const struct flow_match *match;
+    uint16_t bridge;
+    void (*visit)(uint32_t index, void *aux);
+    void *aux;
+    uint32_t n_seen;
+};
+
+static void
+walk_chain(struct walk *w, const struct chain_head *head, unsigned link)
+{
+    for (uint32_t i = head->first, next; i; i = next) {
+        const struct entry *e = &w->store->entries[i];
+        struct flow_match match;
+        next = e->chain[link].next;
+        w->n_seen++;
+        entry_get_match(w->store, e, &match);
+        if (e->bridge == w->bridge && flow_match_overlaps(&match, w->match)) {
+            w->visit(i, w->aux);
+        }
+    }
+}
+
+static bool
+class_overlaps(const struct walk *w, const struct entry_class *class)
+{
+    return class->bridge == w->bridge && class->head.n && flow_match_overlaps(&class->match, w->match);
+}
+
+static uint32_t
+count_by_class(const struct walk *w)
+{
+    uint32_t n = 0;
+    for (uint32_t c = 0; c < w->store->n_classes; c++) {
+        n += class_overlaps(w, &w->store->classes[c]) ? w->store->classes[c].head.n : 0;
+    }
+    return n;
+}
+
+uint32_t
+entry_for_each_overlap(struct entry_store *store, uint16_t bridge, const struct flow_match *match,
+                       void (*visit)(uint32_t index, void *aux), void *aux)
+{
+    struct walk w = { store, match, bridge, visit, aux, 0 };
+    uint32_t best = count_by_class(&w);
+    int field = -1;
+    for (unsigned f = 0; f < CHAIN_FIELDS && store->fields[f].heads; f++) {
+        const struct chain_table *t = &store->fields[f];
+        const struct chain_head *head = field_head(store, f, &match->value, &match->mask);
+        const struct chain_head *wild = &t->heads[t->mask + 1];
+        if (head != wild && head->n + wild->n < best) {
+            best = head->n + wild->n;
+            field = (int) f;
+        }
+    }
+    if (field >= 0) {
+        const struct chain_table *t = &store->fields[field];
+        walk_chain(&w, field_head(store, (unsigned) field, &match->value, &match->mask),
+                   (unsigned) field + 1);
+        walk_chain(&w, &t->heads[t->mask + 1], (unsigned) field + 1);
+    }
+    for (uint32_t c = 0; field < 0 && c < store->n_classes; c++) {
+        if (class_overlaps(&w, &store->classes[c])) {
+            walk_chain(&w, &store->classes[c].head, CHAIN_CLASS);
+        }
+    }
+    return w.n_seen;
+}

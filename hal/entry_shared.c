@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What entries share: masks, lists of actions, owners. */
+#include "hal/entry_private.h"
+
+#include <stdlib.h>
+
+#include "lib/hash.h"
+
+/* --- masks --------------------------------------------------------------------------- */
+
+uint32_t
+masks_get(struct entry_store *store, const struct flow_mask *mask)
+{
+    uint32_t free_one = ENTRY_MAX_MASKS;
+    for (uint32_t i = store->n_masks; i-- > 0;) {
+        if (!store->masks[i].refs) {
+            free_one = i;
+        } else if (flow_key_equal(&store->masks[i].mask.bits, &mask->bits)) {
+            store->masks[i].refs++;
+            return i;
+        }
+    }
+    if (free_one == ENTRY_MAX_MASKS && store->n_masks < ENTRY_MAX_MASKS) {
+        free_one = store->n_masks++;
+    }
+    if (free_one < ENTRY_MAX_MASKS) {
+        store->masks[free_one] = (struct entry_mask) { *mask, 1 };
+    }
+    return free_one;
+}
+
+void
+masks_put(struct entry_store *store, uint32_t i)
+{
+    store->masks[i].refs--;
+    while (store->n_masks && !store->masks[store->n_masks - 1].refs) {
+        store->n_masks--;
+    }
+}
+
+/* --- lists of actions ------------------------------------------------------------------ */
+
+static uint64_t
+hash_list(const struct entry_store *store, const struct action_list *list)
+{
+    uint64_t hash = store->seed ^ list->len;
+    for (uint32_t i = 0; i < list->len; i++) {
+        uint64_t word;
+        memcpy(&word, &list->actions[i], sizeof word);
+        hash = hash_fold(hash ^ UINT64_C(0x9e3779b97f4a7c15), word ^ store->seed) ^ hash >> 7;
+    }
+    return hash_word(hash, store->seed);
+}
+
+static size_t
+list_size(const struct action_list *list)
+{
+    return sizeof *list + list->len * sizeof list->actions[0];
+}
+
+static bool
+make_room_for_list(struct entry_store *store)
+{
+    bool grown;
+    if (!store->free_actions && store->n_actions >= store->max_actions) {
+        uint32_t max = store->max_actions ? store->max_actions * 2 : 64;
+        void *more = realloc(store->actions, max * sizeof *store->actions);
+        if (!more) {
+            return false;
+        }
+        store->actions = more;
+        store->max_actions = max;
+    }
+    if (!hash_heads_grow(&store->by_list, &grown)) {
+        return false;
+    }
+    for (uint32_t i = 1; grown && i < store->n_actions; i++) {
+        if (store->actions[i].refs) {
+            uint32_t *head = &store->by_list.heads[store->actions[i].hash & store->by_list.mask];
+            store->actions[i].next = *head;
+            *head = i;
+        }
+    }
+    return true;
+}
+
+static uint32_t
+new_list(struct entry_store *store, const struct action_list *list, uint64_t hash)
+{
+    struct action_list *copy = malloc(list_size(list));
+    if (!copy || !make_room_for_list(store)) {
+        free(copy);
+        return 0;
+    }
+    memcpy(copy, list, list_size(list));
+    uint32_t i = store->free_actions;
+    if (i) {
+        store->free_actions = store->actions[i].next;
+    } else {
+        i = store->n_actions++;
+    }
+    uint32_t *head = &store->by_list.heads[hash & store->by_list.mask];
+    store->actions[i] = (struct entry_actions) { 1, *head, hash, copy };
+    *head = i;
+    store->by_list.n++;
+    return i;
+}
+
+uint32_t
+entry_actions_get(struct entry_store *store, const struct action_list *list)
+{
+    uint64_t hash = hash_list(store, list);
+    uint32_t i = store->by_list.heads ? store->by_list.heads[hash & store->by_list.mask] : 0;
+    for (; i; i = store->actions[i].next) {
+        const struct entry_actions *a = &store->actions[i];
+        if (a->hash == hash && a->list->len == list->len
+            && !memcmp(a->list->actions, list->actions, list->len * sizeof list->actions[0])) {
+            store->actions[i].refs++;
+            return i;
+        }
+    }
+    return new_list(store, list, hash);
+}
+
+void
+entry_actions_ref(struct entry_store *store, uint32_t i)
+{
+    if (i) {
+        store->actions[i].refs++;
+    }
+}
+
+void
+entry_actions_put(struct entry_store *store, uint32_t i)
+{
+    if (!i || --store->actions[i].refs) {
+        return;
+    }
+    uint32_t *at = &store->by_list.heads[store->actions[i].hash & store->by_list.mask];
+    while (*at != i) {
+        at = &store->actions[*at].next;
+    }
+    *at = store->actions[i].next;
+    free(store->actions[i].list);
+    store->actions[i].list = NULL;
+    store->actions[i].next = store->free_actions;
+    store->free_actions = i;
+    store->by_list.n--;
+}
+
+const struct action_list *
+entry_actions_list(const struct entry_store *store, uint32_t i)
+{
+    return i ? store->actions[i].list : NULL;
+}
+
+/* --- owners ---------------------------------------------------------------------------- */
+
+static uint32_t *
+owner_head(const struct entry_store *store, uint16_t bridge, const void *owner)
+{
+    return &store->by_owner.heads[hash_word((uintptr_t) owner + bridge, store->seed)
+                                  & store->by_owner.mask];
+}
+
+static uint32_t
+find_owner(const struct entry_store *store, uint16_t bridge, const void *owner)
+{
+    uint32_t i = store->by_owner.heads ? *owner_head(store, bridge, owner) : 0;
+    while (i && !(store->owners[i].owner == owner && store->owners[i].bridge == bridge)) {
+        i = store->owners[i].next;
+    }
+    return i;
+}
+
+static bool
+make_room_for_owner(struct entry_store *store)
+{
+    bool grown;
+    if (!store->free_owner && store->n_owners >= store->max_owners) {
+        uint32_t max = store->max_owners ? store->max_owners * 2 : 64;
+        void *more = realloc(store->owners, max * sizeof *store->owners);
+        if (!more) {
+            return false;
+        }
+        store->owners = more;
+        store->max_owners = max;
+    }
+    if (!hash_heads_grow(&store->by_owner, &grown)) {
+        return false;
+    }
+    for (uint32_t i = 1; grown && i < store->n_owners; i++) {
+        if (store->owners[i].n) {
+            uint32_t *head = owner_head(store, store->owners[i].bridge, store->owners[i].owner);
+            store->owners[i].next = *head;
+            *head = i;
+        }
+    }
+    return true;
+}
+
+static uint32_t
+new_owner(struct entry_store *store, uint16_t bridge, void *owner, uint64_t cookie)
+{
+    if (!make_room_for_owner(store)) {
+        return 0;
+    }
+    uint32_t i = store->free_owner;
+    if (i) {
+        store->free_owner = store->owners[i].next;
+    } else {
+        i = store->n_owners++;
+    }
+    uint32_t *head = owner_head(store, bridge, owner);
+    store->owners[i] = (struct entry_owner) { owner, cookie, *head, ENTRY_NONE, 0, bridge };
+    *head = i;
+    store->by_owner.n++;
+    return i;
+}
+
+static void
+leave_owner(struct entry_store *store, struct entry *e)
+{
+    struct entry_owner *owner = &store->owners[e->owner];
+    struct entry_links *links = &e->by_owner;
+    if (links->prev) {
+        store->entries[links->prev].by_owner.next = links->next;
+    } else {
+        owner->first = links->next;
+    }
+    if (links->next) {
+        store->entries[links->next].by_owner.prev = links->prev;
+    }
+    if (!--owner->n) {
+        uint32_t *at = owner_head(store, owner->bridge, owner->owner);
+        while (*at != e->owner) {
+            at = &store->owners[*at].next;
+        }
+        *at = owner->next;
+        owner->owner = NULL;
+        owner->next = store->free_owner;
+        store->free_owner = e->owner;
+        store->by_owner.n--;
+    }
+    e->owner = 0;
+}
+
+bool
+entry_set_owner(struct entry_store *store, uint32_t index, void *owner, uint64_t cookie)
+{
+    struct entry *e = &store->entries[index];
+    uint32_t i = 0;
+    if (owner) {
+        i = find_owner(store, e->bridge, owner);
+        if (i && i == e->owner) {
+            store->owners[i].cookie = cookie;
+            return true;
+        }
+        i = i ? i : new_owner(store, e->bridge, owner, cookie);
+        if (!i) {
+            return false;
+        }
+        store->owners[i].n++;    /* before the old one is left: they may share a slot's fate */
+    }
+    if (e->owner) {
+        leave_owner(store, e);
+    }
+    if (i) {
+        struct entry_owner *o = &store->owners[i];
+        o->cookie = cookie;
+        e->owner = i;
+        e->by_owner = (struct entry_links) { .next = o->first };
+        if (o->first) {
+            store->entries[o->first].by_owner.prev = index;
+        }
+        o->first = index;
+    }
+    return true;
+}
+
+const struct entry_owner *
+entry_owner(const struct entry_store *store, const struct entry *e)
+{
+    return e->owner ? &store->owners[e->owner] : NULL;
+}
+
+uint32_t
+entry_of_owner(const struct entry_store *store, uint16_t bridge, const void *owner)
+{
+    uint32_t i = find_owner(store, bridge, owner);
+    return i ? store->owners[i].first : ENTRY_NONE;
+}
+
+void
+shared_fini(struct entry_store *store)
+{
+    for (uint32_t i = 1; i < store->n_actions; i++) {
+        if (store->actions[i].refs) {
+            free(store->actions[i].list);
+        }
+    }
+    free(store->actions);
+    free(store->by_list.heads);
+    free(store->owners);
+    free(store->by_owner.heads);
+}

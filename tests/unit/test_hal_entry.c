@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store of entries against a plain list: what is found by key and by owner, what a match
+ * overlaps, and how few entries are looked at for that. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hal/entry.h"
+
+enum { N_MODEL = 400, N_OWNERS = 5, N_LISTS = 4 };
+
+struct row {
+    bool used;
+    uint32_t index;
+    uint16_t bridge;
+    struct flow_match match;
+    void *owner;
+};
+
+static struct row rows[N_MODEL];
+static char owners[N_OWNERS];
+static struct entry_store *store;
+static uint64_t random_state;
+
+static uint32_t
+below(uint32_t n)
+{
+    random_state = random_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    return (uint32_t) (random_state >> 33) % n;
+}
+
+/* Few values, so that chains are shared and matches overlap. */
+static struct flow_match
+random_match(bool entry)
+{
+    struct flow_match m = { 0 };
+    if (entry || below(2)) {
+        m.mask.bits.in_port = 0xffff;
+        m.mask.bits.dl_type.raw = 0xffff;
+    }
+    if (below(3) == 0) {
+        m.mask.bits.nw_proto = 0xff;
+        m.mask.bits.tp_dst.raw = 0xffff;
+    }
+    if (below(3) == 0) {
+        m.mask.bits.tp_src.raw = 0xffff;
+    }
+    if (below(2)) {
+        static const uint32_t prefixes[] = { 8, 23, 24, 28, 32 };
+        m.mask.bits.nw_dst.ip4.raw = htobe32(UINT32_MAX << (32 - prefixes[below(5)]));
+    }
+    if (below(3) == 0) {
+        m.mask.bits.nw_src.ip4.raw = htobe32(UINT32_MAX);
+    }
+    if (below(3) == 0) {
+        memset(m.mask.bits.dl_dst, 0xff, 6);
+    }
+    if (below(4) == 0) {
+        memset(m.mask.bits.dl_src, 0xff, 5);
+    }
+    struct flow_key key = {
+        .in_port = (uint16_t) (1 + below(2)), .dl_type.raw = htobe16(0x0800),
+        .nw_proto = below(2) ? 6 : 17, .dl_dst = { 2, 0, 0, 0, 0, (uint8_t) below(3) },
+        .dl_src = { 2, 0, 0, 0, 1, (uint8_t) below(3) },
+        .nw_src.ip4.raw = htobe32(0x0a000000 + below(3)),
+        .nw_dst.ip4.raw = htobe32(0x0a000000 + (below(3) << 8) + below(3)),
+        .tp_src.raw = htobe16((uint16_t) below(3)), .tp_dst.raw = htobe16((uint16_t) below(3)),
+    };
+    flow_key_mask(&key, &m.mask, &m.value);
+    return m;
+}
+
+static void
+add_row(struct row *row)
+{
+    struct flow_match m = random_match(true);
+    uint16_t bridge = (uint16_t) below(2);
+    uint32_t there = entry_find(store, bridge, &m);
+    for (unsigned i = 0; i < N_MODEL; i++) {
+        bool same = rows[i].used && rows[i].bridge == bridge
+                    && !memcmp(&rows[i].match, &m, sizeof m);
+        assert_int_equal(same && rows[i].index == there, same);
+        if (same) {
+            return;
+        }
+    }
+    assert_int_equal(there, ENTRY_NONE);
+    void *owner = &owners[below(N_OWNERS)];
+    *row = (struct row) { true, entry_new(store, bridge, &m), bridge, m, owner };
+    assert_int_not_equal(row->index, ENTRY_NONE);
+    assert_true(entry_set_owner(store, row->index, owner, 7));
+    assert_int_equal(entry_find(store, bridge, &m), row->index);
+}
+
+static uint8_t visited[N_MODEL * 4];
+
+static void
+visit(uint32_t index, void *aux)
+{
+    (void) aux;
+    assert_in_range(index, 1, sizeof visited - 1);
+    visited[index]++;
+}
+
+static void
+check_overlaps(void)
+{
+    struct flow_match m = random_match(false);
+    memset(visited, 0, sizeof visited);
+    entry_for_each_overlap(store, 1, &m, visit, NULL);
+    unsigned n = 0, expected = 0;
+    for (unsigned i = 0; i < sizeof visited; i++) {
+        n += visited[i];
+    }
+    for (unsigned i = 0; i < N_MODEL; i++) {
+        bool overlaps = rows[i].used && rows[i].bridge == 1 && flow_match_overlaps(&rows[i].match, &m);
+        expected += overlaps;
+        assert_true(!overlaps || visited[rows[i].index] == 1);
+    }
+    assert_int_equal(n, expected);
+}
+
+static void
+check_owner(void)
+{
+    void *owner = &owners[below(N_OWNERS)];
+    unsigned n = 0, expected = 0;
+    for (uint32_t i = entry_of_owner(store, 0, owner); i; i = entry_at(store, i)->by_owner.next) {
+        assert_ptr_equal(entry_owner(store, entry_at(store, i))->owner, owner);
+        n++;
+    }
+    for (unsigned i = 0; i < N_MODEL; i++) {
+        expected += rows[i].used && rows[i].bridge == 0 && rows[i].owner == owner;
+    }
+    assert_int_equal(n, expected);
+}
+
+static void
+finds_what_a_list_finds(void **state)
+{
+    (void) state;
+    random_state = 1;
+    store = entry_store_new();
+    assert_non_null(store);
+    unsigned n_overlapping = 0;
+    for (unsigned step = 0; step < 40000; step++) {
+        struct row *row = &rows[below(N_MODEL)];
+        if (!row->used) {
+            add_row(row);
+        } else if (below(4) == 0) {
+            entry_free(store, row->index);
+            row->used = false;
+        } else if (below(4) == 0) {
+            row->owner = &owners[below(N_OWNERS)];
+            assert_true(entry_set_owner(store, row->index, row->owner, 9));
+        }
+        if (step % 8 == 0) {
+            check_overlaps();
+            check_owner();
+        }
+        struct flow_match m;
+        if (row->used) {
+            entry_get_match(store, entry_at(store, row->index), &m);
+            assert_memory_equal(&m, &row->match, sizeof m);
+            n_overlapping++;
+        }
+    }
+    assert_in_range(n_overlapping, 10000, 40000);
+    for (unsigned i = 0; i < N_MODEL; i++) {
+        if (rows[i].used) {
+            entry_free(store, rows[i].index);
+        }
+    }
+    assert_int_equal(entry_count(store), 0);
+    entry_store_free(store);
+    memset(rows, 0, sizeof rows);
+}
+
+static void
+ignore(uint32_t index, void *aux)
+{
+    (void) index;
+    (void) aux;
+}
+
+/* 100,000 connections to one address: a change for one source, or one port, looks at few. */
+static void
+changes_look_at_few(void **state)
+{
+    (void) state;
+    store = entry_store_new();
+    struct flow_match m = { .mask.bits = { .in_port = 0xffff, .dl_type.raw = 0xffff,
+                                           .nw_proto = 0xff, .tp_src.raw = 0xffff,
+                                           .nw_src.ip4.raw = UINT32_MAX } };
+    for (uint32_t i = 0; i < 100000; i++) {
+        m.value = (struct flow_key) { .in_port = 1, .dl_type.raw = htobe16(0x0800), .nw_proto = 6,
+                                      .nw_src.ip4.raw = htobe32(0x0a000000 + i * 7),
+                                      .tp_src.raw = htobe16((uint16_t) i) };
+        assert_int_not_equal(entry_new(store, 0, &m), ENTRY_NONE);
+    }
+    struct flow_match change = { .mask.bits.nw_src.ip4.raw = UINT32_MAX,
+                                 .value.nw_src.ip4.raw = htobe32(0x0a000007) };
+    uint32_t seen = entry_for_each_overlap(store, 0, &change, ignore, NULL);
+    assert_in_range(seen, 1, 200);
+    change = (struct flow_match) { .mask.bits.tp_src.raw = UINT16_MAX, .value.tp_src.raw = htobe16(70) };
+    seen = entry_for_each_overlap(store, 0, &change, ignore, NULL);
+    assert_in_range(seen, 1, 20);
+    change = (struct flow_match) { .mask.bits.dl_type.raw = UINT16_MAX,
+                                   .value.dl_type.raw = htobe16(0x0806) };
+    assert_int_equal(entry_for_each_overlap(store, 0, &change, ignore, NULL), 0);
+    entry_store_free(store);
+}
+
+static void
+lists_are_shared(void **state)
+{
+    (void) state;
+    store = entry_store_new();
+    struct { struct action_list list; struct action actions[2]; } raw = { .list.len = 1 };
+    uint32_t ids[200];
+    for (unsigned i = 0; i < 200; i++) {
+        raw.actions[0] = (struct action) { .type = ACTION_OUTPUT, .output.port = (uint16_t) i };
+        ids[i] = entry_actions_get(store, &raw.list);
+        assert_int_not_equal(ids[i], 0);
+        assert_int_equal(entry_actions_get(store, &raw.list), ids[i]);
+        assert_int_equal(entry_actions_list(store, ids[i])->actions[0].output.port, i);
+    }
+    for (unsigned i = 0; i < 200; i++) {
+        entry_actions_put(store, ids[i]);
+        assert_int_equal(entry_actions_list(store, ids[i])->len, 1);
+        entry_actions_put(store, ids[i]);
+    }
+    raw.list.len = 0;
+    uint32_t drop = entry_actions_get(store, &raw.list);
+    assert_in_range(drop, 1, 200);
+    assert_int_equal(entry_actions_list(store, drop)->len, 0);
+    entry_actions_put(store, drop);
+    entry_store_free(store);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_what_a_list_finds),
+        cmocka_unit_test(changes_look_at_few),
+        cmocka_unit_test(lists_are_shared),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
