@@ -51,6 +51,27 @@ without_a_width_nothing_is_cut(void **state)
 }
 
 static void
+optional_columns_are_shown_on_request(void **state)
+{
+    (void) state;
+    static const struct table_column columns[] = {
+        { "A", TABLE_LEFT, 0, true }, { "B" }, { "WIDE OPTIONAL", TABLE_LEFT, 5, true },
+        { "C", TABLE_LEFT, 3 },
+    };
+    struct table *table = table_new(columns, 4);
+    table_add(table, "a");
+    table_add(table, "b");
+    table_add(table, "o");
+    table_add(table, "cccccc");
+    expect(table, 0, 0, "B  C\nb  cccccc\n");
+    expect(table, 0, 7, "B  C\nb  ccc\u2026\n");
+    table_show_optional(table);
+    expect(table, 0, 0, "A  B  WIDE OPTIONAL  C\na  b  o              cccccc\n");
+    expect(table, 0, 20, "A  B  WIDE \u2026  C\na  b  o       cccccc\n");
+    table_free(table);
+}
+
+static void
 wide_columns_are_cut_first(void **state)
 {
     (void) state;
@@ -96,6 +117,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_width_nothing_is_cut),
+        cmocka_unit_test(optional_columns_are_shown_on_request),
         cmocka_unit_test(wide_columns_are_cut_first),
         cmocka_unit_test(what_is_still_too_long_is_cut_at_the_end),
         cmocka_unit_test(width_counts_characters),

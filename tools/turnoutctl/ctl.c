@@ -13,15 +13,27 @@
 #include "mgmt/config.h"
 #include "tools/turnoutctl/client.h"
 #include "tools/turnoutctl/table.h"
+#include "tools/turnoutctl/watch.h"
+
+#define WATCH_SECONDS 2.0
+#define WATCH_SECONDS_MIN 0.1
+#define WATCH_SECONDS_MAX 86400.0
 
 const struct ctl_command ctl_commands[] = {
-    { "show", "[BRIDGE]", "bridges with their ports, look-ups and flows", 0, 0, true, ctl_show },
-    { "ports", "[BRIDGE]", "ports with their counters", 0, 0, true, ctl_ports },
-    { "flows", "[BRIDGE] [MATCH]", "flows, or those that MATCH covers", 0, 1, true, ctl_flows },
-    { "cache", "[BRIDGE]", "exact matches cached by the workers", 0, 0, true, ctl_cache },
-    { "fdb", "[BRIDGE]", "addresses that NORMAL has learnt", 0, 0, true, ctl_fdb },
-    { "controllers", "[BRIDGE]", "OpenFlow connections", 0, 0, true, ctl_controllers },
-    { "counters", "", "drops, refusals and other events", 0, 0, false, ctl_counters },
+    { "show", "[BRIDGE]", "bridges with their ports, look-ups and flows", 0, 0, true, ctl_show,
+      CTL_WATCH },
+    { "ports", "[BRIDGE]", "ports with their counters", 0, 0, true, ctl_ports,
+      CTL_WATCH },
+    { "flows", "[BRIDGE] [MATCH]", "flows, or those that MATCH covers", 0, 1, true, ctl_flows,
+      CTL_WATCH },
+    { "cache", "[BRIDGE]", "exact matches cached by the workers", 0, 0, true, ctl_cache,
+      CTL_WATCH },
+    { "fdb", "[BRIDGE]", "addresses that NORMAL has learnt", 0, 0, true, ctl_fdb,
+      CTL_WATCH },
+    { "controllers", "[BRIDGE]", "OpenFlow connections", 0, 0, true, ctl_controllers,
+      CTL_WATCH },
+    { "counters", "", "drops, refusals and other events", 0, 0, false, ctl_counters,
+      CTL_WATCH },
     { "add-port", "[BRIDGE] DEV[@N]", "attach a device, as port number N", 1, 1, true,
       ctl_add_port },
     { "del-port", "[BRIDGE] DEV|N", "detach a device", 1, 1, true, ctl_del_port },
@@ -31,6 +43,8 @@ const struct ctl_command ctl_commands[] = {
       ctl_log_level },
     { "snoop", "[BRIDGE] [CONTROLLER]", "OpenFlow messages as they come and go", 0, 1, true,
       ctl_snoop },
+    { "completion", "bash|bridges|ports|connections [BRIDGE]",
+      "a script for bash; the names that it completes", 1, 2, false, ctl_completion, CTL_OFFLINE },
     { "version", "", "versions of turnoutd and its protocol", 0, 0, false, ctl_version },
 };
 const size_t ctl_n_commands = sizeof ctl_commands / sizeof ctl_commands[0];
@@ -41,33 +55,13 @@ const struct ctl_option ctl_options[] = {
     { "json", NULL, "print JSON" },
     { "all", NULL, "counters: also those that are 0", "counters" },
     { "count", "N", "snoop: end after N messages", "snoop" },
+    { "watch", "[=SECONDS]", "lists: again and again, with rates; every 2 seconds" },
     { "write", "FILE", "snoop: write a capture file for Wireshark ('-': standard output)",
       "snoop" },
     { "version", NULL, "print this tool's version and exit" },
     { "help", NULL, "print this help and exit" },
 };
 const size_t ctl_n_options = sizeof ctl_options / sizeof ctl_options[0];
-
-static void
-print_help(void)
-{
-    puts("usage: turnoutctl [OPTION]... COMMAND [ARGUMENT]...\n"
-         "Shows and changes a running turnoutd. BRIDGE may be left out when there is one.\n\n"
-         "Commands:");
-    for (size_t i = 0; i < ctl_n_commands; i++) {
-        char text[60];
-        snprintf(text, sizeof text, "%s %s", ctl_commands[i].name, ctl_commands[i].synopsis);
-        printf("  %-27s %s\n", text, ctl_commands[i].help);
-    }
-    puts("\nOptions:");
-    for (size_t i = 0; i < ctl_n_options; i++) {
-        char text[60];
-        snprintf(text, sizeof text, "--%s %s", ctl_options[i].name,
-                 ctl_options[i].arg ? ctl_options[i].arg : "");
-        printf("  %-27s %s\n", text, ctl_options[i].help);
-    }
-    puts("\nThe manual page turnoutctl(8) has the details.");
-}
 
 static int __attribute__((format(printf, 1, 2)))
 refuse(const char *format, ...)
@@ -103,6 +97,19 @@ parse_count(const char *text, uint64_t *count)
 }
 
 static int
+parse_watch(const char *text, uint32_t *ms)
+{
+    char *end;
+    double seconds = text ? strtod(text, &end) : WATCH_SECONDS;
+    if (text && (!*text || *end || !(seconds >= WATCH_SECONDS_MIN && seconds <= WATCH_SECONDS_MAX))) {
+        return refuse("--watch is a number of seconds, from %g to %g, not '%s'", WATCH_SECONDS_MIN,
+                      WATCH_SECONDS_MAX, text);
+    }
+    *ms = (uint32_t) (seconds * 1000);
+    return CTL_OK;
+}
+
+static int
 store_option(struct ctl *ctl, struct line *line, const char *name, const char *value)
 {
     int status = CTL_OK;
@@ -112,6 +119,8 @@ store_option(struct ctl *ctl, struct line *line, const char *name, const char *v
         ctl->write = value;
     } else if (!strcmp(name, "count")) {
         status = parse_count(value, &ctl->count);
+    } else if (!strcmp(name, "watch")) {
+        status = parse_watch(value, &ctl->watch_ms);
     }
     ctl->json |= !strcmp(name, "json");
     ctl->all |= !strcmp(name, "all");
@@ -138,7 +147,7 @@ take_option(struct ctl *ctl, struct line *line, char *argv[], int *i)
     if (!option->arg && value) {
         return refuse("--%s takes no value", option->name);
     }
-    if (option->arg && !value) {
+    if (option->arg && *option->arg != '[' && !value) {
         value = argv[*i];
         if (!value) {
             return refuse("--%s needs a value: %s", option->name, option->arg);
@@ -178,27 +187,13 @@ find_command(const char *name)
     return NULL;
 }
 
-/* True if 'name' is one of the words of 'list'. */
-static bool
-has_word(const char *list, const char *name)
-{
-    size_t len = strlen(name);
-    for (const char *p = list; (p = strstr(p, name)); p += len) {
-        if ((p == list || p[-1] == ' ') && (!p[len] || p[len] == ' ')) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Options that the command does not have. */
 static int
 check_options(const struct line *line, const struct ctl_command *command)
 {
     for (size_t i = 0; i < ctl_n_options; i++) {
         const struct ctl_option *option = &ctl_options[i];
-        if (line->options & UINT64_C(1) << i && option->commands
-            && !has_word(option->commands, command->name)) {
+        if (line->options & UINT64_C(1) << i && !ctl_option_applies(option, command)) {
             return refuse("'%s' has no option --%s", command->name, option->name);
         }
     }
@@ -234,6 +229,17 @@ begins_with_bridge(struct ctl *ctl, const struct ctl_command *command, const cha
     return n > command->max_args || is_bridge(ctl, args[0]);
 }
 
+int
+ctl_connect(struct ctl *ctl)
+{
+    struct errmsg err = { "" };
+    ctl->client = client_connect(ctl->control, &err);
+    if (!ctl->client) {
+        fprintf(stderr, "turnoutctl: %s\n", err.text);
+    }
+    return ctl->client ? CTL_OK : CTL_FAILED;
+}
+
 static int
 run_command(struct ctl *ctl, const struct ctl_command *command, const struct line *line)
 {
@@ -242,10 +248,7 @@ run_command(struct ctl *ctl, const struct ctl_command *command, const struct lin
     if (n < command->min_args || n > command->max_args + command->takes_bridge) {
         return refuse("usage: turnoutctl %s %s", command->name, command->synopsis);
     }
-    struct errmsg err = { "" };
-    ctl->client = client_connect(ctl->control, &err);
-    if (!ctl->client) {
-        fprintf(stderr, "turnoutctl: %s\n", err.text);
+    if (!(command->flags & CTL_OFFLINE) && ctl_connect(ctl)) {
         return CTL_FAILED;
     }
     if (begins_with_bridge(ctl, command, args, n)) {
@@ -255,7 +258,7 @@ run_command(struct ctl *ctl, const struct ctl_command *command, const struct lin
     for (unsigned i = 0; i < n; i++) {
         ctl->args[i] = args[i];
     }
-    int status = command->run(ctl);
+    int status = ctl->watch_ms ? watch_run(ctl, command) : command->run(ctl);
     client_free(ctl->client);
     if (fflush(stdout) || ferror(stdout)) {
         fprintf(stderr, "turnoutctl: can't write the output\n");
@@ -274,8 +277,9 @@ ctl_main(int argc, char *argv[])
     if (status) {
         return status;
     }
-    if (line.help) {
-        print_help();
+    const struct ctl_command *command = line.n_words ? find_command(line.words[0]) : NULL;
+    if (line.help && (command || !line.n_words)) {
+        command ? ctl_command_help(command) : ctl_help();
         return CTL_OK;
     }
     if (line.version) {
@@ -285,7 +289,6 @@ ctl_main(int argc, char *argv[])
     if (!line.n_words) {
         return refuse("no command given");
     }
-    const struct ctl_command *command = find_command(line.words[0]);
     if (!command) {
         return refuse("unknown command '%s'", line.words[0]);
     }

@@ -11,6 +11,8 @@
 enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
 struct client;
+struct rates;
+struct strbuf;
 
 /* One invocation. */
 struct ctl {
@@ -23,6 +25,9 @@ struct ctl {
     size_t width;                  /* columns to fit; 0: as wide as it gets */
     uint64_t count;                /* snoop: messages to end after; 0: no end */
     const char *write;             /* snoop: a capture file; NULL: print */
+    uint32_t watch_ms;             /* between two refreshes; 0: print once */
+    struct rates *rates;           /* while watching: where rates come from; else NULL */
+    size_t max_rows;               /* of a list that is printed; 0: all */
 };
 
 struct ctl_command {
@@ -32,11 +37,17 @@ struct ctl_command {
     unsigned min_args, max_args;   /* not counting the bridge */
     bool takes_bridge;             /* optionally, as the first argument */
     int (*run)(struct ctl *);      /* an enum ctl_exit; errors are printed */
+    unsigned flags;                /* CTL_* */
+};
+
+enum {
+    CTL_WATCH = 1,                 /* a list: --watch shows it again and again */
+    CTL_OFFLINE = 2,               /* it connects by itself, if at all: client is NULL */
 };
 
 struct ctl_option {
     const char *name;              /* without dashes */
-    const char *arg;               /* NULL: it takes none */
+    const char *arg;               /* NULL: it takes none; "[=...]": it may be left out */
     const char *help;
     const char *commands;          /* whose option it is, separated by blanks; NULL: of all */
 };
@@ -46,13 +57,23 @@ extern const size_t ctl_n_commands;
 extern const struct ctl_option ctl_options[];
 extern const size_t ctl_n_options;
 
+bool ctl_option_applies(const struct ctl_option *, const struct ctl_command *);
+
+/* Prints what --help prints: for the tool, for a command. */
+void ctl_help(void);
+void ctl_command_help(const struct ctl_command *);
+
+/* Connects to the daemon. CTL_OK and ctl->client, for the caller to free; or the error is
+ * printed. */
+int ctl_connect(struct ctl *);
+
 /* The tool, from its command line to its exit status. */
 int ctl_main(int argc, char *argv[]);
 
 int ctl_show(struct ctl *), ctl_ports(struct ctl *), ctl_flows(struct ctl *);
 int ctl_cache(struct ctl *), ctl_fdb(struct ctl *), ctl_controllers(struct ctl *);
 int ctl_counters(struct ctl *), ctl_add_port(struct ctl *), ctl_del_port(struct ctl *);
-int ctl_snoop(struct ctl *);
+int ctl_snoop(struct ctl *), ctl_completion(struct ctl *);
 int ctl_trace(struct ctl *), ctl_log_level(struct ctl *), ctl_version(struct ctl *);
 
 /* --- what the commands share --------------------------------------------------- */
@@ -64,8 +85,8 @@ int ctl_call(struct ctl *, const char *method, json_t *params, json_t **result);
 /* {"bridge": NAME}, or {} if none was given. */
 json_t *ctl_params(const struct ctl *);
 
-/* Prints a result as JSON. */
-void ctl_print_json(const json_t *);
+/* Prints a result as JSON; one line while watching. */
+void ctl_print_json(const struct ctl *, const json_t *);
 
 /* Calls 'method' page by page and gives each row of the list 'name' to 'print'; with
  * --json prints one object of all pages instead. 'params' is taken. */
@@ -76,6 +97,9 @@ int ctl_each_row(struct ctl *, const char *method, json_t *params, const char *n
 const char *ctl_text(const json_t *row, const char *name);
 json_int_t ctl_number(const json_t *row, const char *name);
 double ctl_real(const json_t *row, const char *name);
+
+/* Appends a rate to 'out', as rates_add() has it: "12", "0.5", or "-" if it is not known. */
+void ctl_put_rate(struct strbuf *out, const json_t *row, const char *name);
 
 /* "LOCAL", "1", ...: how a port is called. The buffer has room for it. */
 enum { CTL_PORT_SIZE = 16 };

@@ -12,7 +12,7 @@ call(struct ctl *ctl, const char *method, json_t *params, json_t **result)
 {
     int status = ctl_call(ctl, method, params, result);
     if (!status && ctl->json) {
-        ctl_print_json(*result);
+        ctl_print_json(ctl, *result);
         json_decref(*result);
         *result = NULL;
     }

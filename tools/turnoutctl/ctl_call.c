@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/clock.h"
+#include "lib/strbuf.h"
 #include "mgmt/rpc.h"
 #include "tools/turnoutctl/client.h"
 #include "tools/turnoutctl/ctl.h"
+#include "tools/turnoutctl/rates.h"
 #include "turnout/port.h"
 
 /* Rows asked for at a time: few enough that the daemon is soon back at its other work. */
@@ -17,6 +20,9 @@ ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **result)
     struct errmsg err = { "" };
     int code = client_call(ctl->client, method, params, result, &err);
     if (!code) {
+        if (ctl->rates) {
+            rates_add(ctl->rates, method, *result, clock_ns());
+        }
         return CTL_OK;
     }
     fprintf(stderr, "turnoutctl: %s\n", err.text);
@@ -30,59 +36,82 @@ ctl_params(const struct ctl *ctl)
 }
 
 void
-ctl_print_json(const json_t *value)
+ctl_print_json(const struct ctl *ctl, const json_t *value)
 {
-    json_dumpf(value, stdout, JSON_INDENT(2));
+    json_dumpf(value, stdout, ctl->watch_ms ? JSON_COMPACT : JSON_INDENT(2));
     putchar('\n');
 }
 
-/* A page of a list that is printed as one JSON object, a row a line. */
+/* A list that is printed as one JSON object, a row a line; while watching all on one. */
+struct json_list {
+    const char *name;
+    const char *newline;           /* "" while watching */
+    size_t n;                      /* rows printed */
+};
+
 static void
-print_rows_json(const json_t *result, const char *name, bool first)
+begin_json(const struct json_list *list, const json_t *result)
+{
+    printf("{\"bridge\": ");
+    json_dumpf(json_object_get(result, "bridge"), stdout, JSON_ENCODE_ANY);
+    printf(", \"%s\": [", list->name);
+}
+
+static void
+print_json_row(const json_t *row, void *list_)
+{
+    struct json_list *list = list_;
+    printf("%s%s", list->n++ ? "," : "", list->newline);
+    json_dumpf(row, stdout, JSON_COMPACT);
+}
+
+/* Prints a page; false if that was enough. */
+static bool
+print_page(const struct ctl *ctl, const json_t *rows, size_t *n,
+           void (*print)(const json_t *row, void *aux), void *aux)
 {
     const json_t *row;
     size_t i;
-    if (first) {
-        printf("{\"bridge\": ");
-        json_dumpf(json_object_get(result, "bridge"), stdout, JSON_ENCODE_ANY);
-        printf(", \"%s\": [", name);
+    json_array_foreach(rows, i, row) {
+        print(row, aux);
+        if (++*n == ctl->max_rows) {
+            return false;
+        }
     }
-    json_array_foreach(json_object_get(result, name), i, row) {
-        fputs(first && !i ? "\n" : ",\n", stdout);
-        json_dumpf(row, stdout, JSON_COMPACT);
-    }
+    return true;
 }
 
 int
 ctl_each_row(struct ctl *ctl, const char *method, json_t *params, const char *name,
              void (*print)(const json_t *row, void *aux), void *aux)
 {
+    struct json_list list = { .name = name, .newline = ctl->watch_ms ? "" : "\n" };
+    size_t n = 0, limit = ctl->max_rows && ctl->max_rows < PAGE_ROWS ? ctl->max_rows : PAGE_ROWS;
     bool first = true, more = true;
     int status = CTL_OK;
-    json_object_set_new(params, "limit", json_integer(PAGE_ROWS));
+    if (ctl->json) {
+        print = print_json_row;
+        aux = &list;
+    }
+    json_object_set_new(params, "limit", json_integer((json_int_t) limit));
     while (more && !status) {
         json_t *result;
         status = ctl_call(ctl, method, json_incref(params), &result);
         if (status) {
             break;
         }
-        const json_t *row;
-        size_t i;
-        if (ctl->json) {
-            print_rows_json(result, name, first);
-        } else {
-            json_array_foreach(json_object_get(result, name), i, row) {
-                print(row, aux);
-            }
+        if (ctl->json && first) {
+            begin_json(&list, result);
         }
+        more = print_page(ctl, json_object_get(result, name), &n, print, aux);
         json_t *next = json_object_get(result, "next");
-        more = json_is_integer(next);
+        more = more && json_is_integer(next);
         json_object_set(params, "cursor", next);
         first = false;
         json_decref(result);
     }
     if (ctl->json && !first) {
-        puts("\n]}");
+        printf("%s]}\n", list.newline);
     }
     json_decref(params);
     return status;
@@ -105,6 +134,18 @@ double
 ctl_real(const json_t *row, const char *name)
 {
     return json_number_value(json_object_get(row, name));
+}
+
+void
+ctl_put_rate(struct strbuf *out, const json_t *row, const char *name)
+{
+    const json_t *rate = json_object_get(row, name);
+    double value = json_number_value(rate);
+    if (json_is_number(rate)) {
+        strbuf_printf(out, "%.*f", value > 0 && value < 10 ? 1 : 0, value);
+    } else {
+        strbuf_puts(out, "-");
+    }
 }
 
 const char *

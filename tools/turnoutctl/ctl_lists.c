@@ -2,16 +2,32 @@
 /* Commands that print long lists, as they come in. */
 #include <stdio.h>
 
+#include "lib/strbuf.h"
 #include "tools/turnoutctl/ctl.h"
+
+/* ", packets/s=..., bytes/s=..." while watching. */
+static void
+print_rates(const struct ctl *ctl, const json_t *row, char equals)
+{
+    if (ctl->rates) {
+        struct strbuf text = { 0 };
+        strbuf_printf(&text, ", packets/s%c", equals);
+        ctl_put_rate(&text, row, "packets_per_s");
+        strbuf_printf(&text, ", bytes/s%c", equals);
+        ctl_put_rate(&text, row, "bytes_per_s");
+        fputs(strbuf_text(&text), stdout);
+        strbuf_fini(&text);
+    }
+}
 
 /* As `ovs-ofctl dump-flows` does. */
 static void
-print_flow(const json_t *flow, void *aux)
+print_flow(const json_t *flow, void *ctl)
 {
-    (void) aux;
     printf(" cookie=%s, duration=%.3fs, table=0, n_packets=%lld, n_bytes=%lld",
            ctl_text(flow, "cookie"), ctl_real(flow, "duration_s"),
            (long long) ctl_number(flow, "packets"), (long long) ctl_number(flow, "bytes"));
+    print_rates(ctl, flow, '=');
     if (ctl_number(flow, "idle_timeout")) {
         printf(", idle_timeout=%lld", (long long) ctl_number(flow, "idle_timeout"));
     }
@@ -31,16 +47,17 @@ ctl_flows(struct ctl *ctl)
     if (ctl->args[0]) {
         json_object_set_new(params, "match", json_string(ctl->args[0]));
     }
-    return ctl_each_row(ctl, "flows", params, "flows", print_flow, NULL);
+    return ctl_each_row(ctl, "flows", params, "flows", print_flow, ctl);
 }
 
 /* As `ovs-dpctl dump-flows` does. */
 static void
-print_entry(const json_t *entry, void *aux)
+print_entry(const json_t *entry, void *ctl)
 {
-    (void) aux;
-    printf("%s, packets:%lld, bytes:%lld, used:", ctl_text(entry, "match"),
+    printf("%s, packets:%lld, bytes:%lld", ctl_text(entry, "match"),
            (long long) ctl_number(entry, "packets"), (long long) ctl_number(entry, "bytes"));
+    print_rates(ctl, entry, ':');
+    printf(", used:");
     if (json_is_null(json_object_get(entry, "used_s"))) {
         printf("never");
     } else {
@@ -52,7 +69,7 @@ print_entry(const json_t *entry, void *aux)
 int
 ctl_cache(struct ctl *ctl)
 {
-    return ctl_each_row(ctl, "cache", ctl_params(ctl), "entries", print_entry, NULL);
+    return ctl_each_row(ctl, "cache", ctl_params(ctl), "entries", print_entry, ctl);
 }
 
 /* As `ovs-appctl fdb/show` does. */

@@ -73,6 +73,17 @@ print_bridge(const struct ctl *ctl, const json_t *bridge)
            ctl_text(bridge, "table_miss"));
     printf("  look-ups: hit:%lld missed:%lld lost:%lld\n", (long long) ctl_number(lookups, "hit"),
            (long long) ctl_number(lookups, "missed"), (long long) ctl_number(lookups, "lost"));
+    if (ctl->rates) {
+        struct strbuf text = { 0 };
+        strbuf_puts(&text, "  look-ups per second: hit:");
+        ctl_put_rate(&text, lookups, "hit_per_s");
+        strbuf_puts(&text, " missed:");
+        ctl_put_rate(&text, lookups, "missed_per_s");
+        strbuf_puts(&text, " lost:");
+        ctl_put_rate(&text, lookups, "lost_per_s");
+        puts(strbuf_text(&text));
+        strbuf_fini(&text);
+    }
     printf("  flows: %lld (at most %lld)\n", (long long) ctl_number(flows, "count"),
            (long long) ctl_number(flows, "max"));
     printf("  cache: %lld entries (at most %lld), %lld evicted\n",
@@ -92,7 +103,7 @@ ctl_show(struct ctl *ctl)
     const json_t *bridge;
     size_t i;
     if (ctl->json) {
-        ctl_print_json(result);
+        ctl_print_json(ctl, result);
     } else {
         json_array_foreach(json_object_get(result, "bridges"), i, bridge) {
             print_bridge(ctl, bridge);
@@ -113,15 +124,41 @@ add_counter(struct table *table, const json_t *row, const char *name)
     }
 }
 
+/* A cell of an optional column, which is there while watching. */
+static void
+add_rate(struct table *table, const json_t *row, const char *name)
+{
+    struct strbuf text = { 0 };
+    ctl_put_rate(&text, row, name);
+    table_add(table, "%s", strbuf_text(&text));
+    strbuf_fini(&text);
+}
+
+/* A table, with its optional columns while watching. */
+static struct table *
+make_table(const struct ctl *ctl, const struct table_column *columns, size_t n)
+{
+    struct table *table = table_new(columns, n);
+    if (table && ctl->rates) {
+        table_show_optional(table);
+    }
+    return table;
+}
+
 int
 ctl_ports(struct ctl *ctl)
 {
+    static const char *const rates[] = {
+        "rx_packets_per_s", "rx_bytes_per_s", "tx_packets_per_s", "tx_bytes_per_s",
+    };
     static const char *const names[] = {
         "rx_packets", "rx_bytes", "rx_dropped", "rx_errors",
         "tx_packets", "tx_bytes", "tx_dropped", "tx_errors",
     };
     static const struct table_column columns[] = {
         { "PORT", TABLE_RIGHT }, { "NAME" }, { "LINK" },
+        { "RX-PKT/S", TABLE_RIGHT, 0, true }, { "RX-BYTE/S", TABLE_RIGHT, 0, true },
+        { "TX-PKT/S", TABLE_RIGHT, 0, true }, { "TX-BYTE/S", TABLE_RIGHT, 0, true },
         { "RX-PACKETS", TABLE_RIGHT }, { "RX-BYTES", TABLE_RIGHT }, { "RX-DROP", TABLE_RIGHT },
         { "RX-ERR", TABLE_RIGHT },
         { "TX-PACKETS", TABLE_RIGHT }, { "TX-BYTES", TABLE_RIGHT }, { "TX-DROP", TABLE_RIGHT },
@@ -133,11 +170,11 @@ ctl_ports(struct ctl *ctl)
         return status;
     }
     if (ctl->json) {
-        ctl_print_json(result);
+        ctl_print_json(ctl, result);
         json_decref(result);
         return CTL_OK;
     }
-    struct table *table = table_new(columns, N_COLUMNS(columns));
+    struct table *table = make_table(ctl, columns, N_COLUMNS(columns));
     const json_t *port;
     size_t i;
     json_array_foreach(json_object_get(result, "ports"), i, port) {
@@ -145,6 +182,9 @@ ctl_ports(struct ctl *ctl)
         table_add(table, "%s", ctl_port_text(ctl_number(port, "number"), number));
         table_add(table, "%s", ctl_text(port, "name"));
         table_add(table, "%s", ctl_text(port, "link"));
+        for (size_t k = 0; k < sizeof rates / sizeof rates[0]; k++) {
+            add_rate(table, port, rates[k]);
+        }
         for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
             add_counter(table, port, names[k]);
         }
@@ -208,6 +248,8 @@ add_connections(struct table *table, const json_t *bridge)
         table_add(table, "%s", ctl_text(row, "peer"));
         table_add(table, "%lld", (long long) ctl_number(row, "messages_in"));
         table_add(table, "%lld", (long long) ctl_number(row, "messages_out"));
+        add_rate(table, row, "messages_in_per_s");
+        add_rate(table, row, "messages_out_per_s");
         table_add(table, "%lld", (long long) ctl_number(row, "errors_sent"));
         table_add(table, "%lld", (long long) ctl_number(row, "dropped"));
         table_add(table, "%lld", (long long) ctl_number(row, "queued_bytes"));
@@ -222,6 +264,7 @@ ctl_controllers(struct ctl *ctl)
     static const struct table_column columns[] = {
         { "BRIDGE" }, { "TARGET", TABLE_LEFT, 12 }, { "STATE" }, { "SINCE", TABLE_RIGHT },
         { "PEER", TABLE_LEFT, 8 }, { "IN", TABLE_RIGHT }, { "OUT", TABLE_RIGHT },
+        { "IN/S", TABLE_RIGHT, 0, true }, { "OUT/S", TABLE_RIGHT, 0, true },
         { "ERRORS", TABLE_RIGHT }, { "DROPPED", TABLE_RIGHT }, { "QUEUED", TABLE_RIGHT },
         { "ROLE" }, { "ID", TABLE_RIGHT }, { "ASYNC", TABLE_LEFT, 7 },
         { "LAST ERROR", TABLE_LEFT, 10 },
@@ -234,9 +277,9 @@ ctl_controllers(struct ctl *ctl)
     const json_t *bridge;
     size_t i;
     if (ctl->json) {
-        ctl_print_json(result);
+        ctl_print_json(ctl, result);
     } else {
-        struct table *table = table_new(columns, N_COLUMNS(columns));
+        struct table *table = make_table(ctl, columns, N_COLUMNS(columns));
         json_array_foreach(json_object_get(result, "bridges"), i, bridge) {
             add_connections(table, bridge);
         }
@@ -251,7 +294,8 @@ int
 ctl_counters(struct ctl *ctl)
 {
     static const struct table_column columns[] = {
-        { "COUNTER" }, { "VALUE", TABLE_RIGHT }, { "WHAT IT COUNTS", TABLE_LEFT, 10 },
+        { "COUNTER" }, { "VALUE", TABLE_RIGHT }, { "/S", TABLE_RIGHT, 0, true },
+        { "WHAT IT COUNTS", TABLE_LEFT, 10 },
     };
     json_t *result;
     int status = ctl_call(ctl, "counters", NULL, &result);
@@ -259,17 +303,18 @@ ctl_counters(struct ctl *ctl)
         return status;
     }
     if (ctl->json) {
-        ctl_print_json(result);
+        ctl_print_json(ctl, result);
         json_decref(result);
         return CTL_OK;
     }
-    struct table *table = table_new(columns, N_COLUMNS(columns));
+    struct table *table = make_table(ctl, columns, N_COLUMNS(columns));
     const json_t *row;
     size_t i, n = 0;
     json_array_foreach(json_object_get(result, "counters"), i, row) {
         if (ctl->all || ctl_number(row, "value")) {
             table_add(table, "%s", ctl_text(row, "name"));
             table_add(table, "%lld", (long long) ctl_number(row, "value"));
+            add_rate(table, row, "value_per_s");
             table_add(table, "%s", ctl_text(row, "help"));
             n++;
         }

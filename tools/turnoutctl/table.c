@@ -19,6 +19,7 @@
 struct table {
     const struct table_column *columns;
     size_t n_columns;
+    bool all_columns;          /* those that are optional as well */
     char **cells;              /* row by row */
     size_t n_cells, capacity;
 };
@@ -44,6 +45,18 @@ table_free(struct table *table)
         free(table->cells);
         free(table);
     }
+}
+
+void
+table_show_optional(struct table *table)
+{
+    table->all_columns = true;
+}
+
+static bool
+is_shown(const struct table *table, size_t column)
+{
+    return table->all_columns || !table->columns[column].optional;
 }
 
 void
@@ -94,10 +107,8 @@ ellipsis(void)
     return strcmp(nl_langinfo(CODESET), "UTF-8") ? "~" : "\u2026";
 }
 
-/* Appends 'text' in at most 'width' columns, the last of which is an ellipsis if it is
- * longer. */
-static void
-append_cut(struct strbuf *out, const char *text, size_t width)
+void
+table_cut(struct strbuf *out, const char *text, size_t width)
 {
     size_t keep = length(text);
     bool cut = keep > width;
@@ -131,9 +142,9 @@ measure(const struct table *table, size_t widths[])
 static size_t
 total_width(const struct table *table, const size_t widths[], size_t indent)
 {
-    size_t total = indent;
+    size_t total = indent, n = 0;
     for (size_t i = 0; i < table->n_columns; i++) {
-        total += widths[i] + (i ? GAP : 0);
+        total += is_shown(table, i) ? widths[i] + (n++ ? GAP : 0) : 0;
     }
     return total;
 }
@@ -145,7 +156,7 @@ shrink(const struct table *table, size_t widths[], size_t indent, size_t width)
     for (size_t total = total_width(table, widths, indent); total > width; total--) {
         size_t widest = SIZE_MAX;
         for (size_t i = 0; i < table->n_columns; i++) {
-            if (table->columns[i].min && widths[i] > table->columns[i].min
+            if (is_shown(table, i) && table->columns[i].min && widths[i] > table->columns[i].min
                 && (widest == SIZE_MAX || widths[i] > widths[widest])) {
                 widest = i;
             }
@@ -163,7 +174,7 @@ append_cell(struct strbuf *line, const char *text, size_t width, enum table_alig
     size_t len = length(text);
     int pad = len < width ? (int) (width - len) : 0;
     strbuf_printf(line, "%*s", align == TABLE_RIGHT ? pad : 0, "");
-    append_cut(line, text, width);
+    table_cut(line, text, width);
     strbuf_printf(line, "%*s", align == TABLE_RIGHT ? 0 : pad, "");
 }
 
@@ -174,14 +185,16 @@ print_line(const struct table *table, FILE *out, const char *const cells[],
 {
     struct strbuf line = { 0 }, cut = { 0 };
     strbuf_printf(&line, "%*s", (int) indent, "");
-    for (size_t i = 0; i < table->n_columns; i++) {
-        strbuf_printf(&line, "%*s", i ? GAP : 0, "");
-        append_cell(&line, cells[i], widths[i], table->columns[i].align);
+    for (size_t i = 0, n = 0; i < table->n_columns; i++) {
+        if (is_shown(table, i)) {
+            strbuf_printf(&line, "%*s", n++ ? GAP : 0, "");
+            append_cell(&line, cells[i], widths[i], table->columns[i].align);
+        }
     }
     while (line.len && line.text[line.len - 1] == ' ') {
         line.text[--line.len] = '\0';
     }
-    append_cut(&cut, strbuf_text(&line), limit);
+    table_cut(&cut, strbuf_text(&line), limit);
     fprintf(out, "%s\n", strbuf_text(&cut));
     strbuf_fini(&line);
     strbuf_fini(&cut);
