@@ -270,6 +270,7 @@ agent_config_equal(const struct agent_config *a, const struct agent_config *b)
     return a->datapath_id == b->datapath_id && a->fail_mode == b->fail_mode
            && a->inactivity_probe_s == b->inactivity_probe_s
            && a->max_backoff_s == b->max_backoff_s && a->packet_in_rate == b->packet_in_rate
+           && a->packet_in_burst == b->packet_in_burst
            && a->max_flows == b->max_flows;
 }
 

@@ -129,11 +129,53 @@ set_role(json_t *row, const struct agent_connection_info *info)
     json_object_set_new(row, "async_changed", json_boolean(changed));
 }
 
+static json_t *
+drops_to_json(const uint64_t drops[N_DP_PACKET_IN_REASONS])
+{
+    static const char *const names[] = { [DP_TABLE_MISS] = "miss", [DP_ACTION] = "action" };
+    static_assert(sizeof names / sizeof *names == N_DP_PACKET_IN_REASONS, "each has a name");
+    json_t *object = json_object();
+    for (unsigned i = 0; i < N_DP_PACKET_IN_REASONS; i++) {
+        json_object_set_new(object, names[i], json_integer((json_int_t) drops[i]));
+    }
+    return object;
+}
+
+static json_t *
+packet_ins_to_json(const struct agent_connection_info *info)
+{
+    return json_pack("{s:I, s:I, s:o}", "sent", (json_int_t) info->packet_ins,
+                     "waiting", (json_int_t) info->packet_ins_waiting,
+                     "dropped", drops_to_json(info->packet_ins_dropped));
+}
+
+struct list_drops {
+    const struct dp_bridge *bridge;
+    json_t *list;
+};
+
+/* Ports that lost packet-ins, on their way to us or to a controller. */
+static bool
+append_drops(const struct port_info *info, void *aux)
+{
+    struct list_drops *drops = aux;
+    uint64_t n[N_DP_PACKET_IN_REASONS], total = 0;
+    dp_port_get_packet_in_drops(drops->bridge, info->port_no, n);
+    for (unsigned i = 0; i < N_DP_PACKET_IN_REASONS; i++) {
+        total += n[i];
+    }
+    if (total) {
+        json_array_append_new(drops->list, json_pack("{s:i, s:o}", "port", (int) info->port_no,
+                                                     "dropped", drops_to_json(n)));
+    }
+    return true;
+}
+
 static bool
 append_connection(const struct agent_connection_info *info, void *list)
 {
     json_t *row = json_pack(
-        "{s:o, s:o, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+        "{s:o, s:o, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
         "target", rpc_string(info->target), "peer", rpc_string(info->peer),
         "state", info->state, "listener", info->listener, "management", info->management,
         "since_s", (json_int_t) (clock_ms() - info->since_ms) / 1000,
@@ -141,6 +183,7 @@ append_connection(const struct agent_connection_info *info, void *list)
         "messages_out", (json_int_t) info->messages_out,
         "errors_sent", (json_int_t) info->errors_sent, "dropped", (json_int_t) info->dropped,
         "queued_bytes", (json_int_t) info->queued_bytes,
+        "packet_ins", packet_ins_to_json(info),
         "last_error", rpc_string(info->last_error));
     if (info->role) {
         set_role(row, info);
@@ -163,8 +206,11 @@ method_controllers(const struct method_env *env, json_t *params, json_t **result
         if (!name || !strcmp(name, b->name)) {
             json_t *list = json_array();
             agent_for_each_connection(b->agent, append_connection, list);
-            json_array_append_new(bridges, json_pack("{s:s, s:o}", "name", b->name,
-                                                     "connections", list));
+            struct list_drops drops = { agent_bridge(b->agent), json_array() };
+            dp_port_for_each(drops.bridge, append_drops, &drops);
+            json_array_append_new(bridges, json_pack("{s:s, s:o, s:o}", "name", b->name,
+                                                     "connections", list,
+                                                     "packet_in_drops", drops.list));
         }
     }
     *result = json_pack("{s:o}", "bridges", bridges);

@@ -344,6 +344,13 @@ option_set_packet_in_rate(struct config_parser *parser, const char *value, struc
 }
 
 int
+option_set_packet_in_burst(struct config_parser *parser, const char *value, struct errmsg *err)
+{
+    return parse_number(value, 0, 100000000,
+                        &config_parser_bridge(parser)->agent.packet_in_burst, err);
+}
+
+int
 option_set_fdb_max(struct config_parser *parser, const char *value, struct errmsg *err)
 {
     return parse_number(value, 16, 1 << 20, &config_parser_bridge(parser)->datapath.fdb_max, err);

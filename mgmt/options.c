@@ -55,6 +55,10 @@ const struct option_row option_rows[] = {
         "packets a second for each controller; 0: no limit (default)",
         option_set_packet_in_rate,
     }, {
+        "packet-in-burst", "N", OPTION_BRIDGE, false,
+        "packets at once after a pause (default: a quarter of the rate)",
+        option_set_packet_in_burst,
+    }, {
         "fdb-max", "N", OPTION_BRIDGE, false,
         "most addresses that NORMAL learns (default 8192)",
         option_set_fdb_max,

@@ -104,6 +104,9 @@ agent_run(struct agent *agent)
         ms = conn_run(s->conn, now);
         wait = ms < wait ? ms : wait;
     }
+    agent_drain(agent, now);
+    ms = pktbuf_expire(agent->buffers, now);
+    wait = ms < wait ? ms : wait;
     agent_update_miss_mode(agent);
     if (agent->config.fail_mode == AGENT_FAIL_STANDALONE && !agent->standalone) {
         wait = wait < 1000 ? wait : 1000;
@@ -129,10 +132,11 @@ allocate(struct agent *agent)
 {
     agent->buffers = pktbuf_new();
     agent->timer = evtimer_new(agent->base, on_timer, agent);
+    agent->drain = evtimer_new(agent->base, agent_on_drain, agent);
     agent->frame = malloc(PACKET_HEADROOM + PACKET_MAX_SIZE + PACKET_TAILROOM);
     agent->list = calloc(1, sizeof *agent->list + ACTION_LIST_MAX * sizeof(struct action));
     agent->upcall = malloc(PACKET_MAX_SIZE);
-    return agent->buffers && agent->timer && agent->frame && agent->list && agent->upcall;
+    return agent->buffers && agent->timer && agent->drain && agent->frame && agent->list && agent->upcall;
 }
 
 static uint32_t
@@ -193,6 +197,9 @@ agent_free(struct agent *agent)
     if (agent->timer) {
         event_free(agent->timer);
     }
+    if (agent->drain) {
+        event_free(agent->drain);
+    }
     pktbuf_free(agent->buffers);
     writer_fini(&agent->reply);
     writer_fini(&agent->async);
@@ -235,6 +242,7 @@ agent_set_config(struct agent *agent, const struct agent_config *config)
     flow_table_set_max(agent->flows, max_flows(config));
     for (struct session *s = agent->sessions; s; s = s->next) {
         conn_set_probe(s->conn, agent_probe_ms(agent));
+        packet_queue_set_rate(s->packet_ins, config->packet_in_rate, config->packet_in_burst);
         if (id != agent_datapath_id(agent) && !endpoint_is_management(s->endpoint)) {
             conn_fail(s->conn, "the switch has another datapath id now");
         }

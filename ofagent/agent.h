@@ -23,6 +23,7 @@ struct agent_config {
     uint32_t inactivity_probe_s;   /* idle seconds before an echo request; 0: never */
     uint32_t max_backoff_s;
     uint32_t packet_in_rate;       /* a second and controller; 0: no limit */
+    uint32_t packet_in_burst;      /* at once after a pause; 0: a quarter of the rate */
     uint32_t max_flows;            /* 0: 1,000,000 */
 };
 
@@ -56,7 +57,11 @@ struct agent_connection_info {
     const char *state;             /* "backoff", "connecting", "hello", "active", "listening" */
     bool listener, management;
     uint64_t since_ms;             /* clock_ms() when the state began */
-    uint64_t messages_in, messages_out, errors_sent, dropped; /* dropped: packet-ins not queued */
+    uint64_t messages_in, messages_out, errors_sent;
+    uint64_t dropped;              /* asynchronous messages, all kinds */
+    uint64_t packet_ins;           /* sent */
+    uint64_t packet_ins_dropped[N_DP_PACKET_IN_REASONS];
+    uint32_t packet_ins_waiting;
     uint32_t queued_bytes;         /* output that waits */
     char last_error[96];
     const char *role;              /* "other", "master", "slave"; NULL if not connected */

@@ -108,42 +108,6 @@ session_packet_out(struct session *s, const struct ofp_header *header, const uin
 
 /* --- PACKET_IN ------------------------------------------------------------------------- */
 
-/* Takes one of the session's packet-ins; false if it has had as many as it may. The burst
- * is a quarter of a second's. */
-static bool
-take_token(struct session *s)
-{
-    uint64_t rate = s->agent->config.packet_in_rate;
-    if (!rate) {
-        return true;
-    }
-    uint64_t now = clock_ms();
-    uint64_t burst = (rate / 4 > 1 ? rate / 4 : 1) * 1000;
-    uint64_t elapsed = s->tokens_ms ? now - s->tokens_ms : burst;
-    elapsed = elapsed < burst ? elapsed : burst;   /* enough to fill it, and no overflow */
-    s->tokens_ms = now;
-    s->tokens = s->tokens + elapsed * rate < burst ? s->tokens + elapsed * rate : burst;
-    if (s->tokens < 1000) {
-        return false;
-    }
-    s->tokens -= 1000;
-    return true;
-}
-
-static bool
-may_receive(struct session *s)
-{
-    if (!conn_has_room(s->conn, CONN_ASYNC_PACKET_IN)) {
-        counter_inc(COUNTER_conn_async_dropped);
-    } else if (!take_token(s)) {
-        counter_inc(COUNTER_packet_in_rate);
-    } else {
-        return true;
-    }
-    conn_count_dropped(s->conn);
-    return false;
-}
-
 /* The frame's bytes as they would be on the wire: a checksum that its sender left to the
  * device is completed, in a copy. A controller may send it back as data, and then nobody
  * would know that something is missing. */
@@ -173,12 +137,27 @@ struct sending {
     const uint8_t *bytes;       /* NULL: not looked at yet */
     bool saved;
     uint32_t buffer_id;
+    uint64_t now_ms;
 };
 
-/* Sends the packet to one controller, that may have it: whole, or its first bytes and the
- * buffer that keeps the rest. */
+/* The id under which the packet is kept for this controller among others. */
+static uint32_t
+keep(struct sending *sending, struct session *s)
+{
+    struct pktbuf *buffers = sending->agent->buffers;
+    if (sending->saved) {
+        pktbuf_share(buffers, sending->buffer_id, &s->buffers);
+    } else {
+        sending->buffer_id = pktbuf_save(buffers, sending->in->packet, &s->buffers);
+        sending->saved = true;
+    }
+    return sending->buffer_id;
+}
+
+/* Makes the message for one controller in agent->async: the packet whole, or its first
+ * bytes and the buffer that keeps the rest. */
 static void
-send_packet_in(struct sending *sending, struct session *s)
+encode(struct sending *sending, struct session *s)
 {
     struct agent *agent = sending->agent;
     const struct packet *packet = sending->in->packet;
@@ -187,11 +166,7 @@ send_packet_in(struct sending *sending, struct session *s)
     if (!sending->bytes) {
         sending->bytes = wire_bytes(agent, packet);
     }
-    if (max_len != AGENT_WHOLE_PACKET && !sending->saved) {
-        sending->buffer_id = pktbuf_save(agent->buffers, packet);
-        sending->saved = true;
-    }
-    uint32_t buffer_id = max_len == AGENT_WHOLE_PACKET ? OFP_NO_BUFFER : sending->buffer_id;
+    uint32_t buffer_id = max_len == AGENT_WHOLE_PACKET ? OFP_NO_BUFFER : keep(sending, s);
     uint32_t size = packet->size;
     if (buffer_id != OFP_NO_BUFFER && max_len < size) {
         size = max_len;
@@ -205,28 +180,54 @@ send_packet_in(struct sending *sending, struct session *s)
         .data_size = size,
     };
     ofp_encode_packet_in(&agent->async, &message);
-    if (!agent->async.failed) {
-        conn_send_async(s->conn, CONN_ASYNC_PACKET_IN, agent->async.data, agent->async.size);
+}
+
+/* The packet is for this controller: now, or in its turn, or it has had as many as it may. */
+static void
+offer(struct sending *sending, struct session *s)
+{
+    const struct dp_packet_in *in = sending->in;
+    struct writer *w = &sending->agent->async;
+    bool room = conn_has_room(s->conn, CONN_ASYNC_PACKET_IN);
+    enum packet_queue_verdict verdict =
+        packet_queue_admit(s->packet_ins, in->reason, in->in_port, room, sending->now_ms);
+    if (verdict != PACKET_QUEUE_DROP) {
+        encode(sending, s);
     }
-    writer_clear(&agent->async);
+    if (verdict == PACKET_QUEUE_SEND && !w->failed) {
+        conn_send_async(s->conn, CONN_ASYNC_PACKET_IN, w->data, w->size);
+        s->n_packet_ins++;
+    } else if (verdict != PACKET_QUEUE_WAIT || w->failed
+               || !packet_queue_push(s->packet_ins, in->reason, in->in_port, w->data, w->size)) {
+        session_packet_in_dropped(s, in->reason, in->in_port);
+    } else if (room) {
+        session_drain_later(s, sending->now_ms);
+    }
+    writer_clear(w);
+}
+
+unsigned
+agent_packet_in_reason(enum dp_packet_in_reason reason)
+{
+    return reason == DP_TABLE_MISS ? OFPR_NO_MATCH : OFPR_ACTION;
 }
 
 void
 agent_packet_in(void *agent_, const struct dp_packet_in *in)
 {
     struct agent *agent = agent_;
-    struct sending sending = { .agent = agent, .in = in };
-    unsigned reason = in->reason == DP_TABLE_MISS ? OFPR_NO_MATCH : OFPR_ACTION;
+    struct sending sending = { .agent = agent, .in = in, .now_ms = clock_ms() };
+    unsigned reason = agent_packet_in_reason(in->reason);
     bool anybody = false;
     for (struct session *s = agent->sessions; s; s = s->next) {
         if (session_wants_packet_in(s, reason, 0)) {
             anybody = true;
-            if (may_receive(s)) {
-                send_packet_in(&sending, s);
-            }
+            offer(&sending, s);
         }
     }
     if (!anybody) {
         counter_inc(COUNTER_packet_in_no_controller);
+    } else if (sending.saved) {
+        agent_run_within(agent, PKTBUF_LIFETIME_MS);
     }
 }

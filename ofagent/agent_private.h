@@ -14,6 +14,7 @@
 #include "ofagent/agent.h"
 #include "ofagent/conn.h"
 #include "ofagent/nx.h"
+#include "ofagent/packet_queue.h"
 #include "ofagent/pktbuf.h"
 #include "ofagent/target.h"
 
@@ -42,6 +43,8 @@ struct agent {
     struct snoop_socket *snoop_socket;   /* BR.snoop, or NULL */
     struct event *timer;
     uint64_t timer_ms;               /* when it comes up, clock_ms(); 0: not armed */
+    struct event *drain;             /* packet-ins that wait are due */
+    uint64_t drain_ms;               /* when, clock_ms(); 0: not armed */
     uint64_t live_ms;                /* when a controller was last live, or the start */
     bool standalone;                 /* nobody is live: NORMAL takes the misses */
     uint16_t fragment_mode;          /* OFPC_FRAG_* */
@@ -73,7 +76,9 @@ struct session {
     uint16_t controller_id;          /* packet-ins for this id are for it */
     struct nx_async_config async;
     uint16_t miss_send_len;          /* management with 0 gets no asynchronous messages */
-    uint64_t tokens, tokens_ms;      /* thousandths of packet-ins it may get; when counted */
+    struct packet_queue *packet_ins; /* which of them wait */
+    struct pktbuf_owner buffers;     /* what packets it holds */
+    uint64_t n_packet_ins, n_packet_ins_dropped[N_DP_PACKET_IN_REASONS];
     struct dp_barrier barrier;
     bool barrier_pending;
     uint32_t barrier_xid;
@@ -166,6 +171,19 @@ void session_barrier_cancel(struct session *);
 void session_finish_delete(struct session *);
 void agent_flow_removed(void *agent, const struct ofp_flow_removed *);
 void agent_packet_in(void *agent, const struct dp_packet_in *);
+/* --- agent_packet_queue.c: packet-ins that wait --- */
+
+/* OFPR_*. */
+unsigned agent_packet_in_reason(enum dp_packet_in_reason);
+/* Counts one that was dropped: packet_queue_dropped() of a session. */
+packet_queue_dropped session_packet_in_dropped;
+/* Sends what may be sent now; sees to it that the rest follows. */
+void session_drain(struct session *, uint64_t now_ms);
+void session_drain_later(struct session *, uint64_t now_ms);
+/* The same for all sessions; the agent's timer for it. */
+void agent_drain(struct agent *, uint64_t now_ms);
+void agent_on_drain(int fd, short what, void *agent);
+
 void agent_port_event(void *agent, enum dp_port_event, const struct port_info *);
 /* Executes the packet in buffer 'id': through 'flow', or by agent->list as if it had come
  * in by 'in_port'. Refuses an id that is not good any more. */

@@ -141,6 +141,7 @@ on_drained(void *conn_)
         return;
     }
     c->throttled = false;
+    c->config.ops->room(c->config.aux);
     conn_work(c);
 }
 

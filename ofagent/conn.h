@@ -58,6 +58,8 @@ struct conn_ops {
     /* A message was received, or queued to be sent. Called while snoop_is_active(); NULL:
      * nobody may watch. Must not touch the connection. */
     void (*seen)(void *aux, bool sent, const uint8_t *msg, size_t size);
+    /* The output has drained to the low mark: what waited for room may be sent. */
+    void (*room)(void *aux);
     /* The connection is at its end; it is freed when this returns. */
     void (*closed)(void *aux, const char *why);
 };

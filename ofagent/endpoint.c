@@ -355,6 +355,9 @@ describe_session(const struct session *s, struct agent_connection_info *info)
     info->errors_sent = conn.errors_sent;
     info->dropped = conn.dropped;
     info->queued_bytes = conn.queued_bytes;
+    info->packet_ins = s->n_packet_ins;
+    info->packet_ins_waiting = packet_queue_len(s->packet_ins);
+    memcpy(info->packet_ins_dropped, s->n_packet_ins_dropped, sizeof info->packet_ins_dropped);
     info->role = conn.state == CONN_ACTIVE ? nx_role_name(s->role) : NULL;
     info->controller_id = s->controller_id;
     info->async = s->async;

@@ -92,6 +92,8 @@ detach(struct session *s)
     session_barrier_cancel(s);
     session_drop_role(s);
     dump_free(s->dump);
+    pktbuf_disown(s->agent->buffers, &s->buffers);
+    packet_queue_free(s->packet_ins);
     *s->prev = s->next;
     if (s->next) {
         s->next->prev = s->prev;
@@ -111,7 +113,17 @@ on_closed(void *session_, const char *why)
     agent_update_miss_mode(agent);
 }
 
+static void
+on_room(void *session_)
+{
+    struct session *s = session_;
+    if (packet_queue_len(s->packet_ins)) {
+        session_drain(s, clock_ms());
+    }
+}
+
 static const struct conn_ops conn_ops = {
+    .room = on_room,
     .ready = on_ready,
     .message = on_message,
     .slice_end = on_slice_end,
@@ -125,12 +137,14 @@ struct session *
 session_new(struct endpoint *endpoint, struct agent *agent, int fd, bool connecting)
 {
     struct session *s = calloc(1, sizeof *s);
-    if (!s) {
+    struct packet_queue *packet_ins = s ? packet_queue_new(session_packet_in_dropped, s) : NULL;
+    if (!packet_ins) {
         close(fd);
     }
-    struct stream *stream = s ? stream_new(agent->base, fd, connecting) : NULL;
+    struct stream *stream = packet_ins ? stream_new(agent->base, fd, connecting) : NULL;
     if (!stream) {
         counter_inc(COUNTER_conn_no_memory);
+        packet_queue_free(packet_ins);
         free(s);
         return NULL;
     }
@@ -142,6 +156,8 @@ session_new(struct endpoint *endpoint, struct agent *agent, int fd, bool connect
     }
     s->agent = agent;
     s->endpoint = endpoint;
+    s->packet_ins = packet_ins;
+    packet_queue_set_rate(packet_ins, agent->config.packet_in_rate, agent->config.packet_in_burst);
     s->miss_send_len = endpoint_is_management(endpoint) ? 0 : AGENT_DEFAULT_MISS_SEND_LEN;
     s->async = nx_async_default;
     s->next = agent->sessions;

@@ -87,7 +87,8 @@ dp_barrier_cancel(struct dp *dp, struct dp_barrier *barrier)
 void
 dp_notify(struct dp *dp)
 {
-    if (!atomic_exchange(&dp->event_set, true)) {
+    /* A look first: most of the time it is set, and a look does not move the line. */
+    if (!atomic_load(&dp->event_set) && !atomic_exchange(&dp->event_set, true)) {
         uint64_t one = 1;
         ssize_t r = write(dp->event_fd, &one, sizeof one);
         (void) r; /* full: the event is there */
@@ -98,10 +99,13 @@ static void
 take_turn(struct dp *dp)
 {
     static const struct timeval at_once = { 0 };
+    atomic_store(&dp->event_set, false);
     barriers_run(dp);
     if (upcall_deliver(dp, UPCALLS_A_TURN)) {
         /* A timer, and not event_active(): libevent runs what is made active within the
-         * same pass, and a flood of packet-ins would keep everybody else from theirs. */
+         * same pass, and a flood of packet-ins would keep everybody else from theirs.
+         * Until it comes, nobody need write the descriptor. */
+        atomic_store(&dp->event_set, true);
         event_add(dp->again, &at_once);
     }
     if (dp->barriers) {
@@ -117,7 +121,6 @@ on_event(evutil_socket_t fd, short what, void *aux)
     uint64_t count;
     ssize_t r = read(fd, &count, sizeof count);
     (void) r; /* nothing to read is as good */
-    atomic_store(&dp->event_set, false);
     take_turn(dp);
 }
 
@@ -160,7 +163,7 @@ static void
 thread_fini(struct dp_thread *thread)
 {
     pktio_tx_free(thread->tx);
-    ring_free(thread->upcalls);
+    upcalls_free(thread->upcalls);
     free(thread->again);
 }
 
@@ -198,7 +201,7 @@ worker_new(struct dp *dp, unsigned slot, int cpu, struct errmsg *err)
     w->cpu = cpu;
     w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     w->reader = epoch_reader_new();
-    w->thread.upcalls = ring_new(UPCALL_RING_BYTES);
+    w->thread.upcalls = upcalls_new(UPCALL_RING_BYTES);
     atomic_store(&w->ports, calloc(1, sizeof(struct rx_list)));
     if (w->wake_fd < 0 || !w->reader || !w->thread.upcalls || !atomic_load(&w->ports)) {
         errmsg_set(err, "packet worker %u: %s", slot, w->reader ? strerror(errno) : "too many");

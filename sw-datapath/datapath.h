@@ -56,6 +56,7 @@ unsigned dp_n_slots(const struct dp *);
 
 /* Why a packet goes to the controller. */
 enum dp_packet_in_reason { DP_TABLE_MISS, DP_ACTION };
+enum { N_DP_PACKET_IN_REASONS = DP_ACTION + 1 };
 
 struct dp_packet_in {
     enum dp_packet_in_reason reason;
@@ -114,6 +115,13 @@ int dp_port_del(struct dp_bridge *, uint16_t port_no, struct errmsg *err);
 bool dp_port_get(const struct dp_bridge *, uint16_t port_no, struct port_info *);
 bool dp_port_find(const struct dp_bridge *, const char *name, uint16_t *port_no);
 bool dp_port_get_counters(const struct dp_bridge *, uint16_t port_no, struct port_counters *);
+/* Packets that came in by the port and were dropped on their way to a controller, by
+ * reason: here, for want of room, and what the user of the datapath told of. */
+bool dp_port_get_packet_in_drops(const struct dp_bridge *, uint16_t port_no,
+                                 uint64_t drops[N_DP_PACKET_IN_REASONS]);
+/* A packet-in was dropped by the user of the datapath. */
+void dp_port_count_packet_in_drop(struct dp_bridge *, uint16_t port_no,
+                                  enum dp_packet_in_reason);
 /* Ascending by number, LOCAL last; stops when visit returns false. */
 void dp_port_for_each(const struct dp_bridge *, bool (*visit)(const struct port_info *, void *aux),
                       void *aux);

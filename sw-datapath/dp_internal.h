@@ -38,7 +38,7 @@ struct dp_thread {
     struct dp *dp;
     unsigned slot;              /* its counter slot: rules', ports', bridges' */
     struct pktio_tx *tx;
-    struct ring *upcalls;       /* to the control thread; NULL in the control thread */
+    struct upcalls *upcalls;    /* to the control thread; NULL in the control thread */
     uint64_t now_ms;            /* of the batch */
     uint8_t *again;             /* the control thread's, else NULL: room for the longest frame,
                                  * a copy that runs through the table */
@@ -85,6 +85,7 @@ void worker_wake(struct worker *);
 struct port_slot {
     alignas(64) _Atomic uint64_t rx_packets, rx_bytes, rx_dropped;
     _Atomic uint64_t tx_dropped;        /* what was sent, the device counts (pktio.h) */
+    _Atomic uint64_t packet_ins_dropped[N_DP_PACKET_IN_REASONS];
 };
 
 /* What the packet path needs to know of a port's configuration and state, in one word. */
@@ -202,9 +203,13 @@ void forward_actions(struct dp_thread *, struct dp_bridge *, const struct port_m
 bool forward_admit(struct dp_thread *, struct dp_port *, const struct packet *);
 
 /* Hands a frame to the control thread (or, in it, to the user at once). */
-void upcall_send(struct dp_thread *, struct dp_bridge *, const struct packet *,
-                 enum dp_packet_in_reason, uint16_t max_len);
-/* Control thread: delivers up to 'n' from each worker; true if there are more. */
+void upcall_send(struct dp_thread *, struct dp_bridge *, const struct port_map *,
+                 const struct packet *, enum dp_packet_in_reason, uint16_t max_len);
+/* Control thread: delivers up to 'n' from each worker, or for a millisecond; true if there
+ * are more. */
 bool upcall_deliver(struct dp *, unsigned n);
+/* A worker's queue, of 'capacity' bytes (a power of two). NULL without memory. */
+struct upcalls *upcalls_new(uint32_t capacity);
+void upcalls_free(struct upcalls *);
 
 #endif /* sw-datapath/dp_internal.h */

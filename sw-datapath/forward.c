@@ -182,7 +182,7 @@ output(void *aux, struct packet *packet, const struct action *action, bool copy)
         flood(fw, packet, 0, copy);
         break;
     case PORT_CONTROLLER:
-        upcall_send(fw->thread, fw->bridge, packet, fw->reason, action->output.max_len);
+        upcall_send(fw->thread, fw->bridge, fw->map, packet, fw->reason, action->output.max_len);
         break;
     default:
         send_to_number(fw, packet, no, copy);
@@ -225,7 +225,7 @@ table_miss(struct dp_thread *thread, struct dp_bridge *bridge, const struct port
         counter_inc(COUNTER_miss_no_packet_in);
         return;
     }
-    upcall_send(thread, bridge, packet, DP_TABLE_MISS, 0);
+    upcall_send(thread, bridge, map, packet, DP_TABLE_MISS, 0);
 }
 
 void

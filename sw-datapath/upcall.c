@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames on their way from a worker to the control thread: a bounded ring a worker. */
+/* Frames on their way from a worker to the control thread: a bounded ring a worker.
+ *
+ * What is in the ring is accounted by class: ingress port and reason. A class may use as much
+ * as is free (so alone half of the ring; n floods leave 1/(n + 1) of it), which leaves room
+ * for the first frames of any other: a flood by one port, or of table misses, does not keep
+ * the rest from the controller. Each account is two counters that one thread each writes.
+ * Ports share an account if their numbers are equal in the low bits, which takes more ports
+ * than there are or several bridges, and costs them nothing but some of the fairness. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/counters.h"
 #include "sw-datapath/dp_internal.h"
 #include "sw-datapath/parse.h"
@@ -17,10 +26,80 @@ struct upcall {
     struct packet_offload offload;
 };
 
-static size_t
+enum { N_CLASSES = 16384, TURN_NS = 1000000, LOOK_EVERY = 4 };
+
+struct upcalls {
+    struct ring *ring;
+    uint32_t capacity;
+    /* Bytes since the start, modulo 2^32, of each class and of all. */
+    uint32_t put[N_CLASSES], total_put;                     /* worker */
+    _Atomic uint32_t taken[N_CLASSES], total_taken;         /* control thread */
+};
+
+struct upcalls *
+upcalls_new(uint32_t capacity)
+{
+    struct upcalls *u = calloc(1, sizeof *u);
+    if (u) {
+        u->capacity = capacity;
+        u->ring = ring_new(capacity);
+    }
+    if (u && !u->ring) {
+        free(u);
+        return NULL;
+    }
+    return u;
+}
+
+void
+upcalls_free(struct upcalls *u)
+{
+    if (u) {
+        ring_free(u->ring);
+        free(u);
+    }
+}
+
+static uint32_t
+class_of(uint32_t bridge_id, uint16_t in_port, enum dp_packet_in_reason reason)
+{
+    return ((bridge_id * 1021 + in_port) * N_DP_PACKET_IN_REASONS + reason) % N_CLASSES;
+}
+
+/* What a record takes of the ring. */
+static uint32_t
+share_of(uint32_t record_size)
+{
+    return ((record_size + 7) & ~7u) + 8;
+}
+
+static bool
+may_put(const struct upcalls *u, uint32_t class, uint32_t share)
+{
+    uint32_t used = u->put[class]
+                    - atomic_load_explicit(&u->taken[class], memory_order_relaxed);
+    uint32_t total = u->total_put - atomic_load_explicit(&u->total_taken, memory_order_relaxed);
+    return !used || used + share + total <= u->capacity;
+}
+
+static void
+account_put(struct upcalls *u, uint32_t class, uint32_t share)
+{
+    u->put[class] += share;
+    u->total_put += share;
+}
+
+static void
+account_taken(struct upcalls *u, uint32_t class, uint32_t share)
+{
+    atomic_store_explicit(&u->taken[class], u->taken[class] + share, memory_order_relaxed);
+    atomic_store_explicit(&u->total_taken, u->total_taken + share, memory_order_relaxed);
+}
+
+static uint32_t
 record_size(uint32_t frame_size)
 {
-    return sizeof(struct upcall) + PACKET_HEADROOM + frame_size + PACKET_TAILROOM;
+    return (uint32_t) sizeof(struct upcall) + PACKET_HEADROOM + frame_size + PACKET_TAILROOM;
 }
 
 static void
@@ -36,18 +115,35 @@ deliver(struct dp_bridge *bridge, const struct packet *packet, enum dp_packet_in
     bridge->ops->packet_in(bridge->ops_aux, &in);
 }
 
-void
-upcall_send(struct dp_thread *thread, struct dp_bridge *bridge, const struct packet *packet,
-            enum dp_packet_in_reason reason, uint16_t max_len)
+/* --- worker ----------------------------------------------------------------------------- */
+
+static void
+count_lost(struct dp_thread *thread, struct dp_bridge *bridge, const struct port_map *map,
+           const struct packet *packet, enum dp_packet_in_reason reason)
 {
-    if (!thread->upcalls) {
+    struct dp_port *port = port_map_find(map, packet->in_port);
+    uint32_t n = packet_n_segments(packet);
+    slot_add(&bridge->slots[thread->slot].lost, n);
+    if (port) {
+        slot_add(&port->slots[thread->slot].packet_ins_dropped[reason], n);
+    }
+    counter_inc(COUNTER_packet_in_queue_full);
+}
+
+void
+upcall_send(struct dp_thread *thread, struct dp_bridge *bridge, const struct port_map *map,
+            const struct packet *packet, enum dp_packet_in_reason reason, uint16_t max_len)
+{
+    struct upcalls *u = thread->upcalls;
+    if (!u) {
         deliver(bridge, packet, reason, max_len);
         return;
     }
-    struct upcall *up = ring_reserve(thread->upcalls, record_size(packet->size));
+    uint32_t size = record_size(packet->size), share = share_of(size);
+    uint32_t class = class_of(bridge->id, packet->in_port, reason);
+    struct upcall *up = may_put(u, class, share) ? ring_reserve(u->ring, size) : NULL;
     if (!up) {
-        slot_add(&bridge->slots[thread->slot].lost, packet_n_segments(packet));
-        counter_inc(COUNTER_packet_in_queue_full);
+        count_lost(thread, bridge, map, packet, reason);
         return;
     }
     *up = (struct upcall) {
@@ -59,9 +155,12 @@ upcall_send(struct dp_thread *thread, struct dp_bridge *bridge, const struct pac
         .offload = packet->offload,
     };
     memcpy((uint8_t *) (up + 1) + PACKET_HEADROOM, packet->data, packet->size);
-    ring_commit(thread->upcalls);
+    account_put(u, class, share);
+    ring_commit(u->ring);
     dp_notify(thread->dp);
 }
+
+/* --- control thread ---------------------------------------------------------------------- */
 
 static void
 deliver_record(struct dp *dp, struct upcall *up)
@@ -83,21 +182,61 @@ deliver_record(struct dp *dp, struct upcall *up)
     }
 }
 
+/* Up to 'n' of one worker, or until the time is up. */
+static void
+deliver_some(struct dp *dp, struct upcalls *u, unsigned n, uint64_t end_ns)
+{
+    size_t size;
+    struct upcall *up;
+    for (unsigned i = 0; i < n && (up = ring_peek(u->ring, &size)); i++) {
+        uint32_t class = class_of(up->bridge_id, up->in_port, up->reason);
+        deliver_record(dp, up);
+        ring_consume(u->ring);
+        account_taken(u, class, share_of((uint32_t) size));
+        if (i % LOOK_EVERY == LOOK_EVERY - 1 && clock_ns() >= end_ns) {
+            break;
+        }
+    }
+}
+
 bool
 upcall_deliver(struct dp *dp, unsigned n)
 {
     bool more = false;
     for (unsigned i = 0; i < dp->n_workers; i++) {
-        struct ring *ring = dp->workers[i]->thread.upcalls;
-        unsigned left = n;
-        size_t size;
-        struct upcall *up;
-        while (left && (up = ring_peek(ring, &size))) {
-            deliver_record(dp, up);
-            ring_consume(ring);
-            left--;
-        }
-        more = more || !ring_empty(ring);
+        struct upcalls *u = dp->workers[i]->thread.upcalls;
+        deliver_some(dp, u, n, clock_ns() + TURN_NS / dp->n_workers);
+        more = more || !ring_empty(u->ring);
     }
     return more;
+}
+
+/* --- drops by port ----------------------------------------------------------------------- */
+
+bool
+dp_port_get_packet_in_drops(const struct dp_bridge *bridge, uint16_t port_no,
+                            uint64_t drops[N_DP_PACKET_IN_REASONS])
+{
+    const struct dp_port *port = port_map_find(atomic_load(&bridge->map), port_no);
+    if (!port) {
+        return false;
+    }
+    for (unsigned r = 0; r < N_DP_PACKET_IN_REASONS; r++) {
+        drops[r] = 0;
+        for (unsigned i = 0; i < dp_n_slots(bridge->dp); i++) {
+            drops[r] += atomic_load_explicit(&port->slots[i].packet_ins_dropped[r],
+                                             memory_order_relaxed);
+        }
+    }
+    return true;
+}
+
+void
+dp_port_count_packet_in_drop(struct dp_bridge *bridge, uint16_t port_no,
+                             enum dp_packet_in_reason reason)
+{
+    const struct dp_port *port = port_map_find(atomic_load(&bridge->map), port_no);
+    if (port) {
+        slot_add(&port->slots[bridge->dp->control.slot].packet_ins_dropped[reason], 1);
+    }
 }

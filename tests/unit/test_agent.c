@@ -408,15 +408,126 @@ packet_ins_have_a_rate(void **state)
         expect_packet_in(f, &f->peer);
     }
     peer_expect_nothing(&f->peer);
-    assert_int_equal(counter_read(COUNTER_packet_in_rate) - before, 20);
     rig_pass_ms(&f->rig, 100);
-    for (int i = 0; i < 30; i++) {
-        rig_inject(&f->rig, 1, f->frame, 100);
-    }
     for (int i = 0; i < 4; i++) {
         expect_packet_in(f, &f->peer);
     }
     peer_expect_nothing(&f->peer);
+    assert_int_equal(counter_read(COUNTER_packet_in_rate) - before, 0);
+    for (int i = 0; i < 30; i++) {       /* 16 wait of the 40 that may */
+        rig_inject(&f->rig, 1, f->frame, 100);
+    }
+    assert_int_equal(counter_read(COUNTER_packet_in_rate) - before, 6);
+    rig_pass_ms(&f->rig, 2000);
+    for (int i = 0; i < 40; i++) {
+        expect_packet_in(f, &f->peer);
+    }
+    peer_expect_nothing(&f->peer);
+}
+
+struct drops {
+    uint64_t here[N_DP_PACKET_IN_REASONS];
+    uint64_t sent;
+    uint32_t waiting;
+};
+
+/* What `turnoutctl controllers` tells of the first connection that is not a listener. */
+static bool
+get_drops(const struct agent_connection_info *info, void *drops_)
+{
+    struct drops *drops = drops_;
+    if (info->listener) {
+        return true;
+    }
+    memcpy(drops->here, info->packet_ins_dropped, sizeof drops->here);
+    drops->sent = info->packet_ins;
+    drops->waiting = info->packet_ins_waiting;
+    return false;
+}
+
+static void
+a_flood_leaves_the_rate_to_other_ports_and_to_actions(void **state)
+{
+    struct fixture *f = *state;
+    struct agent_config config = rig_config;
+    struct drops drops;
+    uint64_t of_port[N_DP_PACKET_IN_REASONS];
+    unsigned n[4] = { 0 }, n_actions = 0;
+    config.packet_in_rate = 100;
+    config.packet_in_burst = 10;
+    add_flow(f, "in_port=3", PORT_CONTROLLER);
+    agent_set_config(f->rig.agent, &config);
+    rig_frame(f->frame, 100, 1, 2, 80);
+    for (int i = 0; i < 500; i++) {
+        rig_inject(&f->rig, 1, f->frame, 100);
+    }
+    for (int i = 0; i < 3; i++) {
+        rig_inject(&f->rig, 2, f->frame, 100);
+        rig_inject(&f->rig, 3, f->frame, 100);
+    }
+    agent_for_each_connection(f->rig.agent, get_drops, &drops);
+    assert_int_equal(drops.here[DP_TABLE_MISS], 500 - 10 - PACKET_QUEUE_PORT_MAX);
+    assert_int_equal(drops.here[DP_ACTION], 0);
+    assert_int_equal(drops.waiting, PACKET_QUEUE_PORT_MAX + 6);
+    assert_int_equal(drops.sent, 10);
+    assert_true(dp_port_get_packet_in_drops(agent_bridge(f->rig.agent), 1, of_port));
+    assert_int_equal(of_port[DP_TABLE_MISS], drops.here[DP_TABLE_MISS]);
+    assert_true(dp_port_get_packet_in_drops(agent_bridge(f->rig.agent), 2, of_port));
+    assert_int_equal(of_port[DP_TABLE_MISS], 0);
+    assert_false(dp_port_get_packet_in_drops(agent_bridge(f->rig.agent), 9, of_port));
+    rig_pass_ms(&f->rig, 150);
+    for (int i = 0; i < 10 + 15; i++) {
+        struct ofp_packet_in in = expect_packet_in(f, &f->peer);
+        n[in.in_port]++;
+        n_actions += in.reason == OFPR_ACTION;
+    }
+    assert_int_equal(n[2], 3);
+    assert_int_equal(n[3], 3);
+    assert_int_equal(n_actions, 3);
+}
+
+static void
+waiting_packet_ins_go_with_their_connection(void **state)
+{
+    struct fixture *f = *state;
+    struct agent_config config = rig_config;
+    struct peer other;
+    config.packet_in_rate = 10;
+    agent_set_config(f->rig.agent, &config);
+    peer_hello(&other, &f->rig, f->rig.path);
+    rig_frame(f->frame, 100, 1, 2, 80);
+    for (int i = 0; i < 20; i++) {
+        rig_inject(&f->rig, 1, f->frame, 100);
+    }
+    peer_close(&other);
+    rig_pass_ms(&f->rig, 2000);
+    for (int i = 0; i < 12; i++) {
+        expect_packet_in(f, &f->peer);
+    }
+    peer_expect_nothing(&f->peer);
+}
+
+static void
+a_rate_is_each_controllers_own(void **state)
+{
+    struct fixture *f = *state;
+    struct agent_config config = rig_config;
+    struct peer other;
+    config.packet_in_rate = 20;
+    agent_set_config(f->rig.agent, &config);
+    rig_frame(f->frame, 100, 1, 2, 80);
+    for (int i = 0; i < 5; i++) {
+        rig_inject(&f->rig, 1, f->frame, 100);
+        expect_packet_in(f, &f->peer);
+    }
+    peer_hello(&other, &f->rig, f->rig.path);
+    rig_inject(&f->rig, 1, f->frame, 100);
+    expect_packet_in(f, &other);
+    peer_expect_nothing(&f->peer);
+    config.packet_in_rate = 0;           /* a limit that is lifted lets go what waits */
+    agent_set_config(f->rig.agent, &config);
+    expect_packet_in(f, &f->peer);
+    peer_close(&other);
 }
 
 /* --- buffers ---------------------------------------------------------------------------------- */
@@ -496,6 +607,61 @@ a_flow_mod_counts_its_buffered_packet(void **state)
     assert_int_equal(ofp_decode_flow_removed(msg, f->peer.header.length, &removed, &f->refusal), 0);
     assert_int_equal(removed.packets, 1);
     assert_int_equal(removed.bytes, 300);
+}
+
+static void
+a_buffer_expires(void **state)
+{
+    struct fixture *f = *state;
+    struct agent_config config = rig_config;
+    config.inactivity_probe_s = 0;
+    agent_set_config(f->rig.agent, &config);
+    uint32_t id = buffered(f);
+    uint64_t before = counter_read(COUNTER_pktbuf_expired);
+    rig_pass_ms(&f->rig, PKTBUF_LIFETIME_MS - 50);
+    uint32_t later = buffered(f);
+    assert_int_equal(counter_read(COUNTER_pktbuf_expired) - before, 0);
+    rig_pass_ms(&f->rig, 50);
+    assert_int_equal(counter_read(COUNTER_pktbuf_expired) - before, 1);   /* nobody asked */
+    send_packet_out(f, 63, id, 1, 2, 0);
+    peer_expect_error(&f->peer, OFPET_BAD_REQUEST, OFPBRC_BUFFER_EMPTY, 63);
+    struct ofp_flow_mod *fm = flow_mod_of(OFPFC_ADD, "in_port=1", 3);
+    fm->buffer_id = id;
+    ofp_encode_flow_mod(&f->peer.out, 64, fm);
+    peer_send(&f->peer);
+    peer_expect_error(&f->peer, OFPET_BAD_REQUEST, OFPBRC_BUFFER_EMPTY, 64);
+    assert_int_equal(flow_table_count(agent_flows(f->rig.agent)), 1);
+    send_packet_out(f, 65, later, 1, 2, 0);
+    peer_barrier(&f->peer);
+    assert_int_equal(rig_take(&f->rig, 2, f->got, sizeof f->got), 300);
+    assert_int_equal(rig_take(&f->rig, 3, f->got, sizeof f->got), 0);
+}
+
+static void
+a_greedy_controller_leaves_others_their_buffers(void **state)
+{
+    struct fixture *f = *state;
+    struct peer modest;
+    peer_hello(&modest, &f->rig, f->rig.path);
+    set_config(&f->peer, 0, AGENT_WHOLE_PACKET);     /* nothing is kept for it */
+    peer_barrier(&f->peer);
+    rig_frame(f->frame, 300, 1, 2, 80);
+    rig_inject(&f->rig, 1, f->frame, 300);
+    assert_int_equal(expect_packet_in(f, &f->peer).buffer_id, OFP_NO_BUFFER);
+    uint32_t id = expect_packet_in(f, &modest).buffer_id;
+    set_config(&modest, 0, AGENT_WHOLE_PACKET);
+    peer_barrier(&modest);
+    set_config(&f->peer, 0, 0);
+    peer_barrier(&f->peer);
+    for (int i = 0; i < 2 * PKTBUF_SLOTS; i++) {
+        rig_inject(&f->rig, 1, f->frame, 300);
+        expect_packet_in(f, &f->peer);
+        expect_packet_in(f, &modest);
+    }
+    send_packet_out(f, 66, id, 1, 2, 0);
+    peer_barrier(&f->peer);
+    assert_int_equal(rig_take(&f->rig, 2, f->got, sizeof f->got), 300);
+    peer_close(&modest);
 }
 
 /* --- PACKET_OUT ------------------------------------------------------------------------------- */
@@ -1021,9 +1187,14 @@ main(void)
         TEST(the_controller_action_sends_max_len_bytes),
         TEST(each_connection_has_its_own_miss_send_len),
         TEST(packet_ins_have_a_rate),
+        TEST(a_flood_leaves_the_rate_to_other_ports_and_to_actions),
+        TEST(waiting_packet_ins_go_with_their_connection),
+        TEST(a_rate_is_each_controllers_own),
         TEST(a_buffered_packet_is_sent_once),
         TEST(a_flow_mod_runs_its_buffered_packet),
         TEST(a_flow_mod_counts_its_buffered_packet),
+        TEST(a_buffer_expires),
+        TEST(a_greedy_controller_leaves_others_their_buffers),
         TEST(packet_out_knows_the_reserved_ports),
         TEST(packet_out_to_no_port_is_refused),
         TEST(port_mod_changes_flags_and_tells),

@@ -258,6 +258,25 @@ add_connections(struct table *table, const json_t *bridge)
     }
 }
 
+/* Packet-ins that got lost, by the port that they came in by. */
+static void
+print_drops(const json_t *bridge)
+{
+    const json_t *row;
+    size_t i;
+    json_array_foreach(json_object_get(bridge, "packet_in_drops"), i, row) {
+        char number[CTL_PORT_SIZE];
+        const json_t *n;
+        const char *reason;
+        printf("%s: port %s: packet-ins dropped:", ctl_text(bridge, "name"),
+               ctl_port_text(ctl_number(row, "port"), number));
+        json_object_foreach(json_object_get(row, "dropped"), reason, n) {
+            printf(" %s:%lld", reason, (long long) json_integer_value(n));
+        }
+        putchar('\n');
+    }
+}
+
 int
 ctl_controllers(struct ctl *ctl)
 {
@@ -285,6 +304,9 @@ ctl_controllers(struct ctl *ctl)
         }
         table_print(table, stdout, 0, ctl->width);
         table_free(table);
+        json_array_foreach(json_object_get(result, "bridges"), i, bridge) {
+            print_drops(bridge);
+        }
     }
     json_decref(result);
     return CTL_OK;
