@@ -234,6 +234,69 @@ remove_ports(struct apply *apply, struct bridge *bridge, const struct config_bri
     }
 }
 
+static bool
+queue_equal(const struct pktio_queue_config *a, const struct pktio_queue_config *b)
+{
+    return a->min_rate == b->min_rate && a->max_rate == b->max_rate && a->burst == b->burst;
+}
+
+/* The queue is as the configuration says. One that is there already, made by hand, is changed;
+ * a port that was made anew has lost its own. */
+static int
+ensure_queue(struct bridge *bridge, const struct config_queue *before,
+             const struct config_queue *want, struct errmsg *err)
+{
+    struct dp_bridge *dp_bridge = agent_bridge(bridge->agent);
+    uint16_t port_no;
+    if (!dp_port_find(dp_bridge, want->port, &port_no)) {
+        errmsg_set(err, "the port is not there");
+        return -ENODEV;
+    }
+    if (!dp_queue_exists(dp_bridge, port_no, want->queue.id)) {
+        return dp_queue_add(dp_bridge, port_no, &want->queue, err);
+    }
+    return before && queue_equal(&before->queue, &want->queue)
+           ? 0 : dp_queue_change(dp_bridge, port_no, &want->queue, err);
+}
+
+static void
+add_queues(struct apply *apply, struct bridge *bridge, const struct config_bridge *old,
+           struct config_bridge *new)
+{
+    for (size_t i = 0; i < new->n_queues;) {
+        const struct config_queue *want = &new->queues[i];
+        const struct config_queue *before = old ? config_find_queue(old, want->port,
+                                                                    want->queue.id) : NULL;
+        struct errmsg err;
+        if (ensure_queue(bridge, before, want, &err)) {
+            fail(apply, &err, "bridge %s: queue %s:%u", bridge->name, want->port, want->queue.id);
+            config_drop_queue(new, i);
+        } else {
+            i++;
+        }
+    }
+}
+
+/* Those of ports that went have gone with them. */
+static void
+remove_queues(struct apply *apply, struct bridge *bridge, const struct config_bridge *old,
+              const struct config_bridge *new)
+{
+    struct dp_bridge *dp_bridge = agent_bridge(bridge->agent);
+    for (size_t i = 0; i < old->n_queues; i++) {
+        const struct config_queue *queue = &old->queues[i];
+        uint16_t port_no;
+        struct errmsg err;
+        if (!config_find_queue(new, queue->port, queue->queue.id)
+            && dp_port_find(dp_bridge, queue->port, &port_no)
+            && dp_queue_exists(dp_bridge, port_no, queue->queue.id)
+            && dp_queue_del(dp_bridge, port_no, queue->queue.id, &err)) {
+            fail(apply, &err, "bridge %s: removing queue %s:%u", bridge->name, queue->port,
+                 queue->queue.id);
+        }
+    }
+}
+
 static void
 remove_targets(struct bridge *bridge, const struct config_bridge *old,
                const struct config_bridge *new)
@@ -339,6 +402,7 @@ apply_removals(struct apply *apply, const struct config *old, const struct confi
             bridge_remove(apply->bridges, bridge);
         } else if (bridge) {
             remove_ports(apply, bridge, before, after);
+            remove_queues(apply, bridge, before, after);
             remove_targets(bridge, before, after);
         }
     }
@@ -370,6 +434,7 @@ bridges_apply(struct bridges *bridges, const struct config *old, struct config *
             continue;
         }
         add_ports(&apply, bridge, before, want);
+        add_queues(&apply, bridge, before, want);
         add_targets(&apply, bridge, before, want);
         i++;
     }

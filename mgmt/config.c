@@ -38,6 +38,7 @@ bridge_fini(struct config_bridge *bridge)
         free(bridge->targets[i].target);
     }
     free(bridge->targets);
+    free(bridge->queues);
     free(bridge->ports);
 }
 
@@ -94,6 +95,13 @@ config_add_port(struct config_bridge *bridge, const struct config_port *port)
 }
 
 void
+config_add_queue(struct config_bridge *bridge, const struct config_queue *queue)
+{
+    bridge->queues = config_realloc(bridge->queues, bridge->n_queues + 1, sizeof *bridge->queues);
+    bridge->queues[bridge->n_queues++] = *queue;
+}
+
+void
 config_add_target(struct config_bridge *bridge, const char *target, bool listen)
 {
     bridge->targets = config_realloc(bridge->targets, bridge->n_targets + 1,
@@ -110,6 +118,17 @@ config_find_port(const struct config_bridge *bridge, const char *name)
     for (size_t i = 0; i < bridge->n_ports; i++) {
         if (!strcmp(bridge->ports[i].name, name)) {
             return &bridge->ports[i];
+        }
+    }
+    return NULL;
+}
+
+const struct config_queue *
+config_find_queue(const struct config_bridge *bridge, const char *port, uint32_t id)
+{
+    for (size_t i = 0; i < bridge->n_queues; i++) {
+        if (bridge->queues[i].queue.id == id && !strcmp(bridge->queues[i].port, port)) {
+            return &bridge->queues[i];
         }
     }
     return NULL;
@@ -145,6 +164,12 @@ void
 config_drop_port(struct config_bridge *bridge, size_t i)
 {
     close_gap(bridge->ports, i, --bridge->n_ports, sizeof *bridge->ports);
+}
+
+void
+config_drop_queue(struct config_bridge *bridge, size_t i)
+{
+    close_gap(bridge->queues, i, --bridge->n_queues, sizeof *bridge->queues);
 }
 
 void

@@ -28,6 +28,11 @@ struct config_port {
     uint32_t flags;             /* PORT_CONFIG_* that the port starts with */
 };
 
+struct config_queue {
+    char port[PORT_NAME_SIZE];
+    struct pktio_queue_config queue;
+};
+
 struct config_target {
     char *target;               /* "tcp:...", as agent_add_target() takes it */
     bool listen;
@@ -37,6 +42,8 @@ struct config_bridge {
     char name[PORT_NAME_SIZE];
     struct config_port *ports;
     size_t n_ports;
+    struct config_queue *queues;
+    size_t n_queues;
     struct config_target *targets;
     size_t n_targets;
     struct agent_config agent;
@@ -72,14 +79,18 @@ struct config_bridge *config_find_bridge(const struct config *, const char *name
 struct config_bridge *config_add_bridge(struct config *, const char *name,
                                         const struct config_bridge *defaults);
 void config_add_port(struct config_bridge *, const struct config_port *);
+void config_add_queue(struct config_bridge *, const struct config_queue *);
 void config_add_target(struct config_bridge *, const char *target, bool listen);
 
 const struct config_port *config_find_port(const struct config_bridge *, const char *name);
+const struct config_queue *config_find_queue(const struct config_bridge *, const char *port,
+                                             uint32_t id);
 bool config_has_target(const struct config_bridge *, const char *target);
 
 /* Take one out, when it could not be done: it is tried again with the next configuration. */
 void config_drop_bridge(struct config *, size_t i);
 void config_drop_port(struct config_bridge *, size_t i);
+void config_drop_queue(struct config_bridge *, size_t i);
 void config_drop_target(struct config_bridge *, size_t i);
 
 /* malloc() and friends that end the process when there is no memory: for what is read at

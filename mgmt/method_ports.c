@@ -129,9 +129,8 @@ method_add_port(const struct method_env *env, json_t *params, json_t **result, s
     return RPC_OK;
 }
 
-/* A port by its device's name, or its number in decimal. */
-static bool
-find_port(const struct dp_bridge *bridge, const char *text, uint16_t *port_no)
+bool
+method_find_port(const struct dp_bridge *bridge, const char *text, uint16_t *port_no)
 {
     if (dp_port_find(bridge, text, port_no)) {
         return true;
@@ -159,7 +158,7 @@ method_del_port(const struct method_env *env, json_t *params, json_t **result, s
     }
     struct dp_bridge *dp_bridge = agent_bridge(bridge->agent);
     uint16_t port_no;
-    if (!find_port(dp_bridge, port, &port_no)) {
+    if (!method_find_port(dp_bridge, port, &port_no)) {
         errmsg_set(err, "bridge %s has no port '%.40s'", bridge->name, port);
         return RPC_FAILED;
     }

@@ -4,10 +4,14 @@
 
 #include <jansson.h>
 
+#include "sw-datapath/datapath.h"
 #include "turnout/port.h"
 
 /* Number, name, address, link, configuration and speed; without counters. NULL without
  * memory. */
 json_t *port_to_json(const struct port_info *);
+
+/* A port by its device's name, or its number in decimal. */
+bool method_find_port(const struct dp_bridge *, const char *text, uint16_t *port_no);
 
 #endif /* mgmt/method_ports.h */

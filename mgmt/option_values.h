@@ -8,6 +8,7 @@
 typedef int option_setter(struct config_parser *, const char *value, struct errmsg *err);
 
 option_setter option_set_driver, option_set_bridge, option_set_datapath_id, option_set_port;
+option_setter option_set_queue;    /* option_queue.c */
 option_setter option_set_controller, option_set_listen, option_set_fail_mode;
 option_setter option_set_inactivity_probe, option_set_max_backoff, option_set_packet_in_rate;
 option_setter option_set_packet_in_burst;

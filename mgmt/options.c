@@ -31,6 +31,10 @@ const struct option_row option_rows[] = {
         "no-packet-in, down (each yes or no)",
         option_set_port,
     }, {
+        "queue", "DEV:ID[,KEY=VALUE,...]", OPTION_MEMBER, true,
+        "queue ID of port DEV; keys: min-rate, max-rate (bit/s, as in 10M), burst (bytes)",
+        option_set_queue,
+    }, {
         "controller", "TARGET", OPTION_MEMBER, true,
         "connect to a controller: tcp:HOST[:PORT] or unix:PATH",
         option_set_controller,

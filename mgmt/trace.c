@@ -168,7 +168,8 @@ run_action(struct trace *trace, const struct action *action)
     if (action->type == ACTION_OUTPUT) {
         trace_output(trace, action->output.port, action->output.max_len);
     } else if (action->type == ACTION_ENQUEUE) {
-        trace_output(trace, action->enqueue.port, 0);
+        trace_enqueue(trace, action->enqueue.port,
+                      (uint32_t) action->enqueue.queue_hi << 16 | action->enqueue.queue_lo);
     } else if (key_rewrite(&trace->key, action)) {
         step_key(trace, "packet", "now ");
     } else {

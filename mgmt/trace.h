@@ -16,8 +16,11 @@ struct trace {
     struct dp_bridge *dp;
     struct flow_key key;           /* the packet as it is now */
     json_t *steps;                 /* of {"step": KIND, "text": TEXT} */
-    json_t *outputs;               /* of {"port": NUMBER, "name": NAME, "packet": FLOW} */
+    json_t *outputs;               /* of {"port": NUMBER, "name": NAME, "packet": FLOW,
+                                    * "queue": ID or null} */
     unsigned n_sent;
+    bool queued;                   /* what is sent now goes through queue 'queue_id' */
+    uint32_t queue_id;
     bool admitted;                 /* false: the ingress port does not take it */
     char reason[160];              /* why it was not sent, of the latest output that wasn't */
 };
@@ -38,6 +41,8 @@ void trace_drop(struct trace *, const char *format, ...) __attribute__((format(p
 void trace_ingress(struct trace *);
 /* What an output to 'port' (physical or reserved) does. */
 void trace_output(struct trace *, uint16_t port, uint16_t max_len);
+/* What an ENQUEUE does. */
+void trace_enqueue(struct trace *, uint16_t port, uint32_t queue_id);
 /* What the learning switch does. */
 void trace_normal(struct trace *);
 /* What a packet that matches no rule meets. */

@@ -20,6 +20,14 @@ is_reserved(const uint8_t addr[6])
     return !memcmp(addr, stp_addr, 5) && addr[5] <= 0x0f;
 }
 
+/* The queue of the port that the packet goes through; null for none. */
+static json_t *
+queue_of(const struct trace *trace, uint16_t port)
+{
+    return trace->queued && dp_queue_exists(trace->dp, port, trace->queue_id)
+           ? json_integer(trace->queue_id) : json_null();
+}
+
 static void
 append_output(struct trace *trace, uint16_t port, const char *name)
 {
@@ -28,9 +36,10 @@ append_output(struct trace *trace, uint16_t port, const char *name)
     key_to_match(&trace->key, &match);
     flow_match_print(&text, &match, NULL);
     json_array_append_new(trace->outputs,
-                          json_pack("{s:i, s:o, s:o}", "port", (int) port,
+                          json_pack("{s:i, s:o, s:o, s:o}", "port", (int) port,
                                     "name", rpc_string(name),
-                                    "packet", rpc_string(strbuf_text(&text))));
+                                    "packet", rpc_string(strbuf_text(&text)),
+                                    "queue", queue_of(trace, port)));
     strbuf_fini(&text);
     trace->n_sent++;
 }
@@ -72,7 +81,15 @@ send_to(struct trace *trace, const struct port_info *info)
     if (why) {
         trace_drop(trace, "not sent by %s: %s", label_of(info).text, why);
     } else {
-        trace_step(trace, "output", "sent by %s", label_of(info).text);
+        if (!trace->queued) {
+            trace_step(trace, "output", "sent by %s", label_of(info).text);
+        } else if (dp_queue_exists(trace->dp, info->port_no, trace->queue_id)) {
+            trace_step(trace, "output", "sent by %s, queue %u", label_of(info).text,
+                       trace->queue_id);
+        } else {
+            trace_step(trace, "output", "sent by %s, through no queue: it has no queue %u",
+                       label_of(info).text, trace->queue_id);
+        }
         append_output(trace, info->port_no, info->name);
     }
 }
@@ -210,6 +227,15 @@ trace_output(struct trace *trace, uint16_t port, uint16_t max_len)
         to_number(trace, port);
         break;
     }
+}
+
+void
+trace_enqueue(struct trace *trace, uint16_t port, uint32_t queue_id)
+{
+    trace->queued = true;
+    trace->queue_id = queue_id;
+    trace_output(trace, port, 0);
+    trace->queued = false;
 }
 
 void

@@ -10,14 +10,16 @@ enum { FIRST_LOOK_MS = 1000 };
  * that other controllers need not wait for a million. */
 enum { DELETE_AT_ONCE = 16384 };
 
-/* What the codec can't know: there are no queues. */
+/* What the codec can't know: which queues there are. */
 static int
-check_actions(const struct ofp_flow_mod *fm, struct ofp_refusal *refusal)
+check_actions(const struct agent *agent, const struct ofp_flow_mod *fm,
+              struct ofp_refusal *refusal)
 {
+    bool one_port = fm->match.match.mask.bits.in_port == UINT16_MAX;
+    uint16_t in_port = one_port ? fm->match.match.value.in_port : 0;
     for (uint32_t i = 0; i < fm->n_actions; i++) {
-        if (fm->actions[i].type == ACTION_ENQUEUE) {
-            *refusal = (struct ofp_refusal) { OFPET_BAD_ACTION, OFPBAC_BAD_QUEUE,
-                                              "ENQUEUE, but no port has queues" };
+        if (fm->actions[i].type == ACTION_ENQUEUE
+            && agent_check_enqueue(agent, &fm->actions[i], in_port, refusal)) {
             return OFP_REFUSED;
         }
     }
@@ -63,7 +65,7 @@ session_flow_mod(struct session *s, const struct ofp_header *header, const uint8
         conn_set_job(s->conn, CONN_SLICE_MESSAGES, delete_step, s);
         return;
     }
-    if (error || check_actions(fm, &refusal)
+    if (error || check_actions(agent, fm, &refusal)
         || flow_table_mod(agent->flows, fm, &flow, &refusal)) {
         conn_send_error(s->conn, &refusal, msg, header->length);
         return;

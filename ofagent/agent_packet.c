@@ -53,9 +53,8 @@ check_actions(const struct agent *agent, const struct ofp_packet_out *out,
     struct port_info info;
     for (uint32_t i = 0; i < out->n_actions; i++) {
         const struct action *a = &out->actions[i];
-        if (a->type == ACTION_ENQUEUE) {
-            *refusal = (struct ofp_refusal) { OFPET_BAD_ACTION, OFPBAC_BAD_QUEUE,
-                                              "ENQUEUE, but no port has queues" };
+        if (a->type == ACTION_ENQUEUE
+            && agent_check_enqueue(agent, a, out->in_port, refusal)) {
             return false;
         }
         if (a->type == ACTION_OUTPUT && a->output.port < PORT_MAX

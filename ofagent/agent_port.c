@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PORT_MOD, PORT_STATUS and what there is to say about queues. */
+/* PORT_MOD and PORT_STATUS. */
 #include <string.h>
 
 #include "lib/counters.h"
@@ -55,23 +55,4 @@ agent_port_event(void *agent_, enum dp_port_event event, const struct port_info 
         ofp_encode_port_status(&agent->async, reasons[event], info);
         agent_tell_all(agent, NX_PORT_STATUS, reasons[event]);
     }
-}
-
-void
-session_queue_get_config(struct session *s, const struct ofp_header *header, const uint8_t *msg)
-{
-    struct ofp_refusal refusal;
-    struct port_info info;
-    uint16_t port_no;
-    if (ofp_decode_queue_get_config(msg, header->length, &port_no, &refusal)) {
-        conn_send_error(s->conn, &refusal, msg, header->length);
-        return;
-    }
-    if (!dp_port_get(s->agent->bridge, port_no, &info)) {
-        session_refuse(s, header, msg, OFPET_QUEUE_OP_FAILED, OFPQOFC_BAD_PORT,
-                       "the port is not there");
-        return;
-    }
-    ofp_encode_queue_config_empty(&s->agent->reply, header->xid, port_no);
-    session_reply(s);
 }

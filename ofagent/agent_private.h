@@ -156,7 +156,8 @@ session_handler session_features, session_get_config, session_set_config, sessio
 session_handler session_vendor;     /* and vendor statistics: agent_vendor.c */
 session_handler session_flow_mod;                                     /* agent_flow_mod.c */
 session_handler session_packet_out;                                   /* agent_packet.c */
-session_handler session_port_mod, session_queue_get_config;           /* agent_port.c */
+session_handler session_port_mod;                                     /* agent_port.c */
+session_handler session_queue_get_config;                             /* agent_queue.c */
 session_handler session_stats;                                        /* agent_stats.c */
 
 /* Of one of Nicira's messages, whose size is possible; agent_vendor.c has the table. */
@@ -190,6 +191,16 @@ void agent_port_event(void *agent, enum dp_port_event, const struct port_info *)
 void session_run_buffer(struct session *, const struct ofp_header *, const uint8_t *msg,
                         uint32_t id, struct flow *flow, uint16_t in_port);
 void dump_free(struct dump *);
+
+/* Whether QUEUE statistics can be given: 0, or OFP_REFUSED and *refusal; and the entries. */
+int queue_stats_check(const struct session *, const struct ofp_stats_request *,
+                      struct ofp_refusal *);
+void queue_stats_put(const struct session *, struct ofp_stats_reply *,
+                     const struct ofp_stats_request *);
+/* Whether an ENQUEUE's queue is there: 0, or OFP_REFUSED and *refusal. 'in_port' is what IN_PORT
+ * stands for, 0 if that is open. */
+int agent_check_enqueue(const struct agent *, const struct action *, uint16_t in_port,
+                        struct ofp_refusal *);
 
 #define log_debug_limited(LIMIT, ...) log_at_limited(LIMIT, LOG_LEVEL_DEBUG, __VA_ARGS__)
 

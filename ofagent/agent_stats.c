@@ -11,7 +11,7 @@ enum { STEP_FLOWS = 256, STEP_COST = 32 };
 
 #define NS_PER_S UINT64_C(1000000000)
 
-enum { TABLE_ALL = 0xff, TABLE_EMERGENCY = 0xfe, QUEUE_ALL = 0xffffffff };
+enum { TABLE_ALL = 0xff, TABLE_EMERGENCY = 0xfe };
 
 /* Every wildcard there is: what this table can leave out of a match. */
 enum { WILDCARDS_ALL = (1 << 22) - 1 };
@@ -202,26 +202,6 @@ port_stats(struct session *s, struct ofp_stats_reply *reply, uint16_t port_no)
     }
 }
 
-/* There are no queues: only "all of them" has an answer, an empty one. */
-static bool
-queue_stats(struct session *s, const struct ofp_header *header, const uint8_t *msg,
-            const struct ofp_stats_request *request)
-{
-    struct port_info info;
-    if (request->port_no != PORT_ALL
-        && !dp_port_get(s->agent->bridge, request->port_no, &info)) {
-        session_refuse(s, header, msg, OFPET_QUEUE_OP_FAILED, OFPQOFC_BAD_PORT,
-                       "the port is not there");
-        return false;
-    }
-    if (request->queue_id != QUEUE_ALL) {
-        session_refuse(s, header, msg, OFPET_QUEUE_OP_FAILED, OFPQOFC_BAD_QUEUE,
-                       "the port has no queues");
-        return false;
-    }
-    return true;
-}
-
 void
 session_stats(struct session *s, const struct ofp_header *header, const uint8_t *msg)
 {
@@ -239,7 +219,8 @@ session_stats(struct session *s, const struct ofp_header *header, const uint8_t 
         flow_stats(s, header, &request);
         return;
     }
-    if (request.type == OFPST_QUEUE && !queue_stats(s, header, msg, &request)) {
+    if (request.type == OFPST_QUEUE && queue_stats_check(s, &request, &refusal)) {
+        conn_send_error(s->conn, &refusal, msg, header->length);
         return;
     }
     struct ofp_stats_reply reply;
@@ -254,7 +235,10 @@ session_stats(struct session *s, const struct ofp_header *header, const uint8_t 
     case OFPST_PORT:
         port_stats(s, &reply, request.port_no);
         break;
-    default: /* QUEUE: nothing; the decoder refuses others */
+    case OFPST_QUEUE:
+        queue_stats_put(s, &reply, &request);
+        break;
+    default: /* the decoder refuses others */
         break;
     }
     ofp_stats_end(&reply);

@@ -30,8 +30,9 @@ session_features(struct session *s, const struct ofp_header *header, const uint8
         .datapath_id = agent_datapath_id(agent),
         .n_buffers = PKTBUF_SLOTS,
         .n_tables = 1,
-        .capabilities = OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS | OFPC_ARP_MATCH_IP,
-        .actions = OFPAT_ALL & ~(1u << OFPAT_ENQUEUE),   /* there are no queues */
+        .capabilities = OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS | OFPC_QUEUE_STATS
+                        | OFPC_ARP_MATCH_IP,
+        .actions = OFPAT_ALL,
     };
     struct features f = { .w = &agent->reply };
     f.begin = ofp_begin_features(f.w, header->xid, &features);

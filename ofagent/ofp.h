@@ -295,8 +295,7 @@ struct ofp_queue_stats {
 };
 void ofp_put_queue(struct ofp_stats_reply *, const struct ofp_queue_stats *);
 
-/* QUEUE_GET_CONFIG_REPLY: without queues, or begun, queues added, ended with ofp_end(). */
-void ofp_encode_queue_config_empty(struct writer *w, uint32_t xid, uint16_t port_no);
+/* QUEUE_GET_CONFIG_REPLY: begun, queues added, ended with ofp_end(). */
 enum { OFP_MIN_RATE_NONE = 0xffff };
 struct ofp_queue {
     uint32_t queue_id;

@@ -156,9 +156,3 @@ ofp_put_queue_config(struct writer *w, size_t begin, const struct ofp_queue *que
     writer_bytes(w, &min_rate, props_size);
     return true;
 }
-
-void
-ofp_encode_queue_config_empty(struct writer *w, uint32_t xid, uint16_t port_no)
-{
-    ofp_begin_queue_config(w, xid, port_no);
-}

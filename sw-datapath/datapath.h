@@ -129,6 +129,42 @@ void dp_port_for_each(const struct dp_bridge *, bool (*visit)(const struct port_
  * barrier at the latest. False if there is no such port. */
 bool dp_port_set_config(struct dp_bridge *, uint16_t port_no, uint32_t config, uint32_t mask);
 
+/* --- queues (port_queue.c) ---
+ *
+ * A port has at most PKTIO_MAX_QUEUES, with any number but DP_QUEUE_ALL; LOCAL has none. The
+ * rates are as in pktio.h. While a port's device is absent its queues are kept, and made when
+ * it is there again. What is sent through a queue that is not there goes through none, and is
+ * counted. */
+enum { DP_QUEUE_ALL = 0xffffffff };
+
+struct dp_queue_info {
+    struct pktio_queue_config config;
+    struct pktio_queue_stats stats;   /* since it was added; 0 if not asked for */
+    bool active;                /* the device has it */
+};
+
+/* 0, or -EINVAL and what is wrong with the number or the rates. Any thread. */
+int dp_queue_check(const struct pktio_queue_config *, struct errmsg *err);
+
+/* 0 or -errno: -ENODEV (no such port), -EOPNOTSUPP (LOCAL), -EINVAL (number, rates), -EEXIST
+ * or -ENOENT (the queue), -ENOSPC, or what the device says. The next barrier's reply leaves
+ * when no packet is forwarded by what was before. */
+int dp_queue_add(struct dp_bridge *, uint16_t port_no, const struct pktio_queue_config *,
+                 struct errmsg *err);
+int dp_queue_change(struct dp_bridge *, uint16_t port_no, const struct pktio_queue_config *,
+                    struct errmsg *err);
+int dp_queue_del(struct dp_bridge *, uint16_t port_no, uint32_t id, struct errmsg *err);
+
+/* True if the port has the queue; with port_no 0, if any port has. Cheap. */
+bool dp_queue_exists(const struct dp_bridge *, uint16_t port_no, uint32_t id);
+/* What was asked for; false if the port does not have the queue. */
+bool dp_queue_get(const struct dp_bridge *, uint16_t port_no, uint32_t id,
+                  struct pktio_queue_config *);
+/* The port's queues, ascending by number. With 'stats' the device is asked for what they have
+ * sent. */
+void dp_queue_for_each(const struct dp_bridge *, uint16_t port_no, bool stats,
+                       void (*visit)(const struct dp_queue_info *, void *aux), void *aux);
+
 /* The pktio behind a port of kind PKTIO_MEMORY; NULL for others. Tests. */
 struct pktio *dp_port_pktio(const struct dp_bridge *, uint16_t port_no);
 

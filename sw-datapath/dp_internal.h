@@ -7,6 +7,7 @@
  *   worker.ports   which ports this worker receives from (struct rx_list)
  *   bridge.map     where a port number leads (struct port_map)
  *   port.io        the device behind a port, NULL while it is absent
+ *   port.queue_map the queues that this device has
  *
  * Everything else is the control thread's, or a counter slot of one thread.
  */
@@ -97,6 +98,23 @@ enum {
     PORT_PATH_PACKET_IN = 1 << 4,   /* its table misses go to the controller */
 };
 
+/* A queue of a port. Control thread. */
+struct dp_queue {
+    struct dp_queue *next;              /* ascending by number */
+    struct pktio_queue_config config;
+    struct pktio_queue *io;             /* NULL while the device is absent or refused it */
+    struct pktio_queue_stats gone;      /* of devices that were behind the port before */
+};
+
+/* A port's queues as the packet path finds them. */
+struct queue_map {
+    unsigned n;
+    struct {
+        uint32_t id;
+        struct pktio_queue *io;
+    } entries[];
+};
+
 struct dp_port {
     struct dp_bridge *bridge;
     struct port_info info;              /* control thread */
@@ -108,6 +126,8 @@ struct dp_port {
     _Atomic(struct pktio *) io;
     struct pktio_stats gone;            /* of devices that were behind this port before */
     struct port_slot *slots;            /* dp_n_slots() of them */
+    struct dp_queue *queues;
+    _Atomic(struct queue_map *) queue_map;   /* NULL: none */
 };
 
 struct port_map {
@@ -139,6 +159,27 @@ int port_open_local(struct dp_bridge *, enum pktio_kind, struct errmsg *);
 void port_close_all(struct dp_bridge *);
 /* A device changed, or has gone. */
 void port_link_changed(struct dp *, const struct link_info *, bool gone);
+
+/* The queue on device 'io', or NULL. */
+static inline struct pktio_queue *
+port_find_queue(const struct dp_port *port, const struct pktio *io, uint32_t id)
+{
+    const struct queue_map *map = atomic_load_explicit(&port->queue_map, memory_order_acquire);
+    for (unsigned first = 0, end = map ? map->n : 0; first < end;) {
+        unsigned middle = (first + end) / 2;
+        if (map->entries[middle].id == id) {
+            struct pktio_queue *queue = map->entries[middle].io;
+            /* Device and queues are published one after the other. */
+            return pktio_queue_port(queue) == io ? queue : NULL;
+        }
+        if (map->entries[middle].id < id) {
+            first = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return NULL;
+}
 
 /* --- bridges --------------------------------------------------------------------- */
 

@@ -15,6 +15,8 @@ struct forwarding {
     const struct port_map *map;
     enum dp_packet_in_reason reason;
     bool table_allowed;
+    bool queued;                 /* outputs go through queue 'queue_id' of their port */
+    uint32_t queue_id;
 };
 
 static bool
@@ -60,7 +62,14 @@ send_to_port(const struct forwarding *fw, struct dp_port *port, const struct pac
         counter_inc(COUNTER_tx_port_blocked);
         return;
     }
-    pktio_tx(fw->thread->tx, io, packet, copy);
+    struct pktio_queue *queue = NULL;
+    if (fw->queued) {
+        queue = port_find_queue(port, io, fw->queue_id);
+        if (!queue) {
+            counter_inc(COUNTER_enqueue_no_queue);
+        }
+    }
+    pktio_tx_queued(fw->thread->tx, io, queue, packet, copy);
 }
 
 /* To every port but the ingress; with 'path' only to those that have these bits. */
@@ -155,20 +164,42 @@ send_to_number(const struct forwarding *fw, const struct packet *packet, uint16_
 }
 
 static void
+send_to_ingress(const struct forwarding *fw, const struct packet *packet, bool copy)
+{
+    struct dp_port *port = port_map_find(fw->map, packet->in_port);
+    if (port) {
+        send_to_port(fw, port, packet, copy);
+    } else {
+        counter_inc(COUNTER_output_no_port);
+    }
+}
+
+static void
+enqueue(const struct forwarding *fw, const struct packet *packet, const struct action *action,
+        bool copy)
+{
+    struct forwarding queued = *fw;
+    queued.queued = true;
+    queued.queue_id = (uint32_t) action->enqueue.queue_hi << 16 | action->enqueue.queue_lo;
+    if (action->enqueue.port == PORT_IN_PORT) {
+        send_to_ingress(&queued, packet, copy);
+    } else {
+        send_to_number(&queued, packet, action->enqueue.port, copy);
+    }
+}
+
+static void
 output(void *aux, struct packet *packet, const struct action *action, bool copy)
 {
     const struct forwarding *fw = aux;
-    uint16_t no = action->type == ACTION_ENQUEUE ? action->enqueue.port : action->output.port;
-    switch (no) {
-    case PORT_IN_PORT: {
-        struct dp_port *port = port_map_find(fw->map, packet->in_port);
-        if (port) {
-            send_to_port(fw, port, packet, copy);
-        } else {
-            counter_inc(COUNTER_output_no_port);
-        }
-        break;
+    if (action->type == ACTION_ENQUEUE) {
+        enqueue(fw, packet, action, copy);
+        return;
     }
+    switch (action->output.port) {
+    case PORT_IN_PORT:
+        send_to_ingress(fw, packet, copy);
+        break;
     case PORT_TABLE:
         run_table(fw, packet);
         break;
@@ -185,7 +216,7 @@ output(void *aux, struct packet *packet, const struct action *action, bool copy)
         upcall_send(fw->thread, fw->bridge, fw->map, packet, fw->reason, action->output.max_len);
         break;
     default:
-        send_to_number(fw, packet, no, copy);
+        send_to_number(fw, packet, action->output.port, copy);
         break;
     }
 }

@@ -153,6 +153,9 @@ mark_lost(struct tx_frame *const frames[], unsigned n)
     for (unsigned i = 0; i < n; i++) {
         frames[i]->lost = true;
         n_segments += frames[i]->n_segments;
+        if (frames[i]->queue) {
+            add(&frames[i]->queue->tx_errors, frames[i]->n_segments);
+        }
     }
     return n_segments;
 }
@@ -173,6 +176,20 @@ pktio_lose_error(struct pktio *io, enum counter counter, struct tx_frame *const 
     counter_add(counter, n);
 }
 
+/* 'packets' and 'bytes' are those of all frames that are not lost. */
+static void
+count_taken(struct tx_frame *const frames[], unsigned n, uint64_t packets, uint64_t bytes)
+{
+    struct pktio_queue *queue = frames[0]->queue;
+    uint64_t n_segments = 0;
+    for (unsigned i = 0; i < n; i++) {
+        n_segments += !frames[i]->lost && frames[i]->offload.gso_type ? frames[i]->n_segments : 0;
+    }
+    add(&queue->taken_frames, packets - n_segments);
+    add(&queue->taken_segments, n_segments);
+    add(&queue->taken_bytes, bytes);
+}
+
 void
 pktio_count_sent(struct pktio *io, struct tx_frame *const frames[], unsigned n)
 {
@@ -186,6 +203,9 @@ pktio_count_sent(struct pktio *io, struct tx_frame *const frames[], unsigned n)
     if (packets) {
         add(&io->stats.tx_packets, packets);
         add(&io->stats.tx_bytes, bytes);
+    }
+    if (n && frames[0]->queue) {
+        count_taken(frames, n, packets, bytes);
     }
 }
 
@@ -224,4 +244,74 @@ pktio_get_stats(struct pktio *io, struct pktio_stats *out)
         .tx_packets = atomic_load_explicit(&io->stats.tx_packets, memory_order_relaxed),
         .tx_bytes = atomic_load_explicit(&io->stats.tx_bytes, memory_order_relaxed),
     };
+}
+
+/* ---- Queues ---- */
+
+int
+pktio_queue_new(struct pktio *io, const struct pktio_queue_config *config,
+                struct pktio_queue **out, struct errmsg *err)
+{
+    if (!io->ops->queue_new) {
+        errmsg_set(err, "%s: a TAP has no queues", io->name);
+        return -EOPNOTSUPP;
+    }
+    int rc = io->ops->queue_new(io, config, out, err);
+    if (!rc) {
+        (*out)->port = io;
+        (*out)->id = config->id;
+    }
+    return rc;
+}
+
+int
+pktio_queue_change(struct pktio_queue *queue, const struct pktio_queue_config *config,
+                   struct errmsg *err)
+{
+    return queue->port->ops->queue_change(queue, config, err);
+}
+
+void
+pktio_queue_free(struct pktio_queue *queue)
+{
+    if (queue) {
+        queue->port->ops->queue_free(queue);
+    }
+}
+
+void
+pktio_queues_collect(struct pktio *io)
+{
+    if (io->ops->queues_collect) {
+        io->ops->queues_collect(io);
+    }
+}
+
+void
+pktio_queue_get_stats(const struct pktio_queue *queue, struct pktio_queue_stats *out)
+{
+    *out = (struct pktio_queue_stats) {
+        .tx_packets = queue->lost ? UINT64_MAX : queue->tx_packets,
+        .tx_bytes = queue->lost ? UINT64_MAX : queue->tx_bytes,
+        .tx_errors = atomic_load_explicit(&queue->tx_errors, memory_order_relaxed),
+    };
+}
+
+void
+pktio_queue_get_taken(const struct pktio_queue *queue, struct pktio_queue_stats *out)
+{
+    uint64_t packets = atomic_load_explicit(&queue->taken_frames, memory_order_relaxed)
+                       + atomic_load_explicit(&queue->taken_segments, memory_order_relaxed);
+    uint64_t bytes = atomic_load_explicit(&queue->taken_bytes, memory_order_relaxed);
+    *out = (struct pktio_queue_stats) {
+        .tx_packets = packets > queue->tx_packets ? packets : queue->tx_packets,
+        .tx_bytes = bytes > queue->tx_bytes ? bytes : queue->tx_bytes,
+        .tx_errors = atomic_load_explicit(&queue->tx_errors, memory_order_relaxed),
+    };
+}
+
+const struct pktio *
+pktio_queue_port(const struct pktio_queue *queue)
+{
+    return queue->port;
 }

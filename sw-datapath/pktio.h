@@ -29,6 +29,8 @@
  *    super-frames, and frames longer than the MTU that is known, for the kernel to judge.
  *    The system call has put what it was given into the device's queue when it returns,
  *    so a port's frames stay in order over all of these.
+ *  - So does what goes through a queue (below), of which each has a socket a thread: its
+ *    SO_PRIORITY names the queue's class.
  *  - Frames go through the device's queueing discipline and can be captured: bypassing
  *    them saves 4 % and would silently ignore what was configured.
  */
@@ -100,6 +102,11 @@ void pktio_tx_free(struct pktio_tx *);
  * queue is full, so a frame queued before may leave earlier, never later, than the flush. */
 void pktio_tx(struct pktio_tx *, struct pktio *port, const struct packet *, bool copy);
 
+/* The same, through a queue of the port; NULL is none. Frames of one queue stay in order. */
+struct pktio_queue;
+void pktio_tx_queued(struct pktio_tx *, struct pktio *port, struct pktio_queue *,
+                     const struct packet *, bool copy);
+
 /* Hands everything queued to the kernel, in order for each port. What the kernel does
  * not take is dropped and counted (pktio_stats.tx_dropped or tx_errors). */
 void pktio_tx_flush(struct pktio_tx *);
@@ -116,6 +123,51 @@ struct pktio_stats {
 };
 void pktio_get_stats(struct pktio *, struct pktio_stats *);
 
+/* ---- Queues of a port ----
+ *
+ * On a device a queue is a class of lib/netdev/htb.h, with a packet socket for each thread
+ * that sends to it: a queue that is slow holds up nobody but itself, and a port without
+ * queues sends as if there were none anywhere. A port in memory keeps frames with their
+ * queue's number. A TAP has no queues. All of this but pktio_tx_queued() is the control
+ * thread's. */
+
+/* Rates are in bits a second. */
+struct pktio_queue_config {
+    uint32_t id;
+    uint64_t min_rate;     /* has this before others get more than their own; 0: nothing */
+    uint64_t max_rate;     /* 0: no limit */
+    uint32_t burst;        /* bytes that may leave at once; 0: chosen from the rates */
+};
+enum { PKTIO_MAX_QUEUES = 256 };
+
+struct pktio_queue_stats {
+    uint64_t tx_packets;   /* that have left; UINT64_MAX if the device does not say any more */
+    uint64_t tx_bytes;
+    uint64_t tx_errors;    /* did not get in: the queue was full, the device down, ... */
+};
+
+/* Makes a queue on the port. 0 and *out, or -errno: -EOPNOTSUPP (a TAP), -EBUSY (the device
+ * has a queueing discipline of somebody else), -ENOSPC, ... */
+int pktio_queue_new(struct pktio *, const struct pktio_queue_config *, struct pktio_queue **out,
+                    struct errmsg *);
+/* Other rates for it. 0 or -errno with nothing changed. */
+int pktio_queue_change(struct pktio_queue *, const struct pktio_queue_config *, struct errmsg *);
+/* Removes it with the frames that wait in it; with the last one everything that was done to
+ * the device for queues is undone. After a grace period in which no thread could find it,
+ * and before pktio_close(). NULL does nothing. */
+void pktio_queue_free(struct pktio_queue *);
+
+/* Asks the device for what its queues have sent: one request for all of them. Then
+ * pktio_queue_get_stats() tells that; it never goes back while the queue is there. */
+void pktio_queues_collect(struct pktio *);
+void pktio_queue_get_stats(const struct pktio_queue *, struct pktio_queue_stats *);
+/* What the queue has taken, which is what it has sent and what waits in it: the last that can
+ * be said of it when the device is gone. */
+void pktio_queue_get_taken(const struct pktio_queue *, struct pktio_queue_stats *);
+
+/* The port it belongs to. Any thread that sends. */
+const struct pktio *pktio_queue_port(const struct pktio_queue *);
+
 /* PKTIO_MEMORY only: puts a frame into the receive queue (copied); 0, -ENOBUFS when it
  * is full (counted as rx_dropped), -EMSGSIZE. Any thread. */
 int pktio_memory_inject(struct pktio *, const void *frame, uint32_t size);
@@ -124,5 +176,8 @@ int pktio_memory_inject_packet(struct pktio *, const struct packet *);
 /* PKTIO_MEMORY only: takes the oldest sent frame; its size, or 0 if there is none. A
  * frame longer than 'capacity' is cut; the size is that of the whole. */
 uint32_t pktio_memory_take(struct pktio *, void *frame, uint32_t capacity);
+/* The same, with the number of the queue that it was sent through, UINT32_MAX if none. */
+uint32_t pktio_memory_take_queued(struct pktio *, void *frame, uint32_t capacity,
+                                  uint32_t *queue_id);
 
 #endif /* sw-datapath/pktio.h */

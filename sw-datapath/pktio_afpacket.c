@@ -233,12 +233,7 @@ afpacket_close(struct pktio *io)
 {
     struct afpacket *a = afpacket_cast(io);
     port_unisolate(a->isolation);
-    for (unsigned i = 0; i < PKTIO_MAX_TX; i++) {
-        int fd = atomic_load_explicit(&a->tx_socket[i], memory_order_acquire) - 1;
-        if (fd >= 0) {
-            close(fd);
-        }
-    }
+    afpacket_close_sockets(a->tx_socket);
     if (a->ring) {
         munmap(a->ring, RING_SIZE);
     }
@@ -256,6 +251,10 @@ static const struct pktio_ops afpacket_ops = {
     .collect = afpacket_collect,
     .error = afpacket_error,
     .close = afpacket_close,
+    .queue_new = afpacket_queue_new,
+    .queue_change = afpacket_queue_change,
+    .queue_free = afpacket_queue_free,
+    .queues_collect = afpacket_queues_collect,
 };
 
 void
@@ -398,6 +397,9 @@ set_up(struct afpacket *a, struct errmsg *err)
         rc = -ENOMEM;
     }
     rc = rc ? rc : isolate(a, err);
+    if (!rc) {
+        afpacket_clear_queues(a);
+    }
     return rc ? rc : bind_socket(a, err);
 }
 

@@ -7,6 +7,15 @@
 
 struct isolation;
 
+/* A queue: a class on the device. */
+struct afpacket_queue {
+    struct pktio_queue queue;
+    struct afpacket_queue *next;     /* of the port; control thread, as 'minor' */
+    uint16_t minor;
+    bool seen;                       /* by the collection under way */
+    _Atomic int tx_socket[PKTIO_MAX_TX];    /* as afpacket.tx_socket */
+};
+
 struct afpacket {
     struct pktio io;                 /* fd: the socket with the receive ring */
     struct isolation *isolation;
@@ -25,6 +34,7 @@ struct afpacket {
      * there is none. */
     _Atomic int tx_socket[PKTIO_MAX_TX];
     _Atomic bool holds_frames;       /* the device keeps frames after the system call */
+    struct afpacket_queue *queues;   /* control thread */
 };
 
 static inline struct afpacket *
@@ -36,6 +46,20 @@ afpacket_cast(struct pktio *io)
 /* pktio_ops.tx of the kind. */
 void afpacket_tx(struct pktio_tx *, struct pktio *, struct tx_frame *const frames[],
                  unsigned n);
+
+/* Closes the sockets of an array of PKTIO_MAX_TX. */
+void afpacket_close_sockets(_Atomic int tx_socket[]);
+
+/* pktio_ops of the kind. */
+int afpacket_queue_new(struct pktio *, const struct pktio_queue_config *, struct pktio_queue **out,
+                       struct errmsg *);
+int afpacket_queue_change(struct pktio_queue *, const struct pktio_queue_config *,
+                          struct errmsg *);
+void afpacket_queue_free(struct pktio_queue *);
+void afpacket_queues_collect(struct pktio *);
+
+/* Removes from the device what a process that crashed left of its queues. */
+void afpacket_clear_queues(struct afpacket *);
 
 /* Asks the kernel for the device's MTU. Any thread. */
 void afpacket_refresh_mtu(struct afpacket *);

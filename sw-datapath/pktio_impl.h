@@ -13,6 +13,7 @@
 /* A frame that waits to be sent. The bytes are the caller's, or the context's copy. */
 struct tx_frame {
     struct pktio *port;
+    struct pktio_queue *queue;   /* NULL: none */
     const uint8_t *data;
     uint32_t size;
     uint32_t n_segments;         /* what it counts for on the wire */
@@ -21,7 +22,17 @@ struct tx_frame {
     struct packet_offload offload;
 };
 
-/* A backend. 'tx' sends n frames for 'port' in order and counts those that it could not
+/* A queue: the first member of each backend's own struct. */
+struct pktio_queue {
+    struct pktio *port;
+    uint32_t id;
+    uint64_t tx_packets, tx_bytes;   /* that have left, as last collected */
+    bool lost;                       /* the device does not have it any more */
+    /* What it has taken: frames, the segments of super-frames, bytes; and what it has not. */
+    _Atomic uint64_t taken_frames, taken_segments, taken_bytes, tx_errors;
+};
+
+/* A backend. 'tx' sends n frames for 'port', all through one queue or none, in order and counts those that it could not
  * send; 'collect' brings the statistics up to date and may be NULL, as may 'error', which
  * looks whether the device still exists. 'close' frees the pktio. */
 struct pktio_ops {
@@ -31,6 +42,12 @@ struct pktio_ops {
     void (*collect)(struct pktio *);
     void (*error)(struct pktio *);
     void (*close)(struct pktio *);
+    /* As the functions of pktio.h; all NULL where there are no queues. */
+    int (*queue_new)(struct pktio *, const struct pktio_queue_config *, struct pktio_queue **,
+                     struct errmsg *);
+    int (*queue_change)(struct pktio_queue *, const struct pktio_queue_config *, struct errmsg *);
+    void (*queue_free)(struct pktio_queue *);
+    void (*queues_collect)(struct pktio *);
 };
 
 /* The first member of each backend's own struct. */
@@ -63,7 +80,7 @@ void pktio_lose_error(struct pktio *, enum counter, struct tx_frame *const frame
 /* The same for frames that a system call refused with 'error' (a positive errno). */
 void pktio_lose_errno(struct pktio *, int error, struct tx_frame *const frames[], unsigned n);
 
-/* Counts those of the n frames that are not lost as sent. */
+/* Counts those of the n frames, all of one queue or none, that are not lost as sent. */
 void pktio_count_sent(struct pktio *, struct tx_frame *const frames[], unsigned n);
 
 /* True for an errno that says that the device is down or gone: the next frame will not

@@ -17,6 +17,7 @@ struct stored {
     uint8_t *bytes;               /* PACKET_HEADROOM, the frame, PACKET_TAILROOM */
     uint32_t capacity;            /* of the frame */
     uint32_t size;
+    uint32_t queue_id;            /* UINT32_MAX: sent through none */
     struct packet_offload offload;
 };
 
@@ -26,9 +27,15 @@ struct queue {
     unsigned head, n;             /* oldest; how many */
 };
 
+struct memory_queue {
+    struct pktio_queue queue;
+    struct memory_queue *next;
+};
+
 struct memory {
     struct pktio io;              /* fd: an eventfd, readable while 'rx' has frames */
     struct queue rx, tx;
+    struct memory_queue *queues;
     struct stored taken[PACKET_BATCH_MAX];
 };
 
@@ -41,7 +48,7 @@ memory_cast(struct pktio *io)
 /* Stores a frame at the end. 0, -ENOBUFS or -ENOMEM. The caller has the lock. */
 static int
 queue_put(struct queue *queue, const void *frame, uint32_t size,
-          const struct packet_offload *offload)
+          const struct packet_offload *offload, uint32_t queue_id)
 {
     if (queue->n == QUEUE_LEN) {
         return -ENOBUFS;
@@ -58,6 +65,7 @@ queue_put(struct queue *queue, const void *frame, uint32_t size,
     memcpy(place->bytes + PACKET_HEADROOM, frame, size);
     place->size = size;
     place->offload = *offload;
+    place->queue_id = queue_id;
     queue->n++;
     return 0;
 }
@@ -131,9 +139,10 @@ memory_tx(struct pktio_tx *tx, struct pktio *io, struct tx_frame *const frames[]
 {
     (void) tx;
     struct queue *queue = &memory_cast(io)->tx;
+    uint32_t queue_id = frames[0]->queue ? frames[0]->queue->id : UINT32_MAX;
     pthread_mutex_lock(&queue->lock);
     for (unsigned i = 0; i < n; i++) {
-        int rc = queue_put(queue, frames[i]->data, frames[i]->size, &frames[i]->offload);
+        int rc = queue_put(queue, frames[i]->data, frames[i]->size, &frames[i]->offload, queue_id);
         if (rc) {
             pktio_lose_errno(io, -rc, frames + i, 1);
         }
@@ -156,11 +165,65 @@ memory_close(struct pktio *io)
     free(memory);
 }
 
+static int
+memory_queue_new(struct pktio *io, const struct pktio_queue_config *config,
+                 struct pktio_queue **out, struct errmsg *err)
+{
+    (void) config;
+    struct memory *memory = memory_cast(io);
+    struct memory_queue *queue = calloc(1, sizeof *queue);
+    if (!queue) {
+        errmsg_set(err, "%s: out of memory", io->name);
+        return -ENOMEM;
+    }
+    queue->next = memory->queues;
+    memory->queues = queue;
+    *out = &queue->queue;
+    return 0;
+}
+
+static int
+memory_queue_change(struct pktio_queue *queue, const struct pktio_queue_config *config,
+                    struct errmsg *err)
+{
+    (void) queue;
+    (void) config;
+    (void) err;    /* nothing is slow here */
+    return 0;
+}
+
+static void
+memory_queue_free(struct pktio_queue *queue)
+{
+    struct memory_queue **p = &memory_cast(queue->port)->queues;
+    while (&(*p)->queue != queue) {
+        p = &(*p)->next;
+    }
+    struct memory_queue *gone = *p;
+    *p = gone->next;
+    free(gone);
+}
+
+static void
+memory_queues_collect(struct pktio *io)
+{
+    for (struct memory_queue *queue = memory_cast(io)->queues; queue; queue = queue->next) {
+        struct pktio_queue_stats taken;
+        pktio_queue_get_taken(&queue->queue, &taken);
+        queue->queue.tx_packets = taken.tx_packets;
+        queue->queue.tx_bytes = taken.tx_bytes;
+    }
+}
+
 static const struct pktio_ops memory_ops = {
     .rx = memory_rx,
     .rx_release = memory_rx_release,
     .tx = memory_tx,
     .close = memory_close,
+    .queue_new = memory_queue_new,
+    .queue_change = memory_queue_change,
+    .queue_free = memory_queue_free,
+    .queues_collect = memory_queues_collect,
 };
 
 int
@@ -191,7 +254,7 @@ pktio_memory_inject_packet(struct pktio *io, const struct packet *packet)
     }
     struct queue *queue = &memory_cast(io)->rx;
     pthread_mutex_lock(&queue->lock);
-    int rc = queue_put(queue, packet->data, packet->size, &packet->offload);
+    int rc = queue_put(queue, packet->data, packet->size, &packet->offload, UINT32_MAX);
     if (!rc && queue->n == 1) {
         eventfd_write(io->fd, 1);
     }
@@ -213,12 +276,20 @@ pktio_memory_inject(struct pktio *io, const void *frame, uint32_t size)
 uint32_t
 pktio_memory_take(struct pktio *io, void *frame, uint32_t capacity)
 {
+    uint32_t queue_id;
+    return pktio_memory_take_queued(io, frame, capacity, &queue_id);
+}
+
+uint32_t
+pktio_memory_take_queued(struct pktio *io, void *frame, uint32_t capacity, uint32_t *queue_id)
+{
     struct queue *queue = &memory_cast(io)->tx;
     uint32_t size = 0;
     pthread_mutex_lock(&queue->lock);
     if (queue->n) {
         const struct stored *place = &queue->places[queue->head];
         size = place->size;
+        *queue_id = place->queue_id;
         memcpy(frame, place->bytes + PACKET_HEADROOM, size < capacity ? size : capacity);
         queue->head = (queue->head + 1) % QUEUE_LEN;
         queue->n--;

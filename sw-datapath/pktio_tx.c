@@ -118,10 +118,18 @@ frame_bytes(struct pktio_tx *tx, const struct packet *packet, bool copy)
 void
 pktio_tx(struct pktio_tx *tx, struct pktio *port, const struct packet *packet, bool copy)
 {
+    pktio_tx_queued(tx, port, NULL, packet, copy);
+}
+
+void
+pktio_tx_queued(struct pktio_tx *tx, struct pktio *port, struct pktio_queue *queue,
+                const struct packet *packet, bool copy)
+{
     if (tx->n == QUEUE_LEN) {
         pktio_tx_flush(tx);
     }
-    struct tx_frame frame = { .port = port, .size = packet->size, .offload = packet->offload };
+    struct tx_frame frame = { .port = port, .queue = queue, .size = packet->size,
+                              .offload = packet->offload };
     packet_get_wire_size(packet, &frame.n_segments, &frame.wire_bytes);
     if (packet->size > PACKET_MAX_SIZE) {
         pktio_lose_error(port, COUNTER_tx_too_long, (struct tx_frame *[]) { &frame }, 1);
@@ -141,11 +149,12 @@ pktio_tx_flush(struct pktio_tx *tx)
     struct tx_frame *frames[QUEUE_LEN];
     unsigned first = 0;
     while (first < tx->n) {
-        /* All that go to the first one's port, in their order. */
+        /* All that go to the first one's port and queue, in their order. */
         struct pktio *port = tx->queue[first].port;
+        const struct pktio_queue *queue = tx->queue[first].queue;
         unsigned n = 0, next = tx->n;
         for (unsigned i = first; i < tx->n; i++) {
-            if (tx->queue[i].port == port) {
+            if (tx->queue[i].port == port && tx->queue[i].queue == queue) {
                 frames[n++] = &tx->queue[i];
                 tx->queue[i].port = NULL;
             } else if (tx->queue[i].port && next == tx->n) {

@@ -10,15 +10,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/netdev/htb.h"
 #include "sw-datapath/pktio_afpacket.h"
 #include "sw-datapath/pktio_offload.h"
 #include "sw-datapath/pktio_tx_ring.h"
 
 enum { SNDBUF_SIZE = 4 << 20, CHUNK_LEN = 64 };
 
-/* A socket on the device alone, so that a slow one does not use up another's buffer. */
+/* A socket on the device alone, so that a slow one does not use up another's buffer.
+ * 'priority' is what the device's queueing discipline goes by. */
 static int
-open_socket(int ifindex)
+open_socket(int ifindex, int priority)
 {
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int on = 1, sndbuf = SNDBUF_SIZE;
@@ -26,6 +28,7 @@ open_socket(int ifindex)
     if (fd < 0
         || setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on)
         || setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &sndbuf, sizeof sndbuf)
+        || setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof priority)
         || bind(fd, (struct sockaddr *) &addr, sizeof addr)) {
         int error = errno;
         if (fd >= 0) {
@@ -36,18 +39,31 @@ open_socket(int ifindex)
     return fd;
 }
 
-/* The port's socket for this thread, or -errno. */
+/* This thread's socket for the port, or for a queue of it, or -errno. */
 static int
-get_socket(struct afpacket *a, unsigned slot)
+get_socket(struct afpacket *a, const struct tx_frame *frame, unsigned slot)
 {
-    int fd = atomic_load_explicit(&a->tx_socket[slot], memory_order_relaxed) - 1;
+    struct afpacket_queue *queue = (struct afpacket_queue *) frame->queue;
+    _Atomic int *place = queue ? &queue->tx_socket[slot] : &a->tx_socket[slot];
+    int fd = atomic_load_explicit(place, memory_order_relaxed) - 1;
     if (fd < 0) {
-        fd = open_socket(a->io.ifindex);
+        fd = open_socket(a->io.ifindex, queue ? htb_priority(queue->minor) : 0);
         if (fd >= 0) {
-            atomic_store_explicit(&a->tx_socket[slot], fd + 1, memory_order_release);
+            atomic_store_explicit(place, fd + 1, memory_order_release);
         }
     }
     return fd;
+}
+
+void
+afpacket_close_sockets(_Atomic int tx_socket[])
+{
+    for (unsigned i = 0; i < PKTIO_MAX_TX; i++) {
+        int fd = atomic_load_explicit(&tx_socket[i], memory_order_acquire) - 1;
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
 }
 
 struct chunk {
@@ -103,7 +119,7 @@ static void
 send_by_socket(struct afpacket *a, unsigned slot, struct tx_frame *const frames[],
                unsigned n)
 {
-    int fd = get_socket(a, slot);
+    int fd = get_socket(a, frames[0], slot);
     if (fd < 0) {
         pktio_lose_errno(&a->io, -fd, frames, n);
         return;
@@ -170,6 +186,10 @@ static void
 send_fitting(struct pktio_tx *tx, struct afpacket *a, struct tx_frame *const frames[],
              unsigned n)
 {
+    if (frames[0]->queue) {
+        send_by_socket(a, pktio_tx_slot(tx), frames, n);
+        return;
+    }
     struct tx_ring *ring = NULL;
     if (!atomic_load_explicit(&a->holds_frames, memory_order_relaxed)) {
         ring = pktio_tx_ring(tx);

@@ -25,6 +25,7 @@ static void
 port_destroy(void *arg)
 {
     struct dp_port *port = arg;
+    port_queues_free(port);
     free(port->slots);
     free(port);
 }

@@ -51,6 +51,7 @@ port_attach(struct dp_port *port, struct errmsg *err)
     }
     port_update_info(port);
     atomic_store(&port->io, io);
+    port_queues_attach(port);
     return 0;
 }
 
@@ -60,6 +61,7 @@ port_retire(struct dp_port *port, struct pktio *io)
     if (!io) {
         return;
     }
+    port_queues_detach(port);
     static const struct pktio_stats none;
     struct detached *d = calloc(1, sizeof *d);
     struct pktio_stats stats;

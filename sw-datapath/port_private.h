@@ -6,6 +6,7 @@
  *   port_state.c     configuration, link, and what both mean for the packet path
  *   port_counters.c  what a port has received and sent
  *   port_map.c       what of it is published
+ *   port_queue.c     queues
  */
 #ifndef SW_DATAPATH_PORT_PRIVATE_H
 #define SW_DATAPATH_PORT_PRIVATE_H 1
@@ -25,6 +26,14 @@ void port_update_path(struct dp_port *);
 void port_update_info(struct dp_port *);
 /* Tells the bridge's user. */
 void port_tell(const struct dp_port *, enum dp_port_event);
+
+/* The port's device has come: makes its queues on it. What can't be made is logged. */
+void port_queues_attach(struct dp_port *);
+/* It goes: nothing is sent through its queues any more when the grace period that is begun
+ * here is over, and they are then freed. */
+void port_queues_detach(struct dp_port *);
+/* Frees what is left, when the port is. */
+void port_queues_free(struct dp_port *);
 
 /* Adds what 'now' has more than 'then'. */
 void port_stats_add(struct pktio_stats *sum, const struct pktio_stats *now,

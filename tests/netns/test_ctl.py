@@ -20,11 +20,12 @@ from netns.lib import (BUILD, DEADLINE, Failure, Lab, Switch, check, check_equal
                        run_command)
 
 CTL = program("turnoutctl")
-LISTS = ("show", "ports", "flows", "cache", "fdb", "controllers", "counters")
+LISTS = ("show", "ports", "queues", "flows", "cache", "fdb", "controllers", "counters")
 
 
 def it_starts(lab):
-    lab.switch = Switch(lab, ["p1@1", "p2@2"], listeners=["ptcp:6653:127.0.0.1"])
+    lab.switch = Switch(lab, ["p1@1", "p2@2"], listeners=["ptcp:6653:127.0.0.1"],
+                        options=["--queue", "p2:1"])
     lab.switch.ofctl("add-flow", "priority=7,in_port=1,actions=output:2")
     lab.switch.ofctl("add-flow", "priority=5,actions=normal")
 
@@ -56,7 +57,8 @@ def every_command_has_help(lab):
 
 def without_a_daemon_it_says_so(lab):
     """Every command that needs one, at once, with the path in question."""
-    arguments = {"add-port": ["p1"], "del-port": ["p1"], "trace": ["ip"], "log-level": ["info"],
+    arguments = {"add-queue": ["p1", "1"], "mod-queue": ["p1", "1"], "del-queue": ["p1", "1"],
+                 "add-port": ["p1"], "del-port": ["p1"], "trace": ["ip"], "log-level": ["info"],
                  "completion": ["bridges"]}
     stale = lab.path("stale")
     with socket.socket(socket.AF_UNIX) as sock:
@@ -268,6 +270,8 @@ def bash_completes(lab):
     check_equal(complete(lab, *control, "show", ""), ["br0"], "bridges")
     check_equal(complete(lab, "--control", lab.switch.control, "show", "b"), ["br0"], "in two words")
     check_equal(complete(lab, *control, "del-port", "p"), ["p1", "p2"], "ports")
+    check_equal(complete(lab, *control, "mod-queue", "p"), ["p1", "p2"], "ports with queues")
+    check_equal(complete(lab, "mod-queue", "--m"), ["--max-rate", "--min-rate"], "rates")
     check_equal(complete(lab, *control, "del-port", "br0", ""), ["br0", "p1", "p2"], "LOCAL too")
     check_equal(complete(lab, *control, "add-port", "br0", "l"), ["lo"], "devices")
     check_equal(complete(lab, "log-level", ""), ["debug", "error", "info", "warn"], "levels")

@@ -108,8 +108,8 @@ features_tell_what_is_real(void **state)
     assert_int_equal(features.n_tables, 1);
     assert_int_equal(features.n_buffers, PKTBUF_SLOTS);
     assert_int_equal(features.capabilities, OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS
-                                            | OFPC_ARP_MATCH_IP);
-    assert_int_equal(features.actions, 0x7ff);
+                                            | OFPC_QUEUE_STATS | OFPC_ARP_MATCH_IP);
+    assert_int_equal(features.actions, 0xfff);
     unsigned n = 0;
     while (ofp_take_phy_port(&ports, &info)) {
         assert_int_equal(info.port_no, n < RIG_PORTS ? n + 1 : PORT_LOCAL);
@@ -980,8 +980,145 @@ port_statistics_tell_one_or_all(void **state)
     assert_int_equal(reader_left(&part.body), 0);
 }
 
+/* --- queues ---------------------------------------------------------------------------- */
+
 static void
-queue_statistics_know_that_there_are_none(void **state)
+add_queue(struct fixture *f, uint16_t port_no, uint32_t id)
+{
+    const struct pktio_queue_config config = { .id = id, .min_rate = 1000000 };
+    assert_int_equal(dp_queue_add(agent_bridge(f->rig.agent), port_no, &config, NULL), 0);
+}
+
+static struct action
+enqueue(uint16_t port, uint32_t id)
+{
+    struct action action;
+    memset(&action, 0, sizeof action);
+    action.type = ACTION_ENQUEUE;
+    action.enqueue.port = port;
+    action.enqueue.queue_hi = (uint16_t) (id >> 16);
+    action.enqueue.queue_lo = (uint16_t) id;
+    return action;
+}
+
+/* Asks to enqueue by a flow and by a PACKET_OUT from port 1; 'code' is BAD_ACTION's, or -1. */
+static void
+expect_enqueue(struct fixture *f, const char *match, uint16_t port, uint32_t id, int code)
+{
+    struct ofp_flow_mod *fm = flow_mod_of(OFPFC_ADD, match, 2);
+    fm->actions[0] = enqueue(port, id);
+    ofp_encode_flow_mod(&f->peer.out, 42, fm);
+    peer_send(&f->peer);
+    if (code >= 0) {
+        peer_expect_error(&f->peer, OFPET_BAD_ACTION, (uint16_t) code, 42);
+    }
+    peer_barrier(&f->peer);
+}
+
+static void
+a_flow_enqueues_to_queues_that_are_there(void **state)
+{
+    struct fixture *f = *state;
+    struct pktio *two = dp_port_pktio(agent_bridge(f->rig.agent), 2);
+    uint32_t id = 0;
+    add_queue(f, 2, 0x10002);
+    expect_enqueue(f, "in_port=1", 2, 2, OFPBAC_BAD_QUEUE);
+    expect_enqueue(f, "in_port=1", 1, 0x10002, OFPBAC_BAD_QUEUE);
+    expect_enqueue(f, "in_port=1", 44, 0x10002, OFPBAC_BAD_OUT_PORT);
+    expect_enqueue(f, "in_port=1", PORT_IN_PORT, 0x10002, OFPBAC_BAD_QUEUE);
+    expect_enqueue(f, "", PORT_IN_PORT, 2, OFPBAC_BAD_QUEUE);
+    assert_int_equal(flow_table_count(agent_flows(f->rig.agent)), 0);
+    expect_enqueue(f, "in_port=2", PORT_IN_PORT, 0x10002, -1);
+    expect_enqueue(f, "dl_type=0x1234", PORT_IN_PORT, 0x10002, -1);
+    expect_enqueue(f, "in_port=1", 2, 0x10002, -1);
+    assert_int_equal(flow_table_count(agent_flows(f->rig.agent)), 3);
+    rig_inject(&f->rig, 1, f->frame, 60);
+    rig_turn(&f->rig);
+    assert_int_equal(pktio_memory_take_queued(two, f->got, sizeof f->got, &id), 60);
+    assert_int_equal(id, 0x10002);
+    /* The queue goes; the flow stays, and sends to the port. */
+    assert_int_equal(dp_queue_del(agent_bridge(f->rig.agent), 2, 0x10002, NULL), 0);
+    rig_inject(&f->rig, 1, f->frame, 60);
+    rig_turn(&f->rig);
+    assert_int_equal(pktio_memory_take_queued(two, f->got, sizeof f->got, &id), 60);
+    assert_int_equal(id, UINT32_MAX);
+}
+
+static void
+queues_are_told_with_their_rates(void **state)
+{
+    struct fixture *f = *state;
+    struct reader queues;
+    struct ofp_queue queue;
+    uint16_t port_no;
+    add_queue(f, 2, 9);
+    add_queue(f, 2, 4);
+    ofp_encode_queue_get_config(&f->peer.out, 7, 2);
+    peer_send(&f->peer);
+    const uint8_t *msg = peer_expect(&f->peer, OFPT_QUEUE_GET_CONFIG_REPLY);
+    assert_int_equal(ofp_decode_queue_config(msg, f->peer.header.length, &port_no, &queues,
+                                             &f->refusal), 0);
+    assert_int_equal(port_no, 2);
+    /* A port in memory does not know its speed: nothing can be said in parts of it. */
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(ofp_take_queue_config(&queues, &queue, &f->refusal), 0);
+        assert_int_equal(queue.queue_id, i ? 9 : 4);
+        assert_int_equal(queue.min_rate, OFP_MIN_RATE_NONE);
+    }
+    assert_int_equal(reader_left(&queues), 0);
+    static const uint16_t wrong[] = { 44, PORT_LOCAL };
+    for (unsigned i = 0; i < 2; i++) {
+        ofp_encode_queue_get_config(&f->peer.out, 8, wrong[i]);
+        peer_send(&f->peer);
+        peer_expect_error(&f->peer, OFPET_QUEUE_OP_FAILED, OFPQOFC_BAD_PORT, 8);
+    }
+}
+
+static void
+expect_queue(struct fixture *f, struct ofp_stats_part *part, uint16_t port_no, uint32_t id,
+             uint64_t packets)
+{
+    struct ofp_queue_stats stats;
+    assert_int_equal(ofp_take_queue(&part->body, &stats, &f->refusal), 0);
+    assert_int_equal(stats.port_no, port_no);
+    assert_int_equal(stats.queue_id, id);
+    assert_int_equal(stats.packets, packets);
+    assert_int_equal(stats.bytes, packets * 60);
+    assert_int_equal(stats.errors, 0);
+}
+
+static void
+queue_statistics_count_what_was_sent(void **state)
+{
+    struct fixture *f = *state;
+    struct ofp_stats_request request = { .type = OFPST_QUEUE, .port_no = PORT_ALL,
+                                         .queue_id = 0xffffffff };
+    add_queue(f, 2, 9);
+    add_queue(f, 2, 4);
+    add_queue(f, 1, 9);
+    expect_enqueue(f, "in_port=1", 2, 9, -1);
+    rig_inject(&f->rig, 1, f->frame, 60);
+    rig_turn(&f->rig);
+    ask(f, &request, 1);
+    struct ofp_stats_part part = expect_part(f, OFPST_QUEUE);
+    expect_queue(f, &part, 1, 9, 0);
+    expect_queue(f, &part, 2, 4, 0);
+    expect_queue(f, &part, 2, 9, 1);
+    assert_int_equal(reader_left(&part.body), 0);
+    request.queue_id = 9;
+    ask(f, &request, 2);
+    part = expect_part(f, OFPST_QUEUE);
+    expect_queue(f, &part, 1, 9, 0);
+    expect_queue(f, &part, 2, 9, 1);
+    request.port_no = 2;
+    ask(f, &request, 3);
+    part = expect_part(f, OFPST_QUEUE);
+    expect_queue(f, &part, 2, 9, 1);
+    assert_int_equal(reader_left(&part.body), 0);
+}
+
+static void
+queue_statistics_of_nothing_are_refused(void **state)
 {
     struct fixture *f = *state;
     struct ofp_stats_request request = { .type = OFPST_QUEUE, .port_no = PORT_ALL,
@@ -989,6 +1126,9 @@ queue_statistics_know_that_there_are_none(void **state)
     ask(f, &request, 1);
     struct ofp_stats_part part = expect_part(f, OFPST_QUEUE);
     assert_int_equal(reader_left(&part.body), 0);
+    request.port_no = PORT_LOCAL;
+    ask(f, &request, 4);
+    peer_expect_error(&f->peer, OFPET_QUEUE_OP_FAILED, OFPQOFC_BAD_PORT, 4);
     request.port_no = 44;
     ask(f, &request, 2);
     peer_expect_error(&f->peer, OFPET_QUEUE_OP_FAILED, OFPQOFC_BAD_PORT, 2);
@@ -1205,7 +1345,10 @@ main(void)
         TEST(flow_statistics_tell_each_flow),
         TEST(aggregate_and_table_statistics_add_up),
         TEST(port_statistics_tell_one_or_all),
-        TEST(queue_statistics_know_that_there_are_none),
+        TEST(a_flow_enqueues_to_queues_that_are_there),
+        TEST(queues_are_told_with_their_rates),
+        TEST(queue_statistics_count_what_was_sent),
+        TEST(queue_statistics_of_nothing_are_refused),
         TEST(long_statistics_come_in_parts_while_the_table_changes),
         TEST(a_dump_ends_with_its_connection),
         TEST(a_long_delete_leaves_time_for_others),

@@ -204,6 +204,39 @@ targets_and_settings_change(void **state)
     assert_true(agent_datapath_id(world_bridge(w, "br0")->agent) == 7);
 }
 
+/* The queue's greatest rate; 1 if there is no such queue. */
+static uint64_t
+rate_of(struct world *w, uint16_t port_no, uint32_t id)
+{
+    struct pktio_queue_config config = { .max_rate = 1 };
+    dp_queue_get(dp_of(w, "br0"), port_no, id, &config);
+    return config.max_rate;
+}
+
+static void
+queues_change(void **state)
+{
+    struct world *w = *state;
+    apply(w, "bridge br0\nport a@1 b@2\nqueue a:1,max-rate=3M b:4294967294,burst=20k a:2");
+    assert_int_equal(rate_of(w, 1, 1), 3000000);
+    assert_int_equal(rate_of(w, 1, 2), 0);
+    assert_int_equal(rate_of(w, 2, 4294967294), 0);
+    const struct pktio_queue_config by_hand = { .id = 8, .max_rate = 80000 };
+    assert_int_equal(dp_queue_add(dp_of(w, "br0"), 1, &by_hand, NULL), 0);
+    /* The port that gets another number is made anew, with its queues. */
+    apply(w, "bridge br0\nport a@1 b@5\nqueue a:1,max-rate=4M b:4294967294,burst=20k");
+    assert_int_equal(rate_of(w, 1, 1), 4000000);
+    assert_int_equal(rate_of(w, 1, 2), 1);
+    assert_int_equal(rate_of(w, 5, 4294967294), 0);
+    assert_int_equal(rate_of(w, 1, 8), 80000);
+    /* What was added by hand gets what the configuration says, and goes when that does. */
+    apply(w, "bridge br0\nport a@1 b@5\nqueue a:8,max-rate=90k");
+    assert_int_equal(rate_of(w, 1, 8), 90000);
+    assert_int_equal(rate_of(w, 5, 4294967294), 1);
+    apply(w, "bridge br0\nport a@1");
+    assert_int_equal(rate_of(w, 1, 8), 1);
+}
+
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
 
 int
@@ -217,6 +250,7 @@ main(void)
         TEST(what_fails_is_tried_again),
         TEST(bridges_are_found_by_name_or_alone),
         TEST(targets_and_settings_change),
+        TEST(queues_change),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

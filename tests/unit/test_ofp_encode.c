@@ -403,7 +403,7 @@ short_messages_are_as_they_should_be(void **state)
     ofp_encode_echo(&w, OFPT_ECHO_REPLY, 2, "hi", 2);
     assert_written(1, 3, 0, 10, 0, 0, 0, 2, 'h', 'i');
     writer_clear(&w);
-    ofp_encode_queue_config_empty(&w, 3, PORT_MAX - 1);
+    ofp_end(&w, ofp_begin_queue_config(&w, 3, PORT_MAX - 1));
     assert_written(1, 21, 0, 16, 0, 0, 0, 3, 0xfe, 0xff, 0, 0, 0, 0, 0, 0);
 }
 

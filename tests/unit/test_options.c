@@ -206,6 +206,37 @@ what_makes_no_sense_is_refused(void **state)
 }
 
 static void
+queues_belong_to_ports(void **state)
+{
+    (void) state;
+    struct config *c = parse_valid("--bridge br0 --port p1 p2 --queue p1:7,min-rate=1M,max-rate=2G "
+                                   "p1:8 --queue=p2:7,burst=64k");
+    assert_int_equal(c->bridges[0].n_queues, 3);
+    const struct config_queue *queue = config_find_queue(&c->bridges[0], "p1", 7);
+    assert_int_equal(queue->queue.min_rate, 1000000);
+    assert_int_equal(queue->queue.max_rate, 2000000000);
+    assert_int_equal(queue->queue.burst, 0);
+    assert_int_equal(config_find_queue(&c->bridges[0], "p2", 7)->queue.burst, 64000);
+    assert_null(config_find_queue(&c->bridges[0], "p2", 8));
+    config_free(c);
+    refuses("--queue p1:1 --bridge br0", "--queue belongs to a bridge", NULL);
+    refuses("--bridge br0 --queue p1:1 --port p1", "--queue", "'p1' is not a port", NULL);
+    refuses("--bridge br0 --port p1 --queue p1:1 p1:1", "queue 1 already", NULL);
+    refuses("--bridge br0 --port p1 --queue p1", "'p1' is not DEV:ID", NULL);
+    refuses("--bridge br0 --port p1 --queue p1:", "not DEV:ID", NULL);
+    refuses("--bridge br0 --port p1 --queue p1:1k", "not DEV:ID", NULL);
+    refuses("--bridge br0 --port p1 --queue p1:4294967295", "not DEV:ID", "4294967294", NULL);
+    refuses("--bridge br0 --port p1 --queue a-name-of-20-letters:1", "device name", NULL);
+    refuses("--bridge br0 --port p1 --queue p1:1,rate=1", "p1:1", "unknown key 'rate'", NULL);
+    refuses("--bridge br0 --port p1 --queue p1:1,max-rate", "max-rate: ''", NULL);
+    refuses("--bridge br0 --port p1 --queue p1:1,max-rate=0", "'0' is not", NULL);
+    refuses("--bridge br0 --port p1 --queue p1:1,max-rate=7k", "8 kbit/s", NULL);
+    refuses("--bridge br0 --port p1 --queue p1:1,max-rate=2T", "bits a second", NULL);
+    refuses("--bridge br0 --port p1 --queue p1:1,min-rate=2M,max-rate=1M", "above", NULL);
+    refuses("--bridge br0 --port p1 --queue p1:1,burst=100", "1500", NULL);
+}
+
+static void
 numbers_have_ranges(void **state)
 {
     (void) state;
@@ -306,6 +337,7 @@ main(void)
         cmocka_unit_test(the_last_of_a_setting_counts),
         cmocka_unit_test(requests_end_the_reading),
         cmocka_unit_test(what_makes_no_sense_is_refused),
+        cmocka_unit_test(queues_belong_to_ports),
         cmocka_unit_test(numbers_have_ranges),
         cmocka_unit_test(ports_are_checked_against_each_other),
         cmocka_unit_test(targets_are_checked),

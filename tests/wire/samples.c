@@ -340,7 +340,7 @@ make_queue_config(struct maker *m)
 {
     ofp_encode_queue_get_config(&m->w, 40, 2);
     done(m, "queue-config-request");
-    ofp_encode_queue_config_empty(&m->w, 41, 2);
+    ofp_end(&m->w, ofp_begin_queue_config(&m->w, 41, 2));
     done(m, "queue-config-reply-empty");
     size_t begin = ofp_begin_queue_config(&m->w, 42, 2);
     ofp_put_queue_config(&m->w, begin, &(struct ofp_queue) { 5, 250 });

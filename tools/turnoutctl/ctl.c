@@ -37,6 +37,11 @@ const struct ctl_command ctl_commands[] = {
     { "add-port", "[BRIDGE] DEV[@N]", "attach a device, as port number N", 1, 1, true,
       ctl_add_port },
     { "del-port", "[BRIDGE] DEV|N", "detach a device", 1, 1, true, ctl_del_port },
+    { "queues", "[BRIDGE]", "queues with their rates and counters", 0, 0, true, ctl_queues,
+      CTL_WATCH },
+    { "add-queue", "[BRIDGE] PORT ID", "make queue ID on a port", 2, 2, true, ctl_add_queue },
+    { "mod-queue", "[BRIDGE] PORT ID", "give a queue other rates", 2, 2, true, ctl_mod_queue },
+    { "del-queue", "[BRIDGE] PORT ID", "remove a queue", 2, 2, true, ctl_del_queue },
     { "trace", "[BRIDGE] FLOW", "what happens to the packet that FLOW describes", 1, 1, true,
       ctl_trace },
     { "log-level", "[MODULE:]LEVEL", "set a log level: error, warn, info or debug", 1, 1, false,
@@ -54,7 +59,11 @@ const struct ctl_option ctl_options[] = {
       "/" CONFIG_CONTROL_NAME ")" },
     { "json", NULL, "print JSON" },
     { "all", NULL, "counters: also those that are 0", "counters" },
+    { "burst", "BYTES", "a queue: what may leave at once", "add-queue mod-queue" },
     { "count", "N", "snoop: end after N messages", "snoop" },
+    { "max-rate", "RATE", "a queue: bit/s that it has at most", "add-queue mod-queue" },
+    { "min-rate", "RATE", "a queue: bit/s that it has for sure, as in 10M",
+      "add-queue mod-queue" },
     { "watch", "[=SECONDS]", "lists: again and again, with rates; every 2 seconds" },
     { "write", "FILE", "snoop: write a capture file for Wireshark ('-': standard output)",
       "snoop" },
@@ -115,6 +124,12 @@ store_option(struct ctl *ctl, struct line *line, const char *name, const char *v
     int status = CTL_OK;
     if (!strcmp(name, "control")) {
         ctl->control = value;
+    } else if (!strcmp(name, "min-rate")) {
+        ctl->min_rate = value;
+    } else if (!strcmp(name, "max-rate")) {
+        ctl->max_rate = value;
+    } else if (!strcmp(name, "burst")) {
+        ctl->burst = value;
     } else if (!strcmp(name, "write")) {
         ctl->write = value;
     } else if (!strcmp(name, "count")) {

@@ -19,6 +19,7 @@ struct ctl {
     const char *control;           /* the socket's path */
     bool json;
     bool all;                      /* counters: also those that are 0 */
+    const char *min_rate, *max_rate, *burst;    /* of a queue; NULL: not given */
     const char *bridge;            /* NULL: the only one */
     const char *args[2];           /* what follows the bridge; NULL: not given */
     struct client *client;
@@ -74,6 +75,8 @@ int ctl_show(struct ctl *), ctl_ports(struct ctl *), ctl_flows(struct ctl *);
 int ctl_cache(struct ctl *), ctl_fdb(struct ctl *), ctl_controllers(struct ctl *);
 int ctl_counters(struct ctl *), ctl_add_port(struct ctl *), ctl_del_port(struct ctl *);
 int ctl_snoop(struct ctl *), ctl_completion(struct ctl *);
+int ctl_queues(struct ctl *), ctl_add_queue(struct ctl *), ctl_mod_queue(struct ctl *);
+int ctl_del_queue(struct ctl *);
 int ctl_trace(struct ctl *), ctl_log_level(struct ctl *), ctl_version(struct ctl *);
 
 /* --- what the commands share --------------------------------------------------- */

@@ -22,6 +22,7 @@ static const struct list {
     { "ports", NULL, "ports", NULL, { "number", "name" },
       { "rx_packets", "rx_bytes", "rx_dropped", "rx_errors",
         "tx_packets", "tx_bytes", "tx_dropped", "tx_errors" } },
+    { "queues", NULL, "queues", NULL, { "port", "queue" }, { "tx_packets", "tx_bytes", "tx_errors" } },
     { "flows", NULL, "flows", NULL, { "match", "priority", "exact" }, { "packets", "bytes" } },
     { "cache", NULL, "entries", NULL, { "worker", "match" }, { "packets", "bytes" } },
     { "controllers", "bridges", "connections", NULL, { "target", "peer" },
