@@ -10,7 +10,7 @@
 #include <stdarg.h>
 
 struct errmsg {
-    char text[320];
+    char text[640];
 };
 
 /* Writes the message; cut at the end if too long. NULL 'err' does nothing. */

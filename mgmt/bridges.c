@@ -377,6 +377,9 @@ bridge_create(struct bridges *bridges, const struct config_bridge *config, struc
     memcpy(bridge->name, config->name, sizeof bridge->name);
     bridge->agent = agent_new(bridges->env.base, bridges->env.dp, bridge->name, &config->datapath,
                               bridges->env.local_kind, &config->agent, err);
+    if (bridge->agent) {
+        agent_set_tls(bridge->agent, bridges->env.tls);
+    }
     if (!bridge->agent || open_sockets(bridges, bridge, err)) {
         agent_free(bridge->agent);
         free(bridge);

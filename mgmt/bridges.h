@@ -11,6 +11,7 @@
 
 struct event_base;
 struct bridges;
+struct tls;
 
 struct bridge {
     char name[PORT_NAME_SIZE];
@@ -22,6 +23,7 @@ struct bridge {
 struct bridges_env {
     struct event_base *base;
     struct dp *dp;
+    struct tls *tls;               /* for targets with TLS; NULL: there are none */
     const char *rundir;            /* for BRIDGE.mgmt, BRIDGE.snoop; NULL: none */
     enum pktio_kind local_kind;    /* PKTIO_TAP, in tests PKTIO_MEMORY */
     enum pktio_kind port_kind;     /* PKTIO_AFPACKET, in tests PKTIO_MEMORY */

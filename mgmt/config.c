@@ -61,6 +61,9 @@ config_free(struct config *config)
     free(config->control_group);
     free(config->cpus);
     free(config->pidfile);
+    free(config->private_key);
+    free(config->certificate);
+    free(config->ca_cert);
     free(config->log_to);
     free(config);
 }

@@ -59,6 +59,10 @@ struct config {
     char *cpus;                 /* NULL: one worker, not pinned */
     uint32_t cache_entries;
     char *pidfile;              /* NULL: none */
+    char *private_key;          /* for TLS, as the next two: all or none are NULL */
+    char *certificate;
+    char *ca_cert;
+    bool peer_ca_bootstrap;
     char **log_levels;          /* each "LEVEL" or "MODULE:LEVEL", in order */
     size_t n_log_levels;
     char *log_to;               /* NULL: stderr, or syslog when detached */

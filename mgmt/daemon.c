@@ -24,6 +24,7 @@
 #include "mgmt/pidfile.h"
 #include "mgmt/privileges.h"
 #include "mgmt/reload.h"
+#include "mgmt/tls_config.h"
 
 LOG_MODULE(daemon);
 
@@ -35,6 +36,7 @@ struct daemon {
     struct control_socket *socket;
     struct control *control;
     struct dp *dp;
+    struct tls *tls;
     struct bridges *bridges;
     struct loop_signal *signals[3];
 };
@@ -70,6 +72,17 @@ make_rundir(const char *path, struct errmsg *err)
     return 0;
 }
 
+static int
+load_tls(struct daemon *daemon, struct errmsg *err)
+{
+    daemon->tls = daemon->reload.tls = tls_new(loop_base(daemon->loop));
+    if (!daemon->tls) {
+        errmsg_set(err, "no memory");
+        return -ENOMEM;
+    }
+    return tls_config_load(daemon->tls, daemon->reload.config, err);
+}
+
 /* What needs more rights than are kept, and what proves that we are the only one. */
 static int
 open_privileged(struct daemon *daemon, struct errmsg *err)
@@ -85,7 +98,14 @@ open_privileged(struct daemon *daemon, struct errmsg *err)
     if (!error) {
         error = control_socket_open(config->control, config->control_group, &daemon->socket, err);
     }
-    return error ? error : privileges_drop(err);
+    if (!error) {
+        error = load_tls(daemon, err);
+    }
+    error = error ? error : privileges_drop(err);
+    if (!error) {
+        tls_config_check_access(config);
+    }
+    return error;
 }
 
 static int
@@ -104,6 +124,7 @@ start_switching(struct daemon *daemon, struct errmsg *err)
     const struct bridges_env env = {
         .base = loop_base(daemon->loop),
         .dp = daemon->dp,
+        .tls = daemon->tls,
         .rundir = config->rundir,
         .local_kind = PKTIO_TAP,
         .port_kind = PKTIO_AFPACKET,
@@ -189,6 +210,7 @@ stop(struct daemon *daemon)
 {
     control_free(daemon->control);
     bridges_free(daemon->bridges);
+    tls_free(daemon->tls);
     dp_free(daemon->dp);
     for (int i = 0; i < 3; i++) {
         loop_signal_free(daemon->signals[i]);

@@ -171,6 +171,18 @@ append_drops(const struct port_info *info, void *aux)
     return true;
 }
 
+/* null without TLS. */
+static json_t *
+tls_to_json(const struct agent_connection_info *info)
+{
+    if (!info->has_tls) {
+        return json_null();
+    }
+    return json_pack("{s:o, s:o, s:o}", "protocol", rpc_string(info->tls.protocol),
+                     "cipher", rpc_string(info->tls.cipher),
+                     "peer_subject", rpc_string(info->tls.subject));
+}
+
 static bool
 append_connection(const struct agent_connection_info *info, void *list)
 {
@@ -185,6 +197,7 @@ append_connection(const struct agent_connection_info *info, void *list)
         "queued_bytes", (json_int_t) info->queued_bytes,
         "packet_ins", packet_ins_to_json(info),
         "last_error", rpc_string(info->last_error));
+    json_object_set_new(row, "tls", tls_to_json(info));
     if (info->role) {
         set_role(row, info);
     }

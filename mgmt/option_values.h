@@ -15,7 +15,13 @@ option_setter option_set_packet_in_burst;
 option_setter option_set_fdb_max, option_set_fdb_age, option_set_max_flows;
 option_setter option_set_control, option_set_control_group, option_set_rundir, option_set_cpu;
 option_setter option_set_cache_entries, option_set_pidfile, option_set_detach;
+option_setter option_set_private_key, option_set_certificate, option_set_ca_cert;
+option_setter option_set_peer_ca_bootstrap;
 option_setter option_set_log, option_set_log_to, option_set_config;
 option_setter option_set_check_config, option_set_version, option_set_help;
+
+/* What TLS needs is given: all of it if there is some of it, or a target that has TLS. 0 or
+ * -EINVAL. */
+int option_check_tls(const struct config *, struct errmsg *err);
 
 #endif /* mgmt/option_values.h */

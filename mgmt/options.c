@@ -36,11 +36,11 @@ const struct option_row option_rows[] = {
         option_set_queue,
     }, {
         "controller", "TARGET", OPTION_MEMBER, true,
-        "connect to a controller: tcp:HOST[:PORT] or unix:PATH",
+        "connect to a controller: tcp:HOST[:PORT], ssl:HOST[:PORT] or unix:PATH",
         option_set_controller,
     }, {
         "listen", "TARGET", OPTION_MEMBER, true,
-        "listen for controllers: ptcp:[PORT][:HOST] or punix:PATH",
+        "listen for controllers: ptcp:[PORT][:HOST], pssl:[PORT][:HOST] or punix:PATH",
         option_set_listen,
     }, {
         "fail-mode", "MODE", OPTION_BRIDGE, false,
@@ -95,6 +95,22 @@ const struct option_row option_rows[] = {
         "exact matches cached by each worker and bridge (default 262144)",
         option_set_cache_entries,
     }, {
+        "private-key", "FILE", OPTION_GLOBAL, false,
+        "our private key for TLS, in PEM",
+        option_set_private_key,
+    }, {
+        "certificate", "FILE", OPTION_GLOBAL, false,
+        "our certificate for TLS, in PEM",
+        option_set_certificate,
+    }, {
+        "ca-cert", "FILE", OPTION_GLOBAL, false,
+        "certificates, in PEM, of the CAs that sign the controllers'",
+        option_set_ca_cert,
+    }, {
+        "peer-ca-bootstrap", NULL, OPTION_GLOBAL, false,
+        "if there is no --ca-cert FILE yet, trust the first controller's CA and keep it there",
+        option_set_peer_ca_bootstrap,
+    }, {
         "pidfile", "FILE", OPTION_GLOBAL, false,
         "write the process id to FILE and keep it locked",
         option_set_pidfile,
@@ -147,7 +163,7 @@ is_valid_here(const struct config_parser *parser, const struct option_row *row)
 static void
 refuse_unknown(const struct config_parser *parser, const char *name, struct errmsg *err)
 {
-    char names[300] = "";
+    char names[560] = "";
     size_t len = 0;
     for (size_t i = 0; i < n_option_rows; i++) {
         if (is_valid_here(parser, &option_rows[i])) {
@@ -314,7 +330,7 @@ parser_finish(struct config_parser *parser, struct errmsg *err)
                    "valid: syslog, journal or a file");
         return -EINVAL;
     }
-    return 0;
+    return option_check_tls(config, err);
 }
 
 static bool

@@ -6,8 +6,10 @@
 
 #include "lib/counters.h"
 #include "lib/log.h"
+#include "lib/tls.h"
 #include "mgmt/notify.h"
 #include "mgmt/options.h"
+#include "mgmt/tls_config.h"
 
 LOG_MODULE(daemon);
 
@@ -80,13 +82,44 @@ apply_log(const struct config *old, struct config *new)
 }
 
 static void
+replace_name(char **name, const char *value)
+{
+    free(*name);
+    *name = config_strdup(value);
+}
+
+/* True if what 'new' names is loaded; otherwise what was loaded stays, if something was. */
+static bool
+apply_tls(struct reload *reload, const struct config *old, struct config *new)
+{
+    struct errmsg err;
+    if (!tls_config_load(reload->tls, new, &err)) {
+        if (new->private_key) {
+            log_info("TLS: key and certificates loaded again; connections stay as they are");
+        }
+        return true;
+    }
+    if (!tls_is_loaded(reload->tls)) {
+        log_error("TLS: %s; there is no TLS until that is put right, and a SIGHUP", err.text);
+        return false;
+    }
+    log_error("TLS: %s; the key and certificates stay as they were", err.text);
+    replace_name(&new->private_key, old->private_key);
+    replace_name(&new->certificate, old->certificate);
+    replace_name(&new->ca_cert, old->ca_cert);
+    new->peer_ca_bootstrap = old->peer_ca_bootstrap;
+    return false;
+}
+
+static void
 apply_config(struct reload *reload, struct config *new)
 {
     struct config *old = reload->config;
     struct errmsg err;
     keep_what_cannot_change(old, new);
     apply_log(old, new);
-    unsigned n_failed = bridges_apply(reload->bridges, old, new, &err);
+    unsigned n_failed = !apply_tls(reload, old, new);
+    n_failed += bridges_apply(reload->bridges, old, new, &err);
     counter_add(COUNTER_config_partial, n_failed);
     reload->config = new;
     config_free(old);

@@ -12,10 +12,12 @@ struct reload {
     const char *base_dir;          /* its working directory then */
     struct config *config;         /* what is in force; owned by the daemon */
     struct bridges *bridges;
+    struct tls *tls;
 };
 
-/* Opens the log file again, reads the configuration, and applies what is different. A
- * configuration with an error changes nothing. What can't change while the daemon runs is
+/* Opens the log file again, reads the configuration, and applies what is different. Keys and
+ * certificates are read again in any case. A configuration with an error changes nothing;
+ * nor do keys and certificates that are wrong. What can't change while the daemon runs is
  * named in the log and stays. */
 void reload_now(struct reload *);
 

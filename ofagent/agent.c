@@ -258,16 +258,35 @@ agent_check_target(const char *text, bool listen, struct errmsg *err)
     struct target target;
     int error = target_parse(text, &target, err);
     if (!error && target_listens(&target) != listen) {
-        errmsg_set(err, listen ? "\"%s\" connects; to listen it is ptcp:[PORT][:HOST] or punix:PATH"
-                   : "\"%s\" listens; to connect it is tcp:HOST[:PORT] or unix:PATH", text);
+        errmsg_set(err, listen ? "\"%s\" connects; to listen it is ptcp:[PORT][:HOST], "
+                   "pssl:[PORT][:HOST] or punix:PATH"
+                   : "\"%s\" listens; to connect it is tcp:HOST[:PORT], ssl:HOST[:PORT] or "
+                   "unix:PATH", text);
         return -EINVAL;
     }
     return error;
 }
 
+bool
+agent_target_has_tls(const char *text)
+{
+    struct target target;
+    return !target_parse(text, &target, NULL) && target_has_tls(&target);
+}
+
+void
+agent_set_tls(struct agent *agent, struct tls *tls)
+{
+    agent->tls = tls;
+}
+
 static int
 add_endpoint(struct agent *agent, const char *target, bool management, struct errmsg *err)
 {
+    if (agent_target_has_tls(target) && !agent->tls) {
+        errmsg_set(err, "\"%s\": there is no TLS here", target);
+        return -EINVAL;
+    }
     if (endpoint_find(agent, target)) {
         errmsg_set(err, "\"%s\" is there already", target);
         return -EEXIST;

@@ -7,6 +7,7 @@
 #define OFAGENT_AGENT_H 1
 
 #include "lib/errmsg.h"
+#include "lib/tls.h"
 #include "ofagent/flow_table.h"
 #include "ofagent/nx.h"
 #include "sw-datapath/datapath.h"
@@ -14,6 +15,7 @@
 struct agent;
 struct event_base;
 
+enum { AGENT_ERROR_SIZE = 256 };
 enum agent_fail_mode { AGENT_FAIL_SECURE, AGENT_FAIL_STANDALONE };
 
 struct agent_config {
@@ -36,11 +38,15 @@ struct dp_bridge *agent_bridge(struct agent *);
 struct flow_table *agent_flows(struct agent *);
 uint64_t agent_datapath_id(const struct agent *);
 void agent_set_config(struct agent *, const struct agent_config *);
+/* What "ssl:" and "pssl:" targets need; must outlive the agent. Before these are added. */
+void agent_set_tls(struct agent *, struct tls *);
 
-/* Targets: "tcp:HOST[:PORT]" and "unix:PATH" (we connect, and again when lost),
- * "ptcp:[PORT][:HOST]" and "punix:PATH" (we listen). PORT defaults to 6653; an IPv6 HOST
- * is in brackets. agent_check_target() returns 0 or -EINVAL and says what is wrong. */
+/* Targets: "tcp:HOST[:PORT]", "ssl:HOST[:PORT]" and "unix:PATH" (we connect, and again when
+ * lost), "ptcp:[PORT][:HOST]", "pssl:[PORT][:HOST]" and "punix:PATH" (we listen). PORT
+ * defaults to 6653; an IPv6 HOST is in brackets. agent_check_target() returns 0 or -EINVAL
+ * and says what is wrong. */
 int agent_check_target(const char *target, bool listen, struct errmsg *err);
+bool agent_target_has_tls(const char *target);
 int agent_add_target(struct agent *, const char *target, struct errmsg *err);
 int agent_del_target(struct agent *, const char *target);
 /* A service socket that controllers' roles and fail modes do not count (BR.mgmt). */
@@ -54,7 +60,8 @@ int agent_add_snoop_socket(struct agent *, const char *punix_target, struct errm
 struct agent_connection_info {
     const char *target;            /* as configured */
     char peer[64];                 /* address of the other end, "" if not connected */
-    const char *state;             /* "backoff", "connecting", "hello", "active", "listening" */
+    const char *state;             /* "backoff", "resolving", "connecting", "tls-handshake",
+                                    * "hello", "active", "listening" */
     bool listener, management;
     uint64_t since_ms;             /* clock_ms() when the state began */
     uint64_t messages_in, messages_out, errors_sent;
@@ -63,7 +70,9 @@ struct agent_connection_info {
     uint64_t packet_ins_dropped[N_DP_PACKET_IN_REASONS];
     uint32_t packet_ins_waiting;
     uint32_t queued_bytes;         /* output that waits */
-    char last_error[96];
+    bool has_tls;                  /* the connection is secured by */
+    struct tls_info tls;
+    char last_error[AGENT_ERROR_SIZE];
     const char *role;              /* "other", "master", "slave"; NULL if not connected */
     bool slave;
     uint16_t controller_id;

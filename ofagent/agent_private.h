@@ -21,6 +21,8 @@
 struct event;
 struct endpoint;
 struct dump;
+struct stream;
+struct tls;
 
 enum {
     AGENT_DEFAULT_MISS_SEND_LEN = 128,
@@ -34,6 +36,7 @@ struct agent {
     struct event_base *base;
     struct dp *dp;
     struct dp_bridge *bridge;
+    struct tls *tls;                 /* NULL: no target may have TLS */
     struct flow_table *flows;
     struct pktbuf *buffers;
     struct agent_config config;
@@ -67,7 +70,7 @@ struct session {
     struct session *next, **prev;
     struct conn *conn;
     uint32_t id;                     /* no other session of the process has or had it */
-    int fd;                          /* the connection's, for its name */
+    struct stream *stream;           /* the connection's, to ask about */
     char peer[TARGET_PEER_SIZE];
     char local[TARGET_PEER_SIZE];    /* our end, once somebody snooped; "" before */
     bool ready;                      /* HELLO is done */
@@ -106,20 +109,20 @@ void endpoint_free(struct endpoint *);
 struct endpoint *endpoint_find(struct agent *, const char *target);
 /* Time passes. Returns the ms until it wants to be called again. */
 uint32_t endpoints_run(struct agent *, uint64_t now_ms);
-/* A session of it has ended, and is off the list. */
-void endpoint_session_ended(struct endpoint *, bool was_active, const char *why);
+/* A session of it, with 'peer', has ended, and is off the list. */
+void endpoint_session_ended(struct endpoint *, const char *peer, bool was_active, const char *why);
 bool endpoint_is_management(const struct endpoint *);
 const char *endpoint_name(const struct endpoint *);
 bool agent_has_controllers(const struct agent *);
 /* True if peers connect to it. */
 bool endpoint_listens(const struct endpoint *);
-/* The TCP port that a "ptcp:" target listens on; 0 for others. */
+/* The TCP port that a "ptcp:" or "pssl:" target listens on; 0 for others. */
 uint16_t endpoint_tcp_port(const struct endpoint *);
 
 /* --- session.c ------------------------------------------------------------------------ */
 
-/* Takes the connected (or connecting) socket over. NULL without memory. */
-struct session *session_new(struct endpoint *, struct agent *, int fd, bool connecting);
+/* Takes the stream over. NULL without memory. */
+struct session *session_new(struct endpoint *, struct agent *, struct stream *);
 /* Closes at once; the endpoint is not told. */
 void session_free(struct session *);
 /* Sends agent->reply, one or more messages. */

@@ -247,6 +247,31 @@ probe(struct conn *c, uint64_t now)
     }
 }
 
+static enum conn_state
+state_of(const struct conn *c)
+{
+    bool secures = c->info.state == CONN_CONNECTING && stream_state(c->stream) == STREAM_SECURING;
+    return secures ? CONN_SECURING : c->info.state;
+}
+
+static void
+too_slow(struct conn *c, uint32_t interval)
+{
+    counter_inc(COUNTER_conn_handshake_timeout);
+    switch (state_of(c)) {
+    case CONN_CONNECTING:
+        conn_fail(c, "no connection within %u ms", interval);
+        break;
+    case CONN_SECURING:
+        conn_fail(c, "TLS handshake: not done within %u ms", interval);
+        break;
+    case CONN_HELLO:
+    case CONN_ACTIVE:
+        conn_fail(c, "no HELLO within %u ms", interval);
+        break;
+    }
+}
+
 uint32_t
 conn_run(struct conn *c, uint64_t now)
 {
@@ -254,14 +279,15 @@ conn_run(struct conn *c, uint64_t now)
     if (c->failed) {
         return UINT32_MAX;
     }
+    if (state_of(c) == CONN_SECURING && interval > CONN_SECURING_MS) {
+        interval = CONN_SECURING_MS;
+    }
     if (c->finishing) {
         if (now >= c->finish_ms) {
             conn_fail(c, "%s", c->why);
         }
     } else if (c->info.state != CONN_ACTIVE && has_passed(now, c->info.since_ms, interval)) {
-        counter_inc(COUNTER_conn_handshake_timeout);
-        conn_fail(c, c->info.state == CONN_HELLO ? "no HELLO within %u ms"
-                  : "no connection within %u ms", interval);
+        too_slow(c, interval);
     } else if (stalled(c, now)) {
         counter_inc(COUNTER_conn_stalled);
         conn_fail(c, "took nothing of %zu bytes for %u ms", stream_queued(c->stream),
@@ -391,5 +417,6 @@ void
 conn_get_info(const struct conn *c, struct conn_info *info)
 {
     *info = c->info;
+    info->state = state_of(c);
     info->queued_bytes = (uint32_t) stream_queued(c->stream);
 }

@@ -43,9 +43,10 @@ enum {
     CONN_STALL_PROBES = 3,               /* probe intervals without output taken */
     CONN_DEFAULT_PROBE_MS = 5000,        /* for time-outs, when probes are off */
     CONN_FINISH_MS = 1000,               /* to take the last words in */
+    CONN_SECURING_MS = 15000,            /* at most, for a TLS handshake */
 };
 
-enum conn_state { CONN_CONNECTING, CONN_HELLO, CONN_ACTIVE };
+enum conn_state { CONN_CONNECTING, CONN_SECURING, CONN_HELLO, CONN_ACTIVE };
 
 struct conn_ops {
     /* Versions are agreed. */
@@ -105,7 +106,7 @@ void conn_set_job(struct conn *, unsigned cost, bool (*step)(void *aux), void *a
 
 struct conn_info {
     enum conn_state state;
-    uint64_t since_ms;            /* when the state began */
+    uint64_t since_ms;            /* when the state began; CONN_SECURING counts from the start */
     uint64_t heard_ms;            /* when the peer last sent something */
     uint64_t messages_in, messages_out, errors_sent, dropped;
     uint32_t queued_bytes;

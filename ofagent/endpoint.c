@@ -12,11 +12,13 @@
 
 #include "lib/clock.h"
 #include "lib/counters.h"
+#include "lib/resolver.h"
+#include "lib/stream.h"
 #include "ofagent/agent_private.h"
 
 LOG_MODULE(agent);
 
-enum { ACCEPTS_A_TURN = 16, LISTEN_PAUSE_MS = 100 };
+enum { ACCEPTS_A_TURN = 16, LISTEN_PAUSE_MS = 100, LOOK_UP_MS = 5000 };
 
 struct endpoint {
     struct endpoint *next;
@@ -26,9 +28,12 @@ struct endpoint {
     bool management;
     uint32_t n_sessions;
     uint64_t since_ms;
-    char last_error[96];
+    char last_error[AGENT_ERROR_SIZE];
 
     /* We connect. */
+    struct resolver_query *query;    /* its name is being looked up, */
+    uint64_t asked_ms;               /* since then */
+    unsigned n_tries;                /* of one address after the other */
     uint32_t backoff_ms;             /* the wait after the next loss */
     uint64_t retry_ms;               /* while there is no session: when to try */
     uint64_t tried_ms;               /* when the session was begun */
@@ -85,7 +90,7 @@ endpoint_tcp_port(const struct endpoint *e)
 {
     struct sockaddr_in6 addr;        /* the port is at the same place in both families */
     socklen_t size = sizeof addr;
-    if (e->target.kind != TARGET_PTCP
+    if ((e->target.kind != TARGET_PTCP && e->target.kind != TARGET_PSSL)
         || getsockname(e->listen_fd, (struct sockaddr *) &addr, &size)) {
         return 0;
     }
@@ -117,18 +122,86 @@ back_off(struct endpoint *e, bool was_active, const char *why)
 }
 
 static void
-try_to_connect(struct endpoint *e)
+not_connected(struct endpoint *e, const char *why)
+{
+    snprintf(e->last_error, sizeof e->last_error, "%s", why);
+    back_off(e, false, why);
+}
+
+/* Takes the socket over. A session, or NULL and *err. */
+static struct session *
+begin_session(struct endpoint *e, int fd, bool connecting, struct errmsg *err)
+{
+    struct stream *stream = stream_new(e->agent->base, fd, connecting);
+    if (!stream) {
+        counter_inc(COUNTER_conn_no_memory);
+        errmsg_set(err, "no memory");
+        return NULL;
+    }
+    if (target_has_tls(&e->target)
+        && tls_secure(e->agent->tls, stream, connecting ? TLS_CLIENT : TLS_SERVER,
+                      connecting ? e->target.host : NULL, err)) {
+        stream_free(stream);
+        return NULL;
+    }
+    struct session *session = session_new(e, e->agent, stream);
+    if (!session) {
+        errmsg_set(err, "no memory");
+        return NULL;
+    }
+    e->n_sessions++;
+    return session;
+}
+
+static void
+connect_now(struct endpoint *e)
 {
     struct errmsg err;
     int fd = target_connect(&e->target, &err);
-    if (fd >= 0 && session_new(e, e->agent, fd, true)) {
-        e->n_sessions++;
-        e->tried_ms = clock_ms();
+    e->tried_ms = clock_ms();
+    if (fd < 0 || !begin_session(e, fd, true, &err)) {
+        not_connected(e, err.text);
+    }
+}
+
+static void
+look_up_failed(struct endpoint *e, const char *why)
+{
+    char text[AGENT_ERROR_SIZE];
+    counter_inc(COUNTER_resolver_failed);
+    snprintf(text, sizeof text, "%s can't be looked up: %s", e->target.host, why);
+    not_connected(e, text);
+}
+
+/* Of several addresses each is tried in its turn. */
+static void
+on_addresses(void *endpoint_, const struct resolver_answer *answer)
+{
+    struct endpoint *e = endpoint_;
+    e->query = NULL;
+    if (!answer->n_addresses) {
+        look_up_failed(e, answer->why);
         return;
     }
-    const char *why = fd < 0 ? err.text : "no memory";
-    snprintf(e->last_error, sizeof e->last_error, "%s", why);
-    back_off(e, false, why);
+    unsigned i = e->n_tries++ % (unsigned) answer->n_addresses;
+    target_set_address(&e->target, (const struct sockaddr *) &answer->addresses[i].addr,
+                       answer->addresses[i].size);
+    connect_now(e);
+}
+
+static void
+try_to_connect(struct endpoint *e, uint64_t now)
+{
+    struct errmsg err;
+    if (!target_needs_look_up(&e->target)) {
+        connect_now(e);
+        return;
+    }
+    e->asked_ms = e->since_ms = now;
+    e->query = resolver_ask(e->agent->base, e->target.host, on_addresses, e, &err);
+    if (!e->query) {
+        not_connected(e, err.text);
+    }
 }
 
 /* --- listening ----------------------------------------------------------------------- */
@@ -210,8 +283,12 @@ on_connection(evutil_socket_t listen_fd, short what, void *endpoint_)
         }
         int one = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* unix: fails */
-        if (session_new(e, e->agent, fd, false)) {
-            e->n_sessions++;
+        struct errmsg err;
+        if (!begin_session(e, fd, false, &err)) {
+            static struct log_limit limit;
+            snprintf(e->last_error, sizeof e->last_error, "%s", err.text);
+            log_warn_limited(&limit, "%s: %s: a connection is refused: %s",
+                             dp_bridge_name(e->agent->bridge), e->name, err.text);
         }
     }
 }
@@ -283,6 +360,7 @@ endpoint_free(struct endpoint *e)
         link = &(*link)->next;
     }
     *link = e->next;
+    resolver_cancel(e->query);
     if (e->listen_event) {
         event_free(e->listen_event);
     }
@@ -294,13 +372,26 @@ endpoint_free(struct endpoint *e)
     free(e);
 }
 
+/* A peer did not get as far as to speak OpenFlow, because of TLS: who runs it looks for the
+ * reason here. */
+static void
+tell_tls_failure(struct endpoint *e, const char *peer, const char *why)
+{
+    static struct log_limit limit;
+    snprintf(e->last_error, sizeof e->last_error, "%s: %s", peer, why);
+    log_warn_limited(&limit, "%s: %s: %s: %s", dp_bridge_name(e->agent->bridge), e->name, peer,
+                     why);
+}
+
 void
-endpoint_session_ended(struct endpoint *e, bool was_active, const char *why)
+endpoint_session_ended(struct endpoint *e, const char *peer, bool was_active, const char *why)
 {
     e->n_sessions--;
     snprintf(e->last_error, sizeof e->last_error, "%s", why);
     if (!target_listens(&e->target)) {
         back_off(e, was_active, why);
+    } else if (target_has_tls(&e->target) && !was_active) {
+        tell_tls_failure(e, peer, why);
     } else {
         log_debug("%s: %s: a connection ended: %s", dp_bridge_name(e->agent->bridge), e->name, why);
     }
@@ -308,23 +399,36 @@ endpoint_session_ended(struct endpoint *e, bool was_active, const char *why)
 
 /* Returns the ms until there is something to do. */
 static uint32_t
+listener_run(struct endpoint *e, uint64_t now)
+{
+    if (!e->resume_ms) {
+        return UINT32_MAX;
+    }
+    if (now < e->resume_ms) {
+        return (uint32_t) (e->resume_ms - now);
+    }
+    e->resume_ms = 0;
+    event_add(e->listen_event, NULL);
+    return UINT32_MAX;
+}
+
+/* Returns the ms until there is something to do. */
+static uint32_t
 endpoint_run(struct endpoint *e, uint64_t now)
 {
     if (target_listens(&e->target)) {
-        if (!e->resume_ms) {
-            return UINT32_MAX;
-        }
-        if (now < e->resume_ms) {
-            return (uint32_t) (e->resume_ms - now);
-        }
-        e->resume_ms = 0;
-        event_add(e->listen_event, NULL);
-        return UINT32_MAX;
+        return listener_run(e, now);
     }
-    if (!e->n_sessions && now >= e->retry_ms) {
-        try_to_connect(e);
+    if (e->query && now - e->asked_ms >= LOOK_UP_MS) {
+        resolver_cancel(e->query);
+        e->query = NULL;
+        look_up_failed(e, "no answer in 5 s");
     }
-    return !e->n_sessions && e->retry_ms > now ? (uint32_t) (e->retry_ms - now) : UINT32_MAX;
+    if (!e->n_sessions && !e->query && now >= e->retry_ms) {
+        try_to_connect(e, now);
+    }
+    uint64_t next_ms = e->query ? e->asked_ms + LOOK_UP_MS : e->retry_ms;
+    return !e->n_sessions && next_ms > now ? (uint32_t) (next_ms - now) : UINT32_MAX;
 }
 
 uint32_t
@@ -344,7 +448,8 @@ static void
 describe_session(const struct session *s, struct agent_connection_info *info)
 {
     static const char *const states[] = {
-        [CONN_CONNECTING] = "connecting", [CONN_HELLO] = "hello", [CONN_ACTIVE] = "active",
+        [CONN_CONNECTING] = "connecting", [CONN_SECURING] = "tls-handshake",
+        [CONN_HELLO] = "hello", [CONN_ACTIVE] = "active",
     };
     struct conn_info conn;
     conn_get_info(s->conn, &conn);
@@ -365,6 +470,7 @@ describe_session(const struct session *s, struct agent_connection_info *info)
     if (conn.state != CONN_CONNECTING) {
         snprintf(info->peer, sizeof info->peer, "%s", s->peer);
     }
+    info->has_tls = tls_get_info(s->stream, &info->tls);
 }
 
 static bool
@@ -374,7 +480,7 @@ visit_endpoint(const struct agent *agent, const struct endpoint *e,
     bool listens = target_listens(&e->target);
     struct agent_connection_info info = {
         .target = e->name,
-        .state = listens ? "listening" : "backoff",
+        .state = listens ? "listening" : e->query ? "resolving" : "backoff",
         .listener = listens,
         .management = e->management,
         .since_ms = e->since_ms,

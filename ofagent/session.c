@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One controller: its connection, and which handler gets its messages. */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/counters.h"
@@ -35,7 +34,7 @@ on_ready(void *session_)
 {
     struct session *s = session_;
     s->ready = true;
-    target_peer(s->fd, s->peer);
+    target_peer(stream_fd(s->stream), s->peer);
     /* Tools come and go at the management socket: that is no news. */
     static struct log_limit limit;
     log_at_limited(&limit, endpoint_is_management(s->endpoint) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
@@ -69,8 +68,8 @@ on_seen(void *session_, bool sent, const uint8_t *msg, size_t size)
 {
     struct session *s = session_;
     if (!s->local[0]) {
-        target_local(s->fd, s->local);
-        target_peer(s->fd, s->peer);
+        target_local(stream_fd(s->stream), s->local);
+        target_peer(stream_fd(s->stream), s->peer);
     }
     const struct snooped snooped = {
         .id = s->id,
@@ -106,10 +105,9 @@ on_closed(void *session_, const char *why)
     struct session *s = session_;
     struct agent *agent = s->agent;
     struct endpoint *endpoint = s->endpoint;
-    bool was_ready = s->ready;
     detach(s);
+    endpoint_session_ended(endpoint, s->peer, s->ready, why);
     free(s);
-    endpoint_session_ended(endpoint, was_ready, why);
     agent_update_miss_mode(agent);
 }
 
@@ -134,25 +132,21 @@ static const struct conn_ops conn_ops = {
 /* --- life ------------------------------------------------------------------------------ */
 
 struct session *
-session_new(struct endpoint *endpoint, struct agent *agent, int fd, bool connecting)
+session_new(struct endpoint *endpoint, struct agent *agent, struct stream *stream)
 {
     struct session *s = calloc(1, sizeof *s);
     struct packet_queue *packet_ins = s ? packet_queue_new(session_packet_in_dropped, s) : NULL;
     if (!packet_ins) {
-        close(fd);
-    }
-    struct stream *stream = packet_ins ? stream_new(agent->base, fd, connecting) : NULL;
-    if (!stream) {
         counter_inc(COUNTER_conn_no_memory);
-        packet_queue_free(packet_ins);
+        stream_free(stream);
         free(s);
         return NULL;
     }
     static uint32_t latest_id;
     s->id = ++latest_id;
-    s->fd = fd;
-    if (!connecting) {
-        target_peer(fd, s->peer);
+    s->stream = stream;
+    if (stream_state(stream) != STREAM_CONNECTING) {
+        target_peer(stream_fd(stream), s->peer);
     }
     s->agent = agent;
     s->endpoint = endpoint;

@@ -17,8 +17,10 @@ enum { BACKLOG = 64 };
 
 static const char *const prefixes[] = {
     [TARGET_TCP] = "tcp:",
+    [TARGET_SSL] = "ssl:",
     [TARGET_UNIX] = "unix:",
     [TARGET_PTCP] = "ptcp:",
+    [TARGET_PSSL] = "pssl:",
     [TARGET_PUNIX] = "punix:",
 };
 
@@ -59,35 +61,56 @@ parse_port(const char *text, size_t len, int min)
     return port >= min && port <= 65535 ? port : -1;
 }
 
+/* Labels of letters, digits, '-' and '_', the last not a number: that would be an address
+ * with a mistake. */
+static bool
+is_name(const char *host)
+{
+    static const char allowed[] = "0123456789-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const char *last = host;
+    for (const char *label = host; *label;) {
+        size_t len = strspn(label, allowed);
+        if (!len || len > 63 || (label[len] && label[len] != '.')) {
+            return false;
+        }
+        last = label;
+        label += len + (label[len] == '.');
+    }
+    return *host && strspn(last, "0123456789") != strcspn(last, ".");
+}
+
 /* Host of 'len' bytes, "" for any. */
 static bool
 parse_host(const char *text, size_t len, struct target *t)
 {
-    char host[INET6_ADDRSTRLEN];
     bool brackets = len >= 2 && text[0] == '[' && text[len - 1] == ']';
     text += brackets;
     len -= brackets ? 2 : 0;
-    if (len >= sizeof host || (brackets && !len)) {
+    if (len >= sizeof t->host || (brackets && !len)) {
         return false;
     }
-    memcpy(host, text, len);
-    host[len] = '\0';
+    memcpy(t->host, text, len);
+    t->host[len] = '\0';
     if (brackets) {
         t->addr.in6.sin6_family = AF_INET6;
         t->addr_size = sizeof t->addr.in6;
-        return inet_pton(AF_INET6, host, &t->addr.in6.sin6_addr) == 1;
+        return inet_pton(AF_INET6, t->host, &t->addr.in6.sin6_addr) == 1;
     }
-    t->addr.in.sin_family = AF_INET;
-    t->addr_size = sizeof t->addr.in;
-    const char *address = !len ? "0.0.0.0" : !strcmp(host, "localhost") ? "127.0.0.1" : host;
-    return inet_pton(AF_INET, address, &t->addr.in.sin_addr) == 1;
+    const char *address = !len ? "0.0.0.0" : !strcmp(t->host, "localhost") ? "127.0.0.1" : t->host;
+    if (inet_pton(AF_INET, address, &t->addr.in.sin_addr) == 1) {
+        t->addr.in.sin_family = AF_INET;
+        t->addr_size = sizeof t->addr.in;
+        return true;
+    }
+    return !target_listens(t) && is_name(t->host);
 }
 
 static int
 bad_host(const char *text, const char *host, size_t len, struct errmsg *err)
 {
-    errmsg_set(err, "\"%s\": \"%.*s\" is not an address; give an IPv4 address, an IPv6 address in "
-               "brackets or localhost (names are not looked up)", text, (int) len, host);
+    errmsg_set(err, "\"%s\": \"%.*s\" is not an address%s; give an IPv4 address, or an IPv6 "
+               "address in brackets", text, (int) len, host,
+               strncmp(text, "p", 1) ? " or a name" : " to listen at");
     return -EINVAL;
 }
 
@@ -101,6 +124,10 @@ bad_port(const char *text, const char *port, int min, struct errmsg *err)
 static void
 set_port(struct target *t, int port)
 {
+    t->port = (uint16_t) port;
+    if (!t->addr_size) {
+        return;                      /* when it is known */
+    }
     if (t->addr.sa.sa_family == AF_INET6) {
         t->addr.in6.sin6_port = htons((uint16_t) port);
     } else {
@@ -159,23 +186,46 @@ target_parse(const char *text, struct target *t, struct errmsg *err)
         t->kind = (enum target_kind) i;
         switch (t->kind) {
         case TARGET_TCP:
+        case TARGET_SSL:
             return parse_active(text, text + len, t, err);
         case TARGET_PTCP:
+        case TARGET_PSSL:
             return parse_passive(text, text + len, t, err);
         case TARGET_UNIX:
         case TARGET_PUNIX:
             return parse_path(text, text + len, t, err);
         }
     }
-    errmsg_set(err, "\"%s\" is not a target: tcp:HOST[:PORT], unix:PATH, ptcp:[PORT][:HOST] or "
-               "punix:PATH", text);
+    errmsg_set(err, "\"%s\" is not a target: tcp:HOST[:PORT], ssl:HOST[:PORT], unix:PATH, "
+               "ptcp:[PORT][:HOST], pssl:[PORT][:HOST] or punix:PATH", text);
     return -EINVAL;
 }
 
 bool
 target_listens(const struct target *t)
 {
-    return t->kind == TARGET_PTCP || t->kind == TARGET_PUNIX;
+    return t->kind == TARGET_PTCP || t->kind == TARGET_PSSL || t->kind == TARGET_PUNIX;
+}
+
+bool
+target_has_tls(const struct target *t)
+{
+    return t->kind == TARGET_SSL || t->kind == TARGET_PSSL;
+}
+
+bool
+target_needs_look_up(const struct target *t)
+{
+    return (t->kind == TARGET_TCP || t->kind == TARGET_SSL) && t->host[0]
+           && strcmp(t->host, "localhost") && is_name(t->host);
+}
+
+void
+target_set_address(struct target *t, const struct sockaddr *address, socklen_t size)
+{
+    memcpy(&t->addr, address, size < sizeof t->addr ? size : sizeof t->addr);
+    t->addr_size = size;
+    set_port(t, t->port);
 }
 
 /* --- sockets ------------------------------------------------------------------------ */
@@ -208,7 +258,7 @@ target_connect(const struct target *t, struct errmsg *err)
     if (fd < 0) {
         return fd;
     }
-    if (t->kind == TARGET_TCP) {
+    if (t->kind != TARGET_UNIX) {
         int one = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     }

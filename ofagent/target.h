@@ -2,11 +2,12 @@
 /* Where OpenFlow connections come from and go to.
  *
  *   tcp:HOST[:PORT]     we connect          ptcp:[PORT][:HOST]  we listen
+ *   ssl:HOST[:PORT]     the same with TLS   pssl:[PORT][:HOST]
  *   unix:PATH           we connect          punix:PATH          we listen
  *
- * HOST is an IPv4 address, an IPv6 address in brackets, or "localhost": names are not
- * looked up, because that could hold the switch up for as long as a resolver likes. PORT
- * defaults to 6653. Control thread only. */
+ * HOST is an IPv4 address, an IPv6 address in brackets, or, where we connect, a name: whoever
+ * connects looks it up first, without waiting for the answer (lib/resolver.h). "localhost"
+ * is 127.0.0.1 without a question. PORT defaults to 6653. Control thread only. */
 #ifndef OFAGENT_TARGET_H
 #define OFAGENT_TARGET_H 1
 
@@ -18,13 +19,15 @@
 
 #include "lib/errmsg.h"
 
-enum { TARGET_DEFAULT_PORT = 6653, TARGET_PEER_SIZE = 64 };
+enum { TARGET_DEFAULT_PORT = 6653, TARGET_PEER_SIZE = 64, TARGET_HOST_SIZE = 254 };
 
-enum target_kind { TARGET_TCP, TARGET_UNIX, TARGET_PTCP, TARGET_PUNIX };
+enum target_kind { TARGET_TCP, TARGET_SSL, TARGET_UNIX, TARGET_PTCP, TARGET_PSSL, TARGET_PUNIX };
 
 struct target {
     enum target_kind kind;
-    socklen_t addr_size;
+    char host[TARGET_HOST_SIZE];   /* as written, without brackets; "": any, or a path */
+    uint16_t port;                 /* of tcp and ssl */
+    socklen_t addr_size;           /* 0: the host's name must be looked up */
     union {
         struct sockaddr sa;
         struct sockaddr_in in;
@@ -36,6 +39,13 @@ struct target {
 /* 0 and *target; or -EINVAL, *target unspecified, and 'err' says what is wrong. */
 int target_parse(const char *text, struct target *, struct errmsg *err);
 bool target_listens(const struct target *);
+bool target_has_tls(const struct target *);
+
+/* True if the host is a name: target_set_address() must be called before it is connected
+ * to. */
+bool target_needs_look_up(const struct target *);
+/* The address that the name stands for now; its port is the target's. */
+void target_set_address(struct target *, const struct sockaddr *, socklen_t size);
 
 /* Begins to connect: a non-blocking socket on which the connection is made or under way,
  * or -errno. */

@@ -7,6 +7,9 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +20,7 @@
 #include "lib/counters.h"
 #include "lib/epoch.h"
 #include "lib/flow_text.h"
+#include "lib/resolver.h"
 #include "tests/unit/agent_rig.h"
 
 struct fixture {
@@ -682,9 +686,14 @@ bad_targets_are_refused(void **state)
 {
     struct fixture *f = *state;
     struct errmsg err;
-    assert_int_equal(agent_add_target(f->rig.agent, "tcp:nowhere", &err), -EINVAL);
+    assert_int_equal(agent_add_target(f->rig.agent, "tcp:no where", &err), -EINVAL);
     assert_int_equal(agent_add_target(f->rig.agent, "ptcp:0:192.0.2.1", &err), -EADDRNOTAVAIL);
+    assert_int_equal(agent_add_target(f->rig.agent, "ssl:127.0.0.1", &err), -EINVAL);
+    assert_non_null(strstr(err.text, "no TLS"));
     assert_int_equal(agent_check_target("ptcp:6653", true, &err), 0);
+    assert_int_equal(agent_check_target("pssl:6653", true, &err), 0);
+    assert_true(agent_target_has_tls("pssl:6653"));
+    assert_false(agent_target_has_tls("ptcp:6653"));
     assert_int_equal(agent_check_target("ptcp:6653", false, &err), -EINVAL);
     assert_int_equal(agent_check_target("tcp:127.0.0.1", true, &err), -EINVAL);
     assert_non_null(strstr(err.text, "connects"));
@@ -743,6 +752,122 @@ connections_are_described(void **state)
     peer_close(&f->peer);
 }
 
+/* --- names ------------------------------------------------------------------------------- */
+
+static _Atomic int look_ups;
+
+/* Nobody there, nobody there, somebody at the other address. */
+static void
+two_addresses(const char *name, struct resolver_answer *answer)
+{
+    atomic_fetch_add(&look_ups, 1);
+    assert_string_equal(name, "of.example");
+    for (uint8_t i = 0; i < 2; i++) {
+        struct sockaddr_in addr = { .sin_family = AF_INET };
+        addr.sin_addr.s_addr = htonl(0x7f000063u - 0x62u * i);     /* 127.0.0.99, 127.0.0.1 */
+        memcpy(&answer->addresses[i].addr, &addr, sizeof addr);
+        answer->addresses[i].size = sizeof addr;
+    }
+    answer->n_addresses = 2;
+}
+
+static void
+unknown(const char *name, struct resolver_answer *answer)
+{
+    (void) name;
+    strcpy(answer->why, "no such host");
+}
+
+static _Atomic bool silent;
+
+static void
+says_nothing(const char *name, struct resolver_answer *answer)
+{
+    (void) name;
+    (void) answer;
+    while (atomic_load(&silent)) {
+        sched_yield();
+    }
+}
+
+static uint16_t
+listen_on_loopback(int *fd)
+{
+    struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof addr;
+    *fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(*fd, (struct sockaddr *) &addr, size), 0);
+    assert_int_equal(listen(*fd, 1), 0);
+    assert_int_equal(getsockname(*fd, (struct sockaddr *) &addr, &size), 0);
+    return ntohs(addr.sin_port);
+}
+
+static void
+a_controller_is_found_by_its_name(void **state)
+{
+    struct fixture *f = *state;
+    char target[64];
+    int listener, fd = -1;
+    snprintf(target, sizeof target, "tcp:of.example:%u", listen_on_loopback(&listener));
+    atomic_store(&look_ups, 0);
+    resolver_set_source(two_addresses);
+    assert_int_equal(agent_add_target(f->rig.agent, target, NULL), 0);
+    for (int i = 0; i < 20000 && fd < 0; i++) {
+        rig_pass_ms(&f->rig, 1);
+        fd = accept(listener, NULL, NULL);
+    }
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(atomic_load(&look_ups), 2);   /* one for each attempt */
+    struct peer peer;
+    peer_adopt(&peer, &f->rig, fd);
+    peer_expect(&peer, OFPT_HELLO);
+    peer_close(&peer);
+    close(listener);
+    agent_del_target(f->rig.agent, target);
+    resolver_set_source(NULL);
+}
+
+static void
+a_name_that_is_not_known_is_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before = counter_read(COUNTER_resolver_failed);
+    resolver_set_source(unknown);
+    assert_int_equal(agent_add_target(f->rig.agent, "tcp:of.example", NULL), 0);
+    while (counter_read(COUNTER_resolver_failed) - before < 3) {
+        rig_pass_ms(&f->rig, 1);
+        sched_yield();
+    }
+    assert_string_equal(row_of(f, "tcp:of.example")->last_error,
+                        "of.example can't be looked up: no such host");
+    agent_del_target(f->rig.agent, "tcp:of.example");
+    resolver_set_source(NULL);
+}
+
+static void
+a_silent_resolver_holds_nobody_up(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before = counter_read(COUNTER_resolver_failed);
+    atomic_store(&silent, true);
+    resolver_set_source(says_nothing);
+    assert_int_equal(agent_add_target(f->rig.agent, "tcp:of.example", NULL), 0);
+    rig_pass_ms(&f->rig, 100);
+    assert_string_equal(row_of(f, "tcp:of.example")->state, "resolving");
+    hello(f);
+    peer_barrier(&f->peer);
+    peer_close(&f->peer);
+    rig_pass_ms(&f->rig, 4800);
+    assert_int_equal(counter_read(COUNTER_resolver_failed), before);
+    rig_pass_ms(&f->rig, 200);
+    assert_int_equal(counter_read(COUNTER_resolver_failed) - before, 1);
+    assert_non_null(strstr(row_of(f, "tcp:of.example")->last_error, "no answer in 5 s"));
+    agent_del_target(f->rig.agent, "tcp:of.example");
+    atomic_store(&silent, false);
+    resolver_set_source(NULL);
+}
+
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
 
 int
@@ -774,6 +899,9 @@ main(void)
         TEST(tcp_works_as_well),
         TEST(bad_targets_are_refused),
         TEST(connections_are_described),
+        TEST(a_controller_is_found_by_its_name),
+        TEST(a_name_that_is_not_known_is_tried_again),
+        TEST(a_silent_resolver_holds_nobody_up),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

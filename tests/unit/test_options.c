@@ -287,6 +287,25 @@ targets_are_checked(void **state)
 }
 
 static void
+tls_needs_all_of_its_files(void **state)
+{
+    (void) state;
+    struct config *c = parse_valid("--bridge br0 --private-key k.pem --certificate /c.pem --ca-cert a.pem "
+                             "--peer-ca-bootstrap --controller ssl:of.example --listen pssl:");
+    assert_string_equal(c->private_key, "/base/k.pem");
+    assert_string_equal(c->certificate, "/c.pem");
+    assert_string_equal(c->ca_cert, "/base/a.pem");
+    assert_true(c->peer_ca_bootstrap);
+    config_free(c);
+    refuses("--bridge br0 --controller ssl:192.0.2.1", "ssl:192.0.2.1: TLS needs", NULL);
+    refuses("--bridge br0 --listen pssl: --private-key k --certificate c", "ca-cert is missing",
+            NULL);
+    refuses("--bridge br0 --certificate c --ca-cert a", "private-key is missing", NULL);
+    refuses("--bridge br0 --peer-ca-bootstrap", "peer-ca-bootstrap: TLS needs", NULL);
+    refuses("--bridge br0 --private-key= --certificate c", "the path is empty", NULL);
+}
+
+static void
 long_socket_paths_are_refused(void **state)
 {
     (void) state;
@@ -341,6 +360,7 @@ main(void)
         cmocka_unit_test(numbers_have_ranges),
         cmocka_unit_test(ports_are_checked_against_each_other),
         cmocka_unit_test(targets_are_checked),
+        cmocka_unit_test(tls_needs_all_of_its_files),
         cmocka_unit_test(long_socket_paths_are_refused),
         cmocka_unit_test(help_names_every_option),
     };

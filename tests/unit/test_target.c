@@ -41,6 +41,8 @@ good_targets_are_understood(void **state)
     check_inet("tcp:localhost:1", TARGET_TCP, "127.0.0.1", 1);
     check_inet("tcp:[2001:db8::1]", TARGET_TCP, "2001:db8::1", 6653);
     check_inet("tcp:[2001:db8::1]:65535", TARGET_TCP, "2001:db8::1", 65535);
+    check_inet("ssl:192.0.2.1", TARGET_SSL, "192.0.2.1", 6653);
+    check_inet("pssl:6633:[::1]", TARGET_PSSL, "::1", 6633);
     check_inet("ptcp:", TARGET_PTCP, "0.0.0.0", 6653);
     check_inet("ptcp:6633", TARGET_PTCP, "0.0.0.0", 6633);
     check_inet("ptcp:0", TARGET_PTCP, "0.0.0.0", 0);
@@ -66,13 +68,19 @@ bad_targets_are_refused_with_what_is_wrong(void **state)
     } cases[] = {
         { "", "not a target" },
         { "tcp", "not a target" },
-        { "ssl:1.2.3.4", "not a target" },
+        { "tls:1.2.3.4", "not a target" },
         { "TCP:1.2.3.4", "not a target" },
         { "tcp:", "host is missing" },
         { "tcp::6653", "host is missing" },
         { "tcp:1.2.3", "\"1.2.3\" is not an address" },
         { "tcp:1.2.3.4.5", "not an address" },
-        { "tcp:controller.example", "names are not looked up" },
+        { "tcp:controller..example", "not an address or a name" },
+        { "tcp:.example", "not an address or a name" },
+        { "tcp:controller.123", "not an address or a name" },
+        { "tcp:contr*ller", "not an address or a name" },
+        { "ssl:controller.example:0", "not a port" },
+        { "ptcp:6653:controller.example", "not an address to listen at" },
+        { "pssl:6653:controller.example", "not an address to listen at" },
         { "tcp:2001:db8::1", "not an address" },
         { "tcp:[2001:db8::1", "not an address" },
         { "tcp:[]", "not an address" },
@@ -98,6 +106,11 @@ bad_targets_are_refused_with_what_is_wrong(void **state)
             fail_msg("%s: %s", cases[i].text, err.text);
         }
     }
+    char name[300] = "ssl:";
+    for (int i = 0; i < 64; i++) {
+        strcat(name, "abc.");          /* 256 characters */
+    }
+    assert_int_equal(target_parse(name, &(struct target) { 0 }, NULL), -EINVAL);
     char text[200] = "unix:";
     memset(text + 5, 'x', 108);
     struct target t;
@@ -106,6 +119,34 @@ bad_targets_are_refused_with_what_is_wrong(void **state)
     assert_non_null(strstr(err.text, "107 bytes"));
     text[5 + 107] = '\0';
     assert_int_equal(target_parse(text, &t, &err), 0);
+}
+
+static void
+names_are_left_to_be_looked_up(void **state)
+{
+    (void) state;
+    struct target t;
+    assert_int_equal(target_parse("ssl:of-1.lab_a.example.:6633", &t, NULL), 0);
+    assert_int_equal(t.kind, TARGET_SSL);
+    assert_string_equal(t.host, "of-1.lab_a.example.");
+    assert_true(target_needs_look_up(&t));
+    assert_true(target_has_tls(&t));
+    assert_int_equal(t.addr_size, 0);
+    struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+    target_set_address(&t, (const struct sockaddr *) &addr, sizeof addr);
+    assert_int_equal(t.addr_size, sizeof addr);
+    assert_int_equal(ntohs(t.addr.in6.sin6_port), 6633);
+    assert_true(target_needs_look_up(&t));      /* the next time again */
+    assert_int_equal(target_parse("tcp:3com", &t, NULL), 0);
+    assert_true(target_needs_look_up(&t));
+    assert_int_equal(target_parse("tcp:localhost", &t, NULL), 0);
+    assert_false(target_needs_look_up(&t));
+    assert_int_equal(target_parse("ssl:192.0.2.1", &t, NULL), 0);
+    assert_false(target_needs_look_up(&t));
+    assert_string_equal(t.host, "192.0.2.1");
+    assert_int_equal(target_parse("ssl:[2001:db8::1]", &t, NULL), 0);
+    assert_false(target_needs_look_up(&t));
+    assert_string_equal(t.host, "2001:db8::1");
 }
 
 struct dir {
@@ -212,6 +253,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_targets_are_understood),
         cmocka_unit_test(bad_targets_are_refused_with_what_is_wrong),
+        cmocka_unit_test(names_are_left_to_be_looked_up),
         cmocka_unit_test(a_socket_file_is_private_and_goes_with_its_listener),
         cmocka_unit_test(a_socket_in_use_is_refused_and_a_stale_one_replaced),
         cmocka_unit_test(a_file_that_is_no_socket_is_left_alone),

@@ -236,6 +236,17 @@ add_role(struct table *table, const json_t *row)
 }
 
 static void
+add_tls(struct table *table, const json_t *tls)
+{
+    if (json_is_object(tls)) {
+        table_add(table, "%s %s %s", ctl_text(tls, "protocol"), ctl_text(tls, "cipher"),
+                  ctl_text(tls, "peer_subject"));
+    } else {
+        table_add(table, "%s", "");
+    }
+}
+
+static void
 add_connections(struct table *table, const json_t *bridge)
 {
     const json_t *row;
@@ -246,6 +257,7 @@ add_connections(struct table *table, const json_t *bridge)
         table_add(table, "%s", ctl_text(row, "state"));
         table_add(table, "%llds", (long long) ctl_number(row, "since_s"));
         table_add(table, "%s", ctl_text(row, "peer"));
+        add_tls(table, json_object_get(row, "tls"));
         table_add(table, "%lld", (long long) ctl_number(row, "messages_in"));
         table_add(table, "%lld", (long long) ctl_number(row, "messages_out"));
         add_rate(table, row, "messages_in_per_s");
@@ -282,7 +294,8 @@ ctl_controllers(struct ctl *ctl)
 {
     static const struct table_column columns[] = {
         { "BRIDGE" }, { "TARGET", TABLE_LEFT, 12 }, { "STATE" }, { "SINCE", TABLE_RIGHT },
-        { "PEER", TABLE_LEFT, 8 }, { "IN", TABLE_RIGHT }, { "OUT", TABLE_RIGHT },
+        { "PEER", TABLE_LEFT, 8 }, { "TLS", TABLE_LEFT, 8 },
+        { "IN", TABLE_RIGHT }, { "OUT", TABLE_RIGHT },
         { "IN/S", TABLE_RIGHT, 0, true }, { "OUT/S", TABLE_RIGHT, 0, true },
         { "ERRORS", TABLE_RIGHT }, { "DROPPED", TABLE_RIGHT }, { "QUEUED", TABLE_RIGHT },
         { "ROLE" }, { "ID", TABLE_RIGHT }, { "ASYNC", TABLE_LEFT, 7 },
