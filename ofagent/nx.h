@@ -76,5 +76,53 @@ void nx_encode_async_config(struct writer *w, uint32_t xid, const struct nx_asyn
 
 int nx_decode_controller_id(const struct nx_message *, uint16_t *id, struct ofp_refusal *);
 void nx_encode_controller_id(struct writer *w, uint32_t xid, uint16_t id);
+/* --- flows ------------------------------------------------------------------------------- */
+
+/* NXT_SET_FLOW_FORMAT: whether nx_match is what flows are told in. Others than 1.0's own and
+ * nx_match are refused (EPERM, as Open vSwitch does). */
+int nx_decode_flow_format(const struct nx_message *, bool *nxm, struct ofp_refusal *);
+/* NXT_FLOW_MOD_TABLE_ID: whether a FLOW_MOD's command has a table's number. */
+int nx_decode_flow_mod_table_id(const struct nx_message *, bool *on, struct ofp_refusal *);
+
+/* NXT_FLOW_MOD; 'table_id': it may name a table. As ofp_decode_flow_mod(), and:
+ *  - a cookie in the match is the filter of MODIFY and DELETE, and refused in ADD;
+ *  - a MODIFY's cookie of all ones leaves the flows' as they are, and finding none adds
+ *    none; nor does a MODIFY with a filter;
+ *  - it can't say of a match that 1.0 can't write without wildcards whether it has some: a
+ *    flow without, of this match and priority, is meant as well. */
+int nx_decode_flow_mod(const struct nx_message *, bool table_id, struct ofp_flow_mod *,
+                       struct ofp_refusal *);
+
+/* NXST_FLOW or NXST_AGGREGATE: 'type' is the OFPST_* that they are like. */
+int nx_decode_flow_request(const struct nx_message *, struct ofp_stats_request *,
+                           struct ofp_refusal *);
+
+void nx_encode_flow_removed(struct writer *w, const struct ofp_flow_removed *);
+
+/* As ofp_stats_begin(); NXST_AGGREGATE's entry is ofp_put_aggregate()'s. */
+void nx_stats_begin(struct ofp_stats_reply *, struct writer *w, uint32_t xid, uint32_t subtype);
+void nx_put_flow(struct ofp_stats_reply *, const struct ofp_flow_stats *);
+
+/* --- packets ----------------------------------------------------------------------------- */
+
+/* NXT_SET_PACKET_IN_FORMAT: whether it is NXT_PACKET_IN. Others than that and 1.0's own are
+ * refused (EPERM). */
+int nx_decode_packet_in_format(const struct nx_message *, bool *nxm, struct ofp_refusal *);
+/* The port is in the match; the cookie is told. What does not fit is cut off, and counted. */
+void nx_encode_packet_in(struct writer *w, const struct ofp_packet_in *);
+
+/* --- for tests, fuzzers and snooping: the other direction --------------------------------- */
+
+void nx_encode_flow_format(struct writer *w, uint32_t xid, uint32_t format);
+void nx_encode_flow_mod_table_id(struct writer *w, uint32_t xid, bool on);
+void nx_encode_packet_in_format(struct writer *w, uint32_t xid, uint32_t format);
+void nx_encode_flow_mod(struct writer *w, uint32_t xid, const struct ofp_flow_mod *);
+void nx_encode_flow_request(struct writer *w, uint32_t xid, const struct ofp_stats_request *);
+int nx_decode_flow_removed(const struct nx_message *, struct ofp_flow_removed *,
+                           struct ofp_refusal *);
+int nx_decode_packet_in(const struct nx_message *, struct ofp_packet_in *, struct ofp_refusal *);
+/* Takes the next flow of a reply, as ofp_take_flow(). */
+int nx_take_flow(struct reader *, struct ofp_flow_stats *, struct action *actions,
+                 struct ofp_refusal *);
 
 #endif /* ofagent/nx.h */

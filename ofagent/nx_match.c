@@ -60,7 +60,7 @@ struct entry {
 
 struct decoder {
     struct flow_match match;
-    struct nx_cookie *cookie;
+    struct ofp_cookie_filter *cookie;
     uint32_t seen;               /* rows of the table, and the cookie */
     struct ofp_refusal *refusal;
 };
@@ -251,13 +251,13 @@ has_no_wildcards(const struct flow_match *match)
 }
 
 int
-nx_match_decode(const uint8_t *data, size_t size, struct ofp_match *out, struct nx_cookie *cookie,
-                struct ofp_refusal *refusal)
+nx_match_decode(const uint8_t *data, size_t size, struct ofp_match *out,
+                struct ofp_cookie_filter *cookie, struct ofp_refusal *refusal)
 {
     struct decoder d = { .cookie = cookie, .refusal = refusal };
     struct reader r;
     if (cookie) {
-        *cookie = (struct nx_cookie) { 0, 0 };
+        *cookie = (struct ofp_cookie_filter) { 0, 0 };
     }
     reader_init(&r, data, size);
     while (reader_left(&r)) {
@@ -358,8 +358,8 @@ fields_matched(const struct flow_match *match)
 }
 
 bool
-nx_match_encode(struct writer *w, const struct flow_match *match, const struct nx_cookie *cookie,
-                uint16_t *match_len)
+nx_match_encode(struct writer *w, const struct flow_match *match,
+                const struct ofp_cookie_filter *cookie, uint16_t *match_len)
 {
     size_t begin = w->size;
     uint32_t left = fields_matched(match);

@@ -11,29 +11,18 @@
 
 #include "ofagent/ofp.h"
 
-/* The cookies that a request is about: those that are 'value' under 'mask'; no mask, all. */
-struct nx_cookie {
-    uint64_t value, mask;
-};
-
-static inline bool
-nx_cookie_fits(const struct nx_cookie *want, uint64_t cookie)
-{
-    return ((cookie ^ want->value) & want->mask) == 0;
-}
-
 /* Reads the 'size' bytes at 'data', which are the match without what pads it. A match has
  * no wildcards (out->exact) if 1.0's would have none. 'cookie' NULL: one in the match is
  * refused as unknown, as any other field that flows don't have. 0, or OFP_REFUSED with
  * one of NXBRC_*. */
 int nx_match_decode(const uint8_t *data, size_t size, struct ofp_match *out,
-                    struct nx_cookie *cookie, struct ofp_refusal *);
+                    struct ofp_cookie_filter *cookie, struct ofp_refusal *);
 
 /* Appends the match, a cookie if 'cookie' is not NULL and has a mask, and zeros up to a
  * multiple of 8 bytes; *match_len is without them. False if the match says more than
  * nx_match can (an ICMP type above 255): then what was written is wider. */
-bool nx_match_encode(struct writer *w, const struct flow_match *, const struct nx_cookie *cookie,
-                     uint16_t *match_len);
+bool nx_match_encode(struct writer *w, const struct flow_match *,
+                     const struct ofp_cookie_filter *cookie, uint16_t *match_len);
 
 /* Bytes that a match of 'match_len' takes with its padding. */
 static inline size_t

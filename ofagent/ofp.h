@@ -126,11 +126,24 @@ struct ofp_match {
     bool exact;
 };
 
+/* The flows that a request is about, by cookie: those whose cookie is 'value' under 'mask'.
+ * Only Nicira's requests have one; no mask, all flows. */
+struct ofp_cookie_filter {
+    uint64_t value, mask;
+};
+static inline bool
+ofp_cookie_fits(const struct ofp_cookie_filter *filter, uint64_t cookie)
+{
+    return ((cookie ^ filter->value) & filter->mask) == 0;
+}
+
 struct ofp_flow_mod {
     struct ofp_match match;
     uint64_t cookie;
     uint16_t command, idle_timeout, hard_timeout, priority, out_port, flags;
     uint32_t buffer_id;
+    bool nxm;                  /* Nicira's: see nx_decode_flow_mod() for what it says else */
+    struct ofp_cookie_filter only; /* MODIFY, DELETE: of these flows */
     uint32_t n_actions;
     struct action actions[ACTION_LIST_MAX];
 };
@@ -141,6 +154,10 @@ struct ofp_flow_mod {
  * 'actions' are written. */
 int ofp_decode_flow_mod(const uint8_t *msg, size_t size, struct ofp_flow_mod *,
                         struct ofp_refusal *);
+/* The same from a connection with NXT_FLOW_MOD_TABLE_ID: the upper byte of the command is a
+ * table, of which there is only 0; 0xff is any. */
+int ofp_decode_flow_mod_table_id(const uint8_t *msg, size_t size, struct ofp_flow_mod *,
+                                 struct ofp_refusal *);
 
 struct ofp_packet_out {
     uint32_t buffer_id;
@@ -169,6 +186,7 @@ enum { OFPSF_REPLY_MORE = 1 };
 struct ofp_stats_request {
     uint16_t type;
     struct ofp_match match;    /* FLOW, AGGREGATE */
+    struct ofp_cookie_filter only; /* FLOW, AGGREGATE */
     uint8_t table_id;          /* FLOW, AGGREGATE */
     uint16_t out_port;         /* FLOW, AGGREGATE */
     uint16_t port_no;          /* PORT, QUEUE */
@@ -234,10 +252,12 @@ void ofp_encode_config(struct writer *w, uint32_t xid, const struct ofp_switch_c
 
 enum { OFPR_NO_MATCH, OFPR_ACTION, OFPR_INVALID_TTL }; /* the last one is later than 1.0 */
 enum { OFP_PACKET_IN_MAX = OFP_MAX_SIZE - 18 };  /* bytes of frame that one can carry */
+#define OFP_NO_COOKIE UINT64_MAX
 struct ofp_packet_in {
     uint32_t buffer_id;
     uint16_t total_len, in_port;
     uint8_t reason;
+    uint64_t cookie;           /* of the flow, for Nicira's format; OFP_NO_COOKIE: there is none */
     const uint8_t *data;
     uint32_t data_size;        /* what is above OFP_PACKET_IN_MAX is cut off, and counted */
 };
@@ -265,6 +285,7 @@ struct ofp_stats_reply {
     size_t begin;
     uint32_t xid;
     uint16_t type;
+    uint32_t subtype;          /* of Nicira's, whose type is OFPST_VENDOR */
 };
 void ofp_stats_begin(struct ofp_stats_reply *, struct writer *w, uint32_t xid, uint16_t type);
 void ofp_stats_end(struct ofp_stats_reply *);
@@ -279,6 +300,7 @@ struct ofp_flow_stats {
     uint64_t cookie, packets, bytes;
     uint32_t duration_s, duration_ns;
     uint16_t priority, idle_timeout, hard_timeout;
+    uint32_t idle_age_s, hard_age_s; /* since it was used, and changed; Nicira's replies alone */
     const struct action *actions;
     uint32_t n_actions;
 };
@@ -311,8 +333,8 @@ void ofp_encode_vendor(struct writer *w, uint32_t xid, const struct ofp_vendor *
 
 void ofp_encode_flow_mod(struct writer *w, uint32_t xid, const struct ofp_flow_mod *);
 void ofp_encode_packet_out(struct writer *w, uint32_t xid, const struct ofp_packet_out *);
-/* Wire match of 40 bytes. Encoding takes matches that 1.0 can say: a field is matched
- * whole or not at all, network addresses by prefix; what a mask has beyond that is wild.
+/* Wire match of 40 bytes. 1.0 matches a field whole or not at all, network addresses by
+ * prefix; what a mask has beyond that is wild: the narrowest match that covers it.
  * Fields that don't count are wild, or, in a match without wildcards, zero. Decoding
  * returns 0, or OFP_REFUSED when there are fewer bytes: every match has a meaning. */
 void ofp_encode_match(struct writer *w, const struct ofp_match *);

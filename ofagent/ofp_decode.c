@@ -28,10 +28,12 @@ decode_flow_mod_fixed(const struct of10_flow_mod *wire, struct ofp_flow_mod *out
     out->buffer_id = be32_to_host(wire->buffer_id);
     out->out_port = be16_to_host(wire->out_port);
     out->flags = be16_to_host(wire->flags);
+    out->nxm = false;
+    out->only = (struct ofp_cookie_filter) { 0, 0 };
 }
 
-static int
-check_flow_mod(const struct ofp_flow_mod *mod, struct ofp_refusal *refusal)
+int
+of10_check_flow_mod(const struct ofp_flow_mod *mod, struct ofp_refusal *refusal)
 {
     if (mod->command > OFPFC_DELETE_STRICT) {
         return ofp_refuse(refusal, OFPET_FLOW_MOD_FAILED, OFPFMFC_BAD_COMMAND,
@@ -42,6 +44,10 @@ check_flow_mod(const struct ofp_flow_mod *mod, struct ofp_refusal *refusal)
     }
     /* A flag that we don't know could change what the flow means. */
     if (mod->flags & ~(OFPFF_SEND_FLOW_REM | OFPFF_CHECK_OVERLAP | OFPFF_EMERG)) {
+        if (mod->nxm) {
+            return nx_refuse(refusal, OFPET_FLOW_MOD_FAILED, NXFMFC_BAD_FLAGS,
+                             "unknown NXT_FLOW_MOD flag");
+        }
         return ofp_refuse(refusal, OFPET_FLOW_MOD_FAILED, OFPFMFC_UNSUPPORTED,
                           "unknown FLOW_MOD flag");
     }
@@ -53,8 +59,21 @@ check_flow_mod(const struct ofp_flow_mod *mod, struct ofp_refusal *refusal)
 }
 
 int
-ofp_decode_flow_mod(const uint8_t *msg, size_t size, struct ofp_flow_mod *out,
-                    struct ofp_refusal *refusal)
+of10_take_table_id(uint16_t *command, struct ofp_refusal *refusal)
+{
+    enum { TABLE_ANY = 0xff };
+    unsigned table = *command >> 8;
+    if (table && table != TABLE_ANY) {
+        return nx_refuse(refusal, OFPET_BAD_REQUEST, NXBRC_BAD_TABLE_ID,
+                         "FLOW_MOD for a table that is not there");
+    }
+    *command &= 0xff;
+    return 0;
+}
+
+static int
+decode_flow_mod(const uint8_t *msg, size_t size, bool has_table_id, struct ofp_flow_mod *out,
+                struct ofp_refusal *refusal)
 {
     struct of10_flow_mod wire;
     if (size < sizeof wire) {
@@ -62,7 +81,10 @@ ofp_decode_flow_mod(const uint8_t *msg, size_t size, struct ofp_flow_mod *out,
     }
     memcpy(&wire, msg, sizeof wire);
     decode_flow_mod_fixed(&wire, out);
-    int error = check_flow_mod(out, refusal);
+    int error = has_table_id ? of10_take_table_id(&out->command, refusal) : 0;
+    if (!error) {
+        error = of10_check_flow_mod(out, refusal);
+    }
     if (error) {
         return error;
     }
@@ -74,6 +96,20 @@ ofp_decode_flow_mod(const uint8_t *msg, size_t size, struct ofp_flow_mod *out,
     out->out_port = PORT_NONE;
     return of10_decode_actions(msg + sizeof wire, size - sizeof wire, OF10_IN_FLOW, out->actions,
                                &out->n_actions, refusal);
+}
+
+int
+ofp_decode_flow_mod(const uint8_t *msg, size_t size, struct ofp_flow_mod *out,
+                    struct ofp_refusal *refusal)
+{
+    return decode_flow_mod(msg, size, false, out, refusal);
+}
+
+int
+ofp_decode_flow_mod_table_id(const uint8_t *msg, size_t size, struct ofp_flow_mod *out,
+                             struct ofp_refusal *refusal)
+{
+    return decode_flow_mod(msg, size, true, out, refusal);
 }
 
 /* The port that a PACKET_OUT's frame is to have come in by. 1.0 has no error code of its

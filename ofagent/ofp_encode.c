@@ -109,6 +109,9 @@ ofp_encode_flow_removed(struct writer *w, const struct ofp_flow_removed *removed
         .byte_count = be64_from_host(removed->bytes),
     };
     of10_encode_match(&removed->match, &wire.match);
+    if (of10_match_is_wider(&wire.match, &removed->match)) {
+        counter_inc(COUNTER_openflow_match_widened);
+    }
     writer_bytes(w, &wire, sizeof wire);
 }
 

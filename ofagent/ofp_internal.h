@@ -55,6 +55,14 @@ of10_put_text(char *out, size_t size, const char *text)
 void of10_decode_match(const struct of10_match *, struct ofp_match *);
 void of10_encode_match(const struct ofp_match *, struct of10_match *);
 
+/* True if the wire match stands for more packets than the match that it was made from. */
+bool of10_match_is_wider(const struct of10_match *, const struct ofp_match *);
+
+/* Checks command and flags, before anything that only some commands have is looked at. */
+int of10_check_flow_mod(const struct ofp_flow_mod *, struct ofp_refusal *);
+/* Takes the table out of a command's upper byte; refuses tables that are not there. */
+int of10_take_table_id(uint16_t *command, struct ofp_refusal *);
+
 /* Where a list of actions is: OFPP_TABLE is for PACKET_OUT alone. */
 enum of10_action_place { OF10_IN_FLOW, OF10_IN_PACKET_OUT };
 
@@ -68,6 +76,10 @@ void of10_encode_actions(const struct action *, uint32_t n_actions, uint8_t *out
 
 void of10_encode_phy_port(const struct port_info *, struct of10_phy_port *);
 void of10_decode_phy_port(const struct of10_phy_port *, struct port_info *);
+
+/* An entry of a statistics reply was appended, from 'entry' on: if its part does not hold it,
+ * it begins the next one. */
+void of10_stats_fit(struct ofp_stats_reply *, size_t entry);
 
 /* As ofp_check_size(), for either direction. */
 enum of10_sender { OF10_CONTROLLER = 1 << 0, OF10_SWITCH = 1 << 1 };

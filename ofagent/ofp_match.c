@@ -250,6 +250,14 @@ of10_encode_match(const struct ofp_match *match, struct of10_match *wire)
     wire->wildcards = be32_from_host(match->exact ? 0 : wildcards);
 }
 
+bool
+of10_match_is_wider(const struct of10_match *wire, const struct ofp_match *match)
+{
+    struct ofp_match again;
+    of10_decode_match(wire, &again);
+    return !flow_key_equal(&again.match.mask.bits, &match->match.mask.bits);
+}
+
 void
 ofp_encode_match(struct writer *w, const struct ofp_match *match)
 {

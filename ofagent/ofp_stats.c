@@ -1,23 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Statistics replies (5.3.5): parts that stay below 64 KiB. */
+#include "lib/counters.h"
+#include "ofagent/nicira.h"
 #include "ofagent/ofp_internal.h"
+
+/* The headers of a part; their size. */
+static size_t
+make_headers(const struct ofp_stats_reply *r, struct nicira_stats *wire)
+{
+    *wire = (struct nicira_stats) {
+        .stats.header = of10_header(OFPT_STATS_REPLY, 0, r->xid),
+        .stats.type = be16_from_host(r->type),
+        .vendor = be32_from_host(NICIRA_VENDOR_ID),
+        .subtype = be32_from_host(r->subtype),
+    };
+    return r->type == OFPST_VENDOR ? sizeof *wire : sizeof wire->stats;
+}
 
 static void
 begin_part(struct ofp_stats_reply *r)
 {
-    struct of10_stats wire = {
-        .header = of10_header(OFPT_STATS_REPLY, sizeof wire, r->xid),
-        .type = be16_from_host(r->type),
-    };
+    struct nicira_stats wire;
+    size_t size = make_headers(r, &wire);
     r->begin = r->w->size;
-    writer_bytes(r->w, &wire, sizeof wire);
+    writer_bytes(r->w, &wire, size);
+}
+
+/* A part ends at 'end', which is the writer's but for what the next part begins with. */
+static void
+end_part_at(struct ofp_stats_reply *r, size_t end, uint16_t flags)
+{
+    writer_patch_u16(r->w, r->begin + offsetof(struct of10_stats, flags), flags);
+    writer_patch_u16(r->w, r->begin + offsetof(struct of10_header, length),
+                     (uint16_t) (end - r->begin));
 }
 
 static void
 end_part(struct ofp_stats_reply *r, uint16_t flags)
 {
-    writer_patch_u16(r->w, r->begin + offsetof(struct of10_stats, flags), flags);
-    ofp_end(r->w, r->begin);
+    end_part_at(r, r->w->size, flags);
 }
 
 void
@@ -25,6 +46,32 @@ ofp_stats_begin(struct ofp_stats_reply *r, struct writer *w, uint32_t xid, uint1
 {
     *r = (struct ofp_stats_reply) { .w = w, .xid = xid, .type = type };
     begin_part(r);
+}
+
+void
+nx_stats_begin(struct ofp_stats_reply *r, struct writer *w, uint32_t xid, uint32_t subtype)
+{
+    *r = (struct ofp_stats_reply) {
+        .w = w, .xid = xid, .type = OFPST_VENDOR, .subtype = subtype,
+    };
+    begin_part(r);
+}
+
+void
+of10_stats_fit(struct ofp_stats_reply *r, size_t entry)
+{
+    struct writer *w = r->w;
+    if (w->failed || w->size - r->begin <= OFP_MAX_SIZE) {
+        return;
+    }
+    struct nicira_stats wire;
+    size_t size = w->size - entry, headers = make_headers(r, &wire);
+    if (writer_reserve(w, headers)) {
+        end_part_at(r, entry, OFPSF_REPLY_MORE);
+        memmove(w->data + entry + headers, w->data + entry, size);
+        memcpy(w->data + entry, &wire, headers);
+        r->begin = entry;
+    }
 }
 
 void
@@ -93,6 +140,9 @@ ofp_put_flow(struct ofp_stats_reply *r, const struct ofp_flow_stats *flow)
         .byte_count = be64_from_host(flow->bytes),
     };
     of10_encode_match(&flow->match, &wire.match);
+    if (of10_match_is_wider(&wire.match, &flow->match)) {
+        counter_inc(COUNTER_openflow_match_widened);
+    }
     uint8_t *out = reserve(r, size);
     if (out) {
         memcpy(out, &wire, sizeof wire);

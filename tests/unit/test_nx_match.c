@@ -14,7 +14,7 @@
 #include "tests/unit/random_flow.h"
 
 static struct ofp_match match;
-static struct nx_cookie cookie;
+static struct ofp_cookie_filter cookie;
 static struct ofp_refusal refusal;
 
 /* "00000002 0001": spaces are only for the eye. */
@@ -33,7 +33,7 @@ bytes_of(const char *hex, uint8_t *out)
 
 /* A copy on the heap, so that a read past its end is seen. */
 static int
-decode_bytes(const uint8_t *data, size_t size, struct nx_cookie *c)
+decode_bytes(const uint8_t *data, size_t size, struct ofp_cookie_filter *c)
 {
     uint8_t *copy = test_malloc(size + 1);
     memcpy(copy + 1, data, size);
@@ -44,7 +44,7 @@ decode_bytes(const uint8_t *data, size_t size, struct nx_cookie *c)
 }
 
 static int
-decode(const char *hex, struct nx_cookie *c)
+decode(const char *hex, struct ofp_cookie_filter *c)
 {
     uint8_t data[256];
     return decode_bytes(data, bytes_of(hex, data), c);
@@ -149,10 +149,10 @@ cookies_are_taken_where_they_may_be(void **state)
     assert_true(cookie.value == 0x11 && cookie.mask == UINT64_MAX);
     assert_int_equal(decode("00000002 0001 00013d10 0000000000000010 00000000000000f0", &cookie), 0);
     assert_true(cookie.value == 0x10 && cookie.mask == 0xf0);
-    assert_true(nx_cookie_fits(&cookie, 0x51f) == ((0x51f & 0xf0) == 0x10));
-    assert_true(nx_cookie_fits(&cookie, 0x20) == false);
+    assert_true(ofp_cookie_fits(&cookie, 0x51f) == ((0x51f & 0xf0) == 0x10));
+    assert_true(ofp_cookie_fits(&cookie, 0x20) == false);
     assert_int_equal(decode("", &cookie), 0);
-    assert_true(nx_cookie_fits(&cookie, 0x1234));
+    assert_true(ofp_cookie_fits(&cookie, 0x1234));
 
     expect_refused("00013c08 0000000000000011", NXBRC_NXM_BAD_TYPE);
     assert_int_equal(decode("00013d10 0000000000000011 00000000000000f0", &cookie), OFP_REFUSED);
@@ -166,7 +166,7 @@ cookies_are_taken_where_they_may_be(void **state)
     struct writer w;
     uint16_t len;
     uint8_t golden[32];
-    cookie = (struct nx_cookie) { 0x10, 0xf0 };
+    cookie = (struct ofp_cookie_filter) { 0x10, 0xf0 };
     memset(&match, 0, sizeof match);
     writer_init(&w);
     assert_true(nx_match_encode(&w, &match.match, &cookie, &len));
@@ -330,7 +330,7 @@ damaged_matches_are_read_or_refused(void **state)
         uint16_t len;
         random_match(&rng, RANDOM_FLOW, &m);
         writer_init(&w);
-        nx_match_encode(&w, &m, &(struct nx_cookie) { 1, 3 }, &len);
+        nx_match_encode(&w, &m, &(struct ofp_cookie_filter) { 1, 3 }, &len);
         for (size_t cut = 0; cut < len; cut++) {
             decode_bytes(w.data, cut, &cookie);
         }
