@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* FLOW_MOD and FLOW_REMOVED. */
+/* FLOW_MOD and FLOW_REMOVED, 1.0's and Nicira's. */
 #include "lib/counters.h"
 #include "ofagent/agent_private.h"
 
@@ -48,24 +48,24 @@ static bool
 may_be_long(const struct flow_table *ft, const struct ofp_flow_mod *fm)
 {
     return fm->command == OFPFC_DELETE && fm->out_port == PORT_NONE && !(fm->flags & OFPFF_EMERG)
-           && flow_table_count(ft) > DELETE_AT_ONCE;
+           && !fm->only.mask && flow_table_count(ft) > DELETE_AT_ONCE;
 }
 
-void
-session_flow_mod(struct session *s, const struct ofp_header *header, const uint8_t *msg)
+/* Does what the message in agent->flow_mod says. */
+static void
+do_flow_mod(struct session *s, const struct ofp_header *header, const uint8_t *msg)
 {
     struct agent *agent = s->agent;
     struct ofp_flow_mod *fm = &agent->flow_mod;
     struct ofp_refusal refusal;
     struct flow *flow;
-    int error = ofp_decode_flow_mod(msg, header->length, fm, &refusal);
-    if (!error && may_be_long(agent->flows, fm)) {
+    if (may_be_long(agent->flows, fm)) {
         s->delete_match = fm->match;
         s->deleting = true;
         conn_set_job(s->conn, CONN_SLICE_MESSAGES, delete_step, s);
         return;
     }
-    if (error || check_actions(agent, fm, &refusal)
+    if (check_actions(agent, fm, &refusal)
         || flow_table_mod(agent->flows, fm, &flow, &refusal)) {
         conn_send_error(s->conn, &refusal, msg, header->length);
         return;
@@ -81,9 +81,56 @@ session_flow_mod(struct session *s, const struct ofp_header *header, const uint8
 }
 
 void
+session_flow_mod(struct session *s, const struct ofp_header *header, const uint8_t *msg)
+{
+    struct ofp_flow_mod *fm = &s->agent->flow_mod;
+    struct ofp_refusal refusal;
+    if (s->flow_mod_table_id ? ofp_decode_flow_mod_table_id(msg, header->length, fm, &refusal)
+                             : ofp_decode_flow_mod(msg, header->length, fm, &refusal)) {
+        conn_send_error(s->conn, &refusal, msg, header->length);
+    } else {
+        do_flow_mod(s, header, msg);
+    }
+}
+
+void
+session_nx_flow_mod(struct session *s, const struct ofp_header *header, const uint8_t *msg,
+                    const struct nx_message *nx)
+{
+    struct ofp_refusal refusal;
+    if (nx_decode_flow_mod(nx, s->flow_mod_table_id, &s->agent->flow_mod, &refusal)) {
+        conn_send_error(s->conn, &refusal, msg, header->length);
+    } else {
+        do_flow_mod(s, header, msg);
+    }
+}
+
+/* A message in both dialects, each made when it is first wanted. */
+void
 agent_flow_removed(void *agent_, const struct ofp_flow_removed *removed)
 {
+    static void (*const encode[])(struct writer *, const struct ofp_flow_removed *) = {
+        ofp_encode_flow_removed, nx_encode_flow_removed,
+    };
     struct agent *agent = agent_;
-    ofp_encode_flow_removed(&agent->async, removed);
-    agent_tell_all(agent, NX_FLOW_REMOVED, removed->reason);
+    struct writer *w = &agent->async;
+    size_t at[2], size[2] = { 0, 0 };
+    for (struct session *s = agent->sessions; s && !w->failed; s = s->next) {
+        if (!session_wants(s, NX_FLOW_REMOVED, removed->reason)) {
+            continue;
+        }
+        if (!size[s->nxm_flows]) {
+            at[s->nxm_flows] = w->size;
+            encode[s->nxm_flows](w, removed);
+            size[s->nxm_flows] = w->size - at[s->nxm_flows];
+        }
+        if (!w->failed) {
+            conn_send_async(s->conn, CONN_ASYNC_STATE, w->data + at[s->nxm_flows],
+                            size[s->nxm_flows]);
+        }
+    }
+    if (w->failed) {
+        counter_inc(COUNTER_conn_no_memory);
+    }
+    writer_clear(w);
 }

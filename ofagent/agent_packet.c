@@ -175,10 +175,11 @@ encode(struct sending *sending, struct session *s)
         .total_len = packet->size < UINT16_MAX ? (uint16_t) packet->size : UINT16_MAX,
         .in_port = sending->in->in_port,
         .reason = miss ? OFPR_NO_MATCH : OFPR_ACTION,
+        .cookie = OFP_NO_COOKIE,
         .data = sending->bytes,
         .data_size = size,
     };
-    ofp_encode_packet_in(&agent->async, &message);
+    (s->nxm_packet_ins ? nx_encode_packet_in : ofp_encode_packet_in)(&agent->async, &message);
 }
 
 /* The packet is for this controller: now, or in its turn, or it has had as many as it may. */

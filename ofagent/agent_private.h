@@ -77,6 +77,8 @@ struct session {
     bool featured;                   /* FEATURES is done: a live controller */
     enum nx_role role;
     uint16_t controller_id;          /* packet-ins for this id are for it */
+    bool nxm_flows, nxm_packet_ins;  /* FLOW_REMOVED and PACKET_IN in Nicira's formats */
+    bool flow_mod_table_id;          /* a FLOW_MOD's command has a table's number */
     struct nx_async_config async;
     uint16_t miss_send_len;          /* management with 0 gets no asynchronous messages */
     struct packet_queue *packet_ins; /* which of them wait */
@@ -169,6 +171,10 @@ typedef void nx_handler(struct session *, const struct ofp_header *, const uint8
 
 nx_handler session_role_request;                                      /* agent_role.c */
 nx_handler session_set_async_config, session_set_controller_id;       /* agent_async.c */
+nx_handler session_nx_flow_mod;                                       /* agent_flow_mod.c */
+nx_handler session_nx_flow_stats;                                     /* agent_stats.c */
+nx_handler session_set_flow_format, session_set_packet_in_format;     /* agent_format.c */
+nx_handler session_flow_mod_table_id, session_flow_age;
 
 void session_barrier_cancel(struct session *);
 /* The session ends: what it asked for is done all the same. */

@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "ofagent/agent_private.h"
+#include "ofagent/nicira.h"
 
 /* Flows that one step looks at, and the messages that it counts as. */
 enum { STEP_FLOWS = 256, STEP_COST = 32 };
@@ -21,8 +22,11 @@ enum { WILDCARDS_ALL = (1 << 22) - 1 };
 struct dump {
     struct session *session;
     struct flow_cursor cursor;
+    struct ofp_cookie_filter only;
     struct writer out;
     struct ofp_stats_reply reply;
+    bool aggregate;                  /* else FLOW */
+    void (*put_flow)(struct ofp_stats_reply *, const struct ofp_flow_stats *);
     uint64_t packets, bytes;
     uint32_t flows;
 };
@@ -38,37 +42,40 @@ dump_free(struct dump *d)
 }
 
 static void
-put_flow(const struct flow_table *ft, struct ofp_stats_reply *reply, const struct flow *flow)
+put_flow(struct dump *d, const struct flow *flow, const struct flow_stats *stats)
 {
-    struct flow_stats stats;
-    flow_get_stats(flow, &stats);
     const struct action_list *actions = flow_actions(flow);
     struct ofp_flow_stats entry = {
         .cookie = flow->cookie,
-        .packets = stats.packets,
-        .bytes = stats.bytes,
-        .duration_s = (uint32_t) (stats.duration_ns / NS_PER_S),
-        .duration_ns = (uint32_t) (stats.duration_ns % NS_PER_S),
+        .packets = stats->packets,
+        .bytes = stats->bytes,
+        .duration_s = (uint32_t) (stats->duration_ns / NS_PER_S),
+        .duration_ns = (uint32_t) (stats->duration_ns % NS_PER_S),
         .priority = flow->priority,
         .idle_timeout = flow->idle_timeout,
         .hard_timeout = flow->hard_timeout,
+        .idle_age_s = (uint32_t) (stats->idle_ms / 1000),
+        .hard_age_s = (uint32_t) (stats->unchanged_ms / 1000),
         .actions = actions->actions,
         .n_actions = actions->len,
     };
-    flow_get_match(ft, flow, &entry.match);
-    ofp_put_flow(reply, &entry);
+    flow_get_match(d->session->agent->flows, flow, &entry.match);
+    d->put_flow(&d->reply, &entry);
 }
 
 static bool
 put(const struct flow *flow, void *dump_)
 {
     struct dump *d = dump_;
-    if (d->reply.type == OFPST_FLOW) {
-        put_flow(d->session->agent->flows, &d->reply, flow);
+    struct flow_stats stats;
+    if (!ofp_cookie_fits(&d->only, flow->cookie)) {
         return true;
     }
-    struct flow_stats stats;
     flow_get_stats(flow, &stats);
+    if (!d->aggregate) {
+        put_flow(d, flow, &stats);
+        return true;
+    }
     d->packets += stats.packets;
     d->bytes += stats.bytes;
     d->flows++;
@@ -91,7 +98,7 @@ static void
 finish(struct dump *d)
 {
     struct session *s = d->session;
-    if (d->reply.type == OFPST_AGGREGATE) {
+    if (d->aggregate) {
         ofp_put_aggregate(&d->reply, d->packets, d->bytes, d->flows);
     }
     ofp_stats_end(&d->reply);
@@ -121,9 +128,25 @@ step(void *dump_)
     return true;
 }
 
+/* Begins the reply in the dialect of the request. */
+static void
+begin_reply(struct dump *d, uint32_t xid, const struct ofp_stats_request *request, bool nxm)
+{
+    writer_init(&d->out);
+    d->only = request->only;
+    d->aggregate = request->type == OFPST_AGGREGATE;
+    if (nxm) {
+        d->put_flow = nx_put_flow;
+        nx_stats_begin(&d->reply, &d->out, xid, d->aggregate ? NXST_AGGREGATE : NXST_FLOW);
+    } else {
+        d->put_flow = ofp_put_flow;
+        ofp_stats_begin(&d->reply, &d->out, xid, request->type);
+    }
+}
+
 static void
 flow_stats(struct session *s, const struct ofp_header *header,
-           const struct ofp_stats_request *request)
+           const struct ofp_stats_request *request, bool nxm)
 {
     struct flow_table *ft = s->agent->flows;
     struct dump *d = calloc(1, sizeof *d);
@@ -132,8 +155,7 @@ flow_stats(struct session *s, const struct ofp_header *header,
         return;
     }
     d->session = s;
-    writer_init(&d->out);
-    ofp_stats_begin(&d->reply, &d->out, header->xid, request->type);
+    begin_reply(d, header->xid, request, nxm);
     flow_cursor_open(ft, &d->cursor, &request->match, request->out_port);
     s->dump = d;
     bool here = request->table_id == 0 || request->table_id == TABLE_ALL;
@@ -146,6 +168,19 @@ flow_stats(struct session *s, const struct ofp_header *header,
         flow_table_for_each(ft, &request->match, request->out_port, put, d);
     }
     finish(d);
+}
+
+void
+session_nx_flow_stats(struct session *s, const struct ofp_header *header, const uint8_t *msg,
+                      const struct nx_message *nx)
+{
+    struct ofp_stats_request request;
+    struct ofp_refusal refusal;
+    if (nx_decode_flow_request(nx, &request, &refusal)) {
+        conn_send_error(s->conn, &refusal, msg, header->length);
+    } else {
+        flow_stats(s, header, &request, true);
+    }
 }
 
 /* --- the short ones ---------------------------------------------------------------------- */
@@ -216,7 +251,7 @@ session_stats(struct session *s, const struct ofp_header *header, const uint8_t 
         return;
     }
     if (request.type == OFPST_FLOW || request.type == OFPST_AGGREGATE) {
-        flow_stats(s, header, &request);
+        flow_stats(s, header, &request, false);
         return;
     }
     if (request.type == OFPST_QUEUE && queue_stats_check(s, &request, &refusal)) {

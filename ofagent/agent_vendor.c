@@ -12,12 +12,18 @@ struct nx_request {
 
 static const struct nx_request messages[N_NXT] = {
     [NXT_ROLE_REQUEST] = { session_role_request, false },
+    [NXT_SET_FLOW_FORMAT] = { session_set_flow_format, false },
+    [NXT_FLOW_MOD] = { session_nx_flow_mod, true },
+    [NXT_FLOW_MOD_TABLE_ID] = { session_flow_mod_table_id, false },
+    [NXT_SET_PACKET_IN_FORMAT] = { session_set_packet_in_format, false },
+    [NXT_FLOW_AGE] = { session_flow_age, false },
     [NXT_SET_ASYNC_CONFIG] = { session_set_async_config, false },
     [NXT_SET_CONTROLLER_ID] = { session_set_controller_id, false },
 };
 
 static const struct nx_request statistics[N_NXST] = {
-    [NXST_FLOW] = { NULL, false },
+    [NXST_FLOW] = { session_nx_flow_stats, false },
+    [NXST_AGGREGATE] = { session_nx_flow_stats, false },
 };
 
 /* NULL if the switch has none. */

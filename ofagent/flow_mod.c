@@ -21,11 +21,25 @@ refuse_full(struct ofp_refusal *refusal, const char *why)
     return refuse(refusal, COUNTER_flow_table_full, OFPFMFC_ALL_TABLES_FULL, why);
 }
 
+/* The rank of the one flow that the message names; see flow_table.h about nx_match. */
+static uint32_t
+rank_of(const struct flow_table *ft, const struct ofp_flow_mod *fm)
+{
+    const struct classifier *cls = ft->classifier;
+    const struct flow_match *match = &fm->match.match;
+    uint32_t rank = flow_rank(&fm->match, fm->priority);
+    if (!fm->nxm || rank == RULE_RANK_EXACT || !classifier_has_exact(cls)
+        || classifier_find(cls, match, rank)) {
+        return rank;
+    }
+    const struct rule *exact = classifier_find(cls, match, RULE_RANK_EXACT);
+    return exact && flow_of_rule(exact)->priority == fm->priority ? RULE_RANK_EXACT : rank;
+}
+
 static struct flow *
 find(const struct flow_table *ft, const struct ofp_flow_mod *fm)
 {
-    struct rule *rule = classifier_find(ft->classifier, &fm->match.match,
-                                        flow_rank(&fm->match, fm->priority));
+    struct rule *rule = classifier_find(ft->classifier, &fm->match.match, rank_of(ft, fm));
     return rule ? flow_of_rule(rule) : NULL;
 }
 
@@ -46,9 +60,10 @@ flow_new(struct flow_table *ft, const struct ofp_flow_mod *fm, struct ofp_refusa
         /* malloc() and memset(): calloc() does not use the allocator's fast path. */
         memset(flow, 0, size);
         if (!classifier_rule_init(ft->classifier, &flow->rule, &fm->match.match,
-                                  flow_rank(&fm->match, fm->priority), actions)) {
+                                  rank_of(ft, fm), actions)) {
             flow->cookie = fm->cookie;
             flow->created_ns = clock_ns();
+            flow->changed_ns = flow->created_ns;
             flow->priority = fm->priority;
             flow->idle_timeout = fm->idle_timeout;
             flow->hard_timeout = fm->hard_timeout;
@@ -91,8 +106,7 @@ add(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow **out,
     struct ofp_refusal *refusal)
 {
     if (fm->flags & OFPFF_CHECK_OVERLAP
-        && classifier_find_overlap(ft->classifier, &fm->match.match,
-                                   flow_rank(&fm->match, fm->priority))) {
+        && classifier_find_overlap(ft->classifier, &fm->match.match, rank_of(ft, fm))) {
         return refuse(refusal, COUNTER_flow_mod_overlap, OFPFMFC_OVERLAP,
                       "overlaps a flow of the same priority");
     }
@@ -115,21 +129,35 @@ struct change {
     struct flow_table *ft;
     const struct ofp_flow_mod *fm;
     const struct action_list *actions;
+    uint64_t now_ns;
     struct flow *first;              /* the first that was changed */
 };
+
+/* In Nicira's MODIFY a cookie of all ones is none. */
+static bool
+keeps_cookie(const struct ofp_flow_mod *fm)
+{
+    return fm->nxm && fm->cookie == OFP_NO_COOKIE;
+}
 
 static bool
 modify_rule(struct rule *rule, void *change_)
 {
     struct change *change = change_;
     struct flow *flow = flow_of_rule(rule);
+    if (!ofp_cookie_fits(&change->fm->only, flow->cookie)) {
+        return true;
+    }
     const struct action_list *old = flow_actions(flow);
     if (old != change->actions) {
         action_intern_ref(change->actions);
         atomic_store_explicit(&rule->actions, change->actions, memory_order_release);
         action_intern_put(change->ft->actions, old);
     }
-    flow->cookie = change->fm->cookie;
+    if (!keeps_cookie(change->fm)) {
+        flow->cookie = change->fm->cookie;
+    }
+    flow->changed_ns = change->now_ns;
     if (!change->first) {
         change->first = flow;
     }
@@ -140,7 +168,7 @@ static int
 modify(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow **out,
        struct ofp_refusal *refusal)
 {
-    struct change change = { .ft = ft, .fm = fm };
+    struct change change = { .ft = ft, .fm = fm, .now_ns = clock_ns() };
     change.actions = action_intern_get(ft->actions, fm->actions, fm->n_actions);
     if (!change.actions) {
         return refuse_full(refusal, "no memory for the actions");
@@ -155,7 +183,7 @@ modify(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow **out,
     }
     action_intern_put(ft->actions, change.actions);
     if (!change.first) {
-        return add(ft, fm, out, refusal);
+        return fm->only.mask || keeps_cookie(fm) ? 0 : add(ft, fm, out, refusal);
     }
     *out = change.first;
     return 0;
@@ -166,7 +194,8 @@ delete_rule(struct rule *rule, void *change_)
 {
     struct change *change = change_;
     struct flow *flow = flow_of_rule(rule);
-    if (flow_actions_output_to(flow_actions(flow), change->fm->out_port)) {
+    if (flow_actions_output_to(flow_actions(flow), change->fm->out_port)
+        && ofp_cookie_fits(&change->fm->only, flow->cookie)) {
         flow_table_remove(change->ft, flow, OFPRR_DELETE);
     }
     return true;

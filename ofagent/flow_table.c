@@ -273,6 +273,7 @@ flow_get_stats(const struct flow *flow, struct flow_stats *stats)
         .bytes = counters.bytes,
         .duration_ns = now - flow->created_ns,
         .idle_ms = now > used ? (now - used) / NS_PER_MS : 0,
+        .unchanged_ms = (now - flow->changed_ns) / NS_PER_MS,
     };
 }
 

@@ -14,6 +14,11 @@
  * time-outs; a MODIFY that finds nothing is an ADD, CHECK_OVERLAP included. By the
  * letter of the specification an ADD with CHECK_OVERLAP of a flow that is there already
  * is refused: one packet may match both.
+ *
+ * Flows are the same whatever dialect they are told in. nx_match can't say whether a match
+ * had no wildcards on the wire, so what names one flow in it (ADD, MODIFY_STRICT,
+ * DELETE_STRICT) names a flow without wildcards too, if that has the same match and, as
+ * given, the same priority, and no other flow has.
  */
 #ifndef OFAGENT_FLOW_TABLE_H
 #define OFAGENT_FLOW_TABLE_H 1
@@ -26,6 +31,7 @@ struct flow_table;
 struct flow {
     uint64_t cookie;
     uint64_t created_ns;           /* clock_ns() of its ADD */
+    uint64_t changed_ns;           /* of its ADD, or of the last MODIFY */
     uint16_t priority;             /* as given */
     uint16_t idle_timeout, hard_timeout; /* seconds, 0: none */
     uint16_t flags;                /* OFPFF_SEND_FLOW_REM */
@@ -47,9 +53,9 @@ struct flow_table *flow_table_new(struct dp *, struct dp_bridge *, uint32_t max_
 /* Removes every flow silently and frees. */
 void flow_table_free(struct flow_table *);
 
-/* Does what the message says. 0, or OFP_REFUSED and *refusal with nothing changed. For
+/* Does what the message says, 1.0's or Nicira's (nx_decode_flow_mod() has the differences). 0, or OFP_REFUSED and *refusal with nothing changed. For
  * ADD and MODIFY, *flow is the flow that a buffered packet goes through (NULL for
- * deletes): the new one, or the first that was modified. Buffers and port numbers are
+ * deletes, and a MODIFY that found and added none): the new one, or the first that was modified. Buffers and port numbers are
  * the caller's. After a change the caller calls flow_table_settle(), at the latest when
  * it goes back to the event loop. */
 int flow_table_mod(struct flow_table *, const struct ofp_flow_mod *, struct flow **flow,
@@ -98,6 +104,7 @@ struct flow_stats {
     uint64_t packets, bytes;
     uint64_t duration_ns;
     uint64_t idle_ms;              /* since the last packet, or since it was added */
+    uint64_t unchanged_ms;         /* since it was added or modified */
 };
 void flow_get_stats(const struct flow *, struct flow_stats *);
 void flow_get_match(const struct flow_table *, const struct flow *, struct ofp_match *);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Nicira's messages as text. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "ofagent/nicira.h"
 #include "ofagent/nx.h"
+#include "ofagent/ofp_peer.h"
+#include "ofagent/ofp_print.h"
 #include "ofagent/ofp_print_internal.h"
 #include "lib/strbuf.h"
 
@@ -65,10 +68,125 @@ print_controller_id(struct strbuf *out, const struct nx_message *nx, struct ofp_
     return error;
 }
 
+/* A format is 1.0's or Nicira's. */
+static int
+print_format(struct strbuf *out, const struct nx_message *nx, struct ofp_refusal *refusal)
+{
+    bool nxm;
+    int error = nx->subtype == NXT_SET_FLOW_FORMAT ? nx_decode_flow_format(nx, &nxm, refusal)
+                                                   : nx_decode_packet_in_format(nx, &nxm, refusal);
+    if (!error) {
+        strbuf_printf(out, " format=%s", nxm ? "nxm" : "openflow10");
+    }
+    return error;
+}
+
+static int
+print_table_id(struct strbuf *out, const struct nx_message *nx, struct ofp_refusal *refusal)
+{
+    bool on;
+    int error = nx_decode_flow_mod_table_id(nx, &on, refusal);
+    if (!error) {
+        strbuf_printf(out, on ? " on" : " off");
+    }
+    return error;
+}
+
+/* A command with a table can't be anything else, whatever the connection has been told. */
+static int
+print_flow_mod(struct strbuf *out, const struct nx_message *nx, struct ofp_refusal *refusal)
+{
+    struct nicira_flow_mod wire;
+    struct ofp_flow_mod mod;
+    memcpy(&wire, nx->body, sizeof wire);
+    int error = nx_decode_flow_mod(nx, be16_to_host(wire.command) >> 8, &mod, refusal);
+    if (!error) {
+        ofp_print_flow_mod(out, &mod);
+    }
+    return error;
+}
+
+static int
+print_flow_removed(struct strbuf *out, const struct nx_message *nx, struct ofp_refusal *refusal)
+{
+    struct ofp_flow_removed removed;
+    int error = nx_decode_flow_removed(nx, &removed, refusal);
+    if (!error) {
+        ofp_print_flow_removed(out, &removed);
+    }
+    return error;
+}
+
+static int
+print_packet_in(struct strbuf *out, const struct nx_message *nx, struct ofp_refusal *refusal)
+{
+    struct ofp_packet_in in;
+    int error = nx_decode_packet_in(nx, &in, refusal);
+    if (!error) {
+        ofp_print_packet_in(out, &in);
+    }
+    return error;
+}
+
+static int
+print_flow_request(struct strbuf *out, const struct nx_message *nx, struct ofp_refusal *refusal)
+{
+    struct ofp_stats_request request;
+    int error = nx_decode_flow_request(nx, &request, refusal);
+    if (!error) {
+        ofp_print_flow_request(out, &request);
+    }
+    return error;
+}
+
+static int
+print_flows(struct strbuf *out, const struct nx_message *nx, struct ofp_refusal *refusal)
+{
+    struct action actions[ACTION_LIST_MAX];
+    struct ofp_flow_stats flow;
+    struct reader r;
+    int error = 0;
+    reader_init(&r, nx->body, nx->body_size);
+    for (unsigned n = 0; !error && reader_left(&r); n++) {
+        if (n == OFP_PRINT_MAX_ENTRIES) {
+            strbuf_printf(out, " and %zu bytes of more", reader_left(&r));
+            break;
+        }
+        error = nx_take_flow(&r, &flow, actions, refusal);
+        if (!error) {
+            strbuf_printf(out, " [");
+            ofp_print_flow(out, &flow);
+            strbuf_printf(out, "]");
+        }
+    }
+    return error;
+}
+
+static int
+print_aggregate(struct strbuf *out, const struct nx_message *nx, struct ofp_refusal *refusal)
+{
+    struct ofp_aggregate_stats aggregate;
+    struct reader r;
+    reader_init(&r, nx->body, nx->body_size);
+    int error = ofp_take_aggregate(&r, &aggregate, refusal);
+    if (!error) {
+        strbuf_printf(out, " [");
+        ofp_print_aggregate(out, aggregate.packets, aggregate.bytes, aggregate.flows);
+        strbuf_printf(out, "]");
+    }
+    return error;
+}
+
 static int (*const printers[N_NXT])(struct strbuf *, const struct nx_message *,
                                     struct ofp_refusal *) = {
     [NXT_ROLE_REQUEST] = print_role,
     [NXT_ROLE_REPLY] = print_role,
+    [NXT_SET_FLOW_FORMAT] = print_format,
+    [NXT_FLOW_MOD] = print_flow_mod,
+    [NXT_FLOW_REMOVED] = print_flow_removed,
+    [NXT_FLOW_MOD_TABLE_ID] = print_table_id,
+    [NXT_SET_PACKET_IN_FORMAT] = print_format,
+    [NXT_PACKET_IN] = print_packet_in,
     [NXT_SET_ASYNC_CONFIG] = print_async_config,
     [NXT_SET_CONTROLLER_ID] = print_controller_id,
 };
@@ -76,7 +194,9 @@ static int (*const printers[N_NXT])(struct strbuf *, const struct nx_message *,
 /* In statistics. */
 static int (*const stats_printers[N_NXST][2])(struct strbuf *, const struct nx_message *,
                                               struct ofp_refusal *) = {
-    [NXST_FLOW] = { NULL, NULL },    /* request, reply */
+    /* request, reply */
+    [NXST_FLOW] = { print_flow_request, print_flows },
+    [NXST_AGGREGATE] = { print_flow_request, print_aggregate },
 };
 
 int

@@ -65,6 +65,14 @@ ofp_print_match(struct strbuf *out, const struct ofp_match *match)
 }
 
 void
+ofp_print_cookie_filter(struct strbuf *out, const struct ofp_cookie_filter *only)
+{
+    if (only->mask) {
+        strbuf_printf(out, " only_cookie=0x%"PRIx64"/0x%"PRIx64, only->value, only->mask);
+    }
+}
+
+void
 ofp_print_actions(struct strbuf *out, const struct action *actions, uint32_t n_actions)
 {
     strbuf_printf(out, " actions=");
@@ -207,51 +215,64 @@ print_config(struct strbuf *out, const uint8_t *msg, size_t size, struct ofp_ref
     return error;
 }
 
+void
+ofp_print_packet_in(struct strbuf *out, const struct ofp_packet_in *in)
+{
+    strbuf_printf(out, " in_port=");
+    ofp_print_port(out, in->in_port);
+    const char *reason = nx_reason_name(NX_PACKET_IN, in->reason);
+    if (reason) {
+        strbuf_printf(out, " reason=%s", reason);
+    } else {
+        strbuf_printf(out, " reason=%u", in->reason);
+    }
+    if (in->cookie != OFP_NO_COOKIE) {
+        strbuf_printf(out, " cookie=0x%"PRIx64, in->cookie);
+    }
+    strbuf_printf(out, " total_len=%u", in->total_len);
+    print_buffer(out, in->buffer_id);
+    print_frame(out, in->data, in->data_size);
+}
+
 static int
 print_packet_in(struct strbuf *out, const uint8_t *msg, size_t size, struct ofp_refusal *refusal)
 {
     struct ofp_packet_in in;
     int error = ofp_decode_packet_in(msg, size, &in, refusal);
-    if (error) {
-        return error;
+    if (!error) {
+        ofp_print_packet_in(out, &in);
     }
-    strbuf_printf(out, " in_port=");
-    ofp_print_port(out, in.in_port);
-    const char *reason = nx_reason_name(NX_PACKET_IN, in.reason);
-    if (reason) {
-        strbuf_printf(out, " reason=%s", reason);
+    return error;
+}
+
+void
+ofp_print_flow_removed(struct strbuf *out, const struct ofp_flow_removed *removed)
+{
+    static const char *const reasons[] = {
+        [OFPRR_IDLE_TIMEOUT] = "idle", [OFPRR_HARD_TIMEOUT] = "hard", [OFPRR_DELETE] = "delete",
+    };
+    strbuf_printf(out, " priority=%u ", removed->priority);
+    ofp_print_match(out, &removed->match);
+    if (removed->reason <= OFPRR_DELETE) {
+        strbuf_printf(out, " reason=%s", reasons[removed->reason]);
     } else {
-        strbuf_printf(out, " reason=%u", in.reason);
+        strbuf_printf(out, " reason=%u", removed->reason);
     }
-    strbuf_printf(out, " total_len=%u", in.total_len);
-    print_buffer(out, in.buffer_id);
-    print_frame(out, in.data, in.data_size);
-    return 0;
+    strbuf_printf(out, " cookie=0x%"PRIx64" duration=%"PRIu32".%09"PRIu32"s idle_timeout=%u"
+                  " packets=%"PRIu64" bytes=%"PRIu64, removed->cookie, removed->duration_s,
+                  removed->duration_ns, removed->idle_timeout, removed->packets, removed->bytes);
 }
 
 static int
 print_flow_removed(struct strbuf *out, const uint8_t *msg, size_t size,
                    struct ofp_refusal *refusal)
 {
-    static const char *const reasons[] = {
-        [OFPRR_IDLE_TIMEOUT] = "idle", [OFPRR_HARD_TIMEOUT] = "hard", [OFPRR_DELETE] = "delete",
-    };
     struct ofp_flow_removed removed;
     int error = ofp_decode_flow_removed(msg, size, &removed, refusal);
-    if (error) {
-        return error;
+    if (!error) {
+        ofp_print_flow_removed(out, &removed);
     }
-    strbuf_printf(out, " priority=%u ", removed.priority);
-    ofp_print_match(out, &removed.match);
-    if (removed.reason <= OFPRR_DELETE) {
-        strbuf_printf(out, " reason=%s", reasons[removed.reason]);
-    } else {
-        strbuf_printf(out, " reason=%u", removed.reason);
-    }
-    strbuf_printf(out, " cookie=0x%"PRIx64" duration=%"PRIu32".%09"PRIu32"s idle_timeout=%u"
-                  " packets=%"PRIu64" bytes=%"PRIu64, removed.cookie, removed.duration_s,
-                  removed.duration_ns, removed.idle_timeout, removed.packets, removed.bytes);
-    return 0;
+    return error;
 }
 
 static int
@@ -305,31 +326,42 @@ print_flow_mod_flags(struct strbuf *out, uint16_t flags)
     }
 }
 
-static int
-print_flow_mod(struct strbuf *out, const uint8_t *msg, size_t size, struct ofp_refusal *refusal)
+void
+ofp_print_flow_mod(struct strbuf *out, const struct ofp_flow_mod *mod)
 {
     static const char *const commands[] = {
         [OFPFC_ADD] = "ADD", [OFPFC_MODIFY] = "MODIFY", [OFPFC_MODIFY_STRICT] = "MODIFY_STRICT",
         [OFPFC_DELETE] = "DELETE", [OFPFC_DELETE_STRICT] = "DELETE_STRICT",
     };
-    struct ofp_flow_mod mod;
-    int error = ofp_decode_flow_mod(msg, size, &mod, refusal);
-    if (error) {
-        return error;
-    }
-    strbuf_printf(out, " %s priority=%u ", commands[mod.command], mod.priority);
-    ofp_print_match(out, &mod.match);
-    strbuf_printf(out, " cookie=0x%"PRIx64" idle=%u hard=%u", mod.cookie, mod.idle_timeout,
-                  mod.hard_timeout);
-    print_buffer(out, mod.buffer_id);
-    print_flow_mod_flags(out, mod.flags);
-    if (mod.command < OFPFC_DELETE) {
-        ofp_print_actions(out, mod.actions, mod.n_actions);
-    } else if (mod.out_port != PORT_NONE) {
+    strbuf_printf(out, " %s priority=%u ", commands[mod->command], mod->priority);
+    ofp_print_match(out, &mod->match);
+    strbuf_printf(out, " cookie=0x%"PRIx64" idle=%u hard=%u", mod->cookie, mod->idle_timeout,
+                  mod->hard_timeout);
+    ofp_print_cookie_filter(out, &mod->only);
+    print_buffer(out, mod->buffer_id);
+    print_flow_mod_flags(out, mod->flags);
+    if (mod->command < OFPFC_DELETE) {
+        ofp_print_actions(out, mod->actions, mod->n_actions);
+    } else if (mod->out_port != PORT_NONE) {
         strbuf_printf(out, " out_port=");
-        ofp_print_port(out, mod.out_port);
+        ofp_print_port(out, mod->out_port);
     }
-    return 0;
+}
+
+/* A connection may have tables in the commands: one that has can't be anything else. */
+static int
+print_flow_mod(struct strbuf *out, const uint8_t *msg, size_t size, struct ofp_refusal *refusal)
+{
+    struct ofp_flow_mod mod;
+    struct of10_flow_mod wire = { .command = { 0 } };
+    memcpy(&wire, msg, size < sizeof wire ? size : sizeof wire);
+    uint16_t table = be16_to_host(wire.command) >> 8;
+    int error = table ? ofp_decode_flow_mod_table_id(msg, size, &mod, refusal)
+                      : ofp_decode_flow_mod(msg, size, &mod, refusal);
+    if (!error) {
+        ofp_print_flow_mod(out, &mod);
+    }
+    return error;
 }
 
 static int

@@ -11,7 +11,15 @@ struct strbuf;
 void ofp_print_port(struct strbuf *, uint16_t port);
 void ofp_print_text(struct strbuf *, const char *text);
 void ofp_print_match(struct strbuf *, const struct ofp_match *);
+void ofp_print_cookie_filter(struct strbuf *, const struct ofp_cookie_filter *);
 void ofp_print_actions(struct strbuf *, const struct action *, uint32_t n_actions);
+/* What was decoded, whichever dialect it was in. */
+void ofp_print_flow_mod(struct strbuf *, const struct ofp_flow_mod *);
+void ofp_print_flow_removed(struct strbuf *, const struct ofp_flow_removed *);
+void ofp_print_packet_in(struct strbuf *, const struct ofp_packet_in *);
+void ofp_print_flow(struct strbuf *, const struct ofp_flow_stats *);
+void ofp_print_aggregate(struct strbuf *, uint64_t packets, uint64_t bytes, uint32_t flows);
+void ofp_print_flow_request(struct strbuf *, const struct ofp_stats_request *);
 
 int ofp_print_stats_request(struct strbuf *, const uint8_t *msg, size_t size,
                             struct ofp_refusal *);

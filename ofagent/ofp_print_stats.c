@@ -28,11 +28,12 @@ print_port_and(struct strbuf *out, const char *before, uint16_t port)
     ofp_print_port(out, port);
 }
 
-static void
-print_flow_request(struct strbuf *out, const struct ofp_stats_request *request)
+void
+ofp_print_flow_request(struct strbuf *out, const struct ofp_stats_request *request)
 {
     strbuf_printf(out, " table=%u ", request->table_id);
     ofp_print_match(out, &request->match);
+    ofp_print_cookie_filter(out, &request->only);
     if (request->out_port != PORT_NONE) {
         print_port_and(out, " out_port=", request->out_port);
     }
@@ -53,7 +54,7 @@ ofp_print_stats_request(struct strbuf *out, const uint8_t *msg, size_t size,
     }
     strbuf_printf(out, " %s", stats_name(request.type));
     if (request.type == OFPST_FLOW || request.type == OFPST_AGGREGATE) {
-        print_flow_request(out, &request);
+        ofp_print_flow_request(out, &request);
     } else if (request.type == OFPST_PORT) {
         print_port_and(out, " port=", request.port_no);
     } else if (request.type == OFPST_QUEUE) {
@@ -82,23 +83,40 @@ print_desc(struct strbuf *out, struct reader *r, struct action *actions,
     return error;
 }
 
+void
+ofp_print_flow(struct strbuf *out, const struct ofp_flow_stats *flow)
+{
+    strbuf_printf(out, "priority=%u ", flow->priority);
+    ofp_print_match(out, &flow->match);
+    strbuf_printf(out, " cookie=0x%"PRIx64" duration=%"PRIu32".%09"PRIu32"s idle=%u hard=%u"
+                  " packets=%"PRIu64" bytes=%"PRIu64, flow->cookie, flow->duration_s,
+                  flow->duration_ns, flow->idle_timeout, flow->hard_timeout, flow->packets,
+                  flow->bytes);
+    if (flow->idle_age_s) {
+        strbuf_printf(out, " idle_age=%"PRIu32, flow->idle_age_s);
+    }
+    if (flow->hard_age_s != flow->duration_s && flow->hard_age_s) {
+        strbuf_printf(out, " hard_age=%"PRIu32, flow->hard_age_s);
+    }
+    ofp_print_actions(out, flow->actions, flow->n_actions);
+}
+
 static int
 print_flow(struct strbuf *out, struct reader *r, struct action *actions,
            struct ofp_refusal *refusal)
 {
     struct ofp_flow_stats flow;
     int error = ofp_take_flow(r, &flow, actions, refusal);
-    if (error) {
-        return error;
+    if (!error) {
+        ofp_print_flow(out, &flow);
     }
-    strbuf_printf(out, "priority=%u ", flow.priority);
-    ofp_print_match(out, &flow.match);
-    strbuf_printf(out, " cookie=0x%"PRIx64" duration=%"PRIu32".%09"PRIu32"s idle=%u hard=%u"
-                  " packets=%"PRIu64" bytes=%"PRIu64, flow.cookie, flow.duration_s,
-                  flow.duration_ns, flow.idle_timeout, flow.hard_timeout, flow.packets,
-                  flow.bytes);
-    ofp_print_actions(out, flow.actions, flow.n_actions);
-    return 0;
+    return error;
+}
+
+void
+ofp_print_aggregate(struct strbuf *out, uint64_t packets, uint64_t bytes, uint32_t flows)
+{
+    strbuf_printf(out, "packets=%"PRIu64" bytes=%"PRIu64" flows=%"PRIu32, packets, bytes, flows);
 }
 
 static int
@@ -109,8 +127,7 @@ print_aggregate(struct strbuf *out, struct reader *r, struct action *actions,
     struct ofp_aggregate_stats aggregate;
     int error = ofp_take_aggregate(r, &aggregate, refusal);
     if (!error) {
-        strbuf_printf(out, "packets=%"PRIu64" bytes=%"PRIu64" flows=%"PRIu32, aggregate.packets,
-                      aggregate.bytes, aggregate.flows);
+        ofp_print_aggregate(out, aggregate.packets, aggregate.bytes, aggregate.flows);
     }
     return error;
 }

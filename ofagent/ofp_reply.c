@@ -80,6 +80,7 @@ ofp_decode_packet_in(const uint8_t *msg, size_t size, struct ofp_packet_in *out,
         .total_len = be16_to_host(wire.total_len),
         .in_port = be16_to_host(wire.in_port),
         .reason = wire.reason,
+        .cookie = OFP_NO_COOKIE,
         .data = msg + sizeof wire,
         .data_size = (uint32_t) (size - sizeof wire),
     };

@@ -268,14 +268,18 @@ messages_are_printed_by_name(void **state)
                " packet_in=no_match,action,invalid_ttl,3 port_status=modify flow_removed=none"
                " slave: packet_in=none port_status=none flow_removed=idle,hard");
     check_text(message(20, 24), 24, "VENDOR xid=0x9: NXT_SET_CONTROLLER_ID id=0");
-    check_text(message(13, 56), 56, "VENDOR xid=0x9: NXT_FLOW_MOD 40 bytes");
+    check_text(message(13, 48), 48, "VENDOR xid=0x9: NXT_FLOW_MOD ADD priority=0 any cookie=0x0"
+               " idle=0 hard=0 buffer=0x0 actions=drop");
+    check_text(message(12, 20), 20, "VENDOR xid=0x9: NXT_SET_FLOW_FORMAT format=openflow10");
+    check_text(message(15, 24), 24, "VENDOR xid=0x9: NXT_FLOW_MOD_TABLE_ID off");
     check_text(message(18, 16), 16, "VENDOR xid=0x9: NXT_FLOW_AGE");
     check_text(message(99, 16), 16, "VENDOR xid=0x9: NXT subtype 99 malformed:"
                " BAD_REQUEST/BAD_SUBTYPE, an unknown one of Nicira's messages (16 bytes)");
     check_text(message(10, 24), 24, "VENDOR xid=0x9: NXT_ROLE_REQUEST malformed:"
                " BAD_REQUEST/BAD_LEN, the message's length is not one that its type can have"
                " (24 bytes)");
-    check_text(request(1, 32), 32, "STATS_REQUEST xid=0x9: NXST_AGGREGATE 8 bytes");
+    check_text(request(1, 32), 32, "STATS_REQUEST xid=0x9: NXST_AGGREGATE table=0 any"
+               " out_port=0");
     uint8_t other[16];
     memcpy(other, message(1, 16), sizeof other);
     other[8] = 1;

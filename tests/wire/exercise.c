@@ -10,8 +10,8 @@
 #include "ofagent/ofp_peer.h"
 #include "ofagent/ofp_print.h"
 
-static void
-check(bool holds, const char *what)
+void
+exercise_check(bool holds, const char *what)
 {
     if (!holds) {
         fprintf(stderr, "%s does not come back as it went\n", what);
@@ -47,7 +47,7 @@ exercise_flow_mod(const uint8_t *msg, size_t size)
     struct writer w;
     writer_init(&w);
     ofp_encode_flow_mod(&w, 1, &a);
-    check(!ofp_check_size(w.data, w.size, &refusal)
+    exercise_check(!ofp_check_size(w.data, w.size, &refusal)
           && !ofp_decode_flow_mod(w.data, w.size, &b, &refusal) && flow_mod_equal(&a, &b),
           "a FLOW_MOD");
     writer_fini(&w);
@@ -64,7 +64,7 @@ exercise_packet_out(const uint8_t *msg, size_t size)
     struct writer w;
     writer_init(&w);
     ofp_encode_packet_out(&w, 1, &a);
-    check(!ofp_check_size(w.data, w.size, &refusal)
+    exercise_check(!ofp_check_size(w.data, w.size, &refusal)
           && !ofp_decode_packet_out(w.data, w.size, &b, &refusal)
           && a.buffer_id == b.buffer_id && a.in_port == b.in_port && a.n_actions == b.n_actions
           && !memcmp(a.actions, b.actions, a.n_actions * sizeof a.actions[0])
@@ -85,7 +85,7 @@ exercise_stats_request(const uint8_t *msg, size_t size)
     struct writer w;
     writer_init(&w);
     ofp_encode_stats_request(&w, 1, &a);
-    check(!ofp_check_size(w.data, w.size, &refusal)
+    exercise_check(!ofp_check_size(w.data, w.size, &refusal)
           && !ofp_decode_stats_request(w.data, w.size, &b, &refusal)
           && match_equal(&a.match, &b.match) && a.type == b.type && a.table_id == b.table_id
           && a.out_port == b.out_port && a.port_no == b.port_no && a.queue_id == b.queue_id,
@@ -113,7 +113,7 @@ exercise_small_requests(const uint8_t *msg, size_t size)
         struct writer w;
         writer_init(&w);
         ofp_encode_port_mod(&w, 1, &a);
-        check(!ofp_decode_port_mod(w.data, w.size, &b, &refusal) && a.port_no == b.port_no
+        exercise_check(!ofp_decode_port_mod(w.data, w.size, &b, &refusal) && a.port_no == b.port_no
               && a.config == b.config && a.mask == b.mask && a.advertise == b.advertise
               && !memcmp(a.hw_addr, b.hw_addr, 6), "a PORT_MOD");
         writer_fini(&w);
@@ -132,7 +132,7 @@ exercise_role(const struct nx_message *nx)
     struct writer w;
     writer_init(&w);
     nx_encode_role_request(&w, 1, a);
-    check(!ofp_check_size(w.data, w.size, &refusal) && !nx_decode(w.data, w.size, &again, &refusal)
+    exercise_check(!ofp_check_size(w.data, w.size, &refusal) && !nx_decode(w.data, w.size, &again, &refusal)
           && !nx_check_size(&again, &refusal) && again.subtype == 10
           && !nx_decode_role(&again, &b, &refusal) && a == b, "a role request");
     writer_fini(&w);
@@ -149,14 +149,14 @@ exercise_async(const struct nx_message *nx)
     writer_init(&w);
     if (!nx_decode_async_config(nx, &a, &refusal)) {
         nx_encode_async_config(&w, 1, &a);
-        check(!nx_decode(w.data, w.size, &again, &refusal) && !nx_check_size(&again, &refusal)
+        exercise_check(!nx_decode(w.data, w.size, &again, &refusal) && !nx_check_size(&again, &refusal)
               && !nx_decode_async_config(&again, &b, &refusal) && !memcmp(&a, &b, sizeof a),
               "an asynchronous configuration");
     }
     writer_clear(&w);
     if (!nx_decode_controller_id(nx, &x, &refusal)) {
         nx_encode_controller_id(&w, 1, x);
-        check(!nx_decode(w.data, w.size, &again, &refusal) && !nx_check_size(&again, &refusal)
+        exercise_check(!nx_decode(w.data, w.size, &again, &refusal) && !nx_check_size(&again, &refusal)
               && !nx_decode_controller_id(&again, &y, &refusal) && x == y, "a controller id");
     }
     writer_fini(&w);
@@ -173,6 +173,7 @@ exercise_nx(const uint8_t *msg, size_t size)
     nx_check_size(&nx, &refusal);
     nx_check_any(&nx, true, &refusal);
     exercise_role(&nx);
+    exercise_nx_flows(&nx);
     exercise_async(&nx);
 }
 
@@ -187,7 +188,7 @@ exercise_flow_removed(const uint8_t *msg, size_t size)
     struct writer w;
     writer_init(&w);
     ofp_encode_flow_removed(&w, &a);
-    check(!ofp_check_size_from_switch(w.data, w.size, &refusal)
+    exercise_check(!ofp_check_size_from_switch(w.data, w.size, &refusal)
           && !ofp_decode_flow_removed(w.data, w.size, &b, &refusal)
           && match_equal(&a.match, &b.match) && a.cookie == b.cookie && a.packets == b.packets
           && a.bytes == b.bytes && a.priority == b.priority && a.idle_timeout == b.idle_timeout
@@ -275,7 +276,7 @@ ofp_exercise(const uint8_t *msg, size_t size)
 
     struct strbuf text = { 0 };
     ofp_print(&text, msg, size);
-    check(text.text && !strchr(text.text, '\n'), "a line");
-    check(!refused || strstr(text.text, "malformed"), "a malformed message");
+    exercise_check(text.text && !strchr(text.text, '\n'), "a line");
+    exercise_check(!refused || strstr(text.text, "malformed"), "a malformed message");
     strbuf_fini(&text);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/wire/samples.h"
+#include "tests/wire/samples_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,17 +8,8 @@
 #include "ofagent/nx.h"
 #include "ofagent/ofp_peer.h"
 
-/* What the makers of messages share. */
-struct maker {
-    struct sample_rng rng;
-    struct writer w;
-    void (*visit)(const char *name, const uint8_t *msg, size_t size, void *aux);
-    void *aux;
-};
-
-/* Hands over what is in the writer. */
-static void
-done(struct maker *m, const char *name)
+void
+sample_done(struct maker *m, const char *name)
 {
     if (m->w.failed) {
         abort();
@@ -32,13 +23,13 @@ make_symmetric(struct maker *m)
 {
     static const uint8_t hello_1_3[] = { 4, 0, 0, 16, 0, 0, 0, 7, 0, 1, 0, 8, 0, 0, 0, 0x12 };
     ofp_encode_header_only(&m->w, OFPT_HELLO, 1);
-    done(m, "hello");
+    sample_done(m, "hello");
     writer_bytes(&m->w, hello_1_3, sizeof hello_1_3);
-    done(m, "hello-bitmap");
+    sample_done(m, "hello-bitmap");
     ofp_encode_echo(&m->w, OFPT_ECHO_REQUEST, 2, "are you there", 13);
-    done(m, "echo-request");
+    sample_done(m, "echo-request");
     ofp_encode_echo(&m->w, OFPT_ECHO_REPLY, 3, NULL, 0);
-    done(m, "echo-reply");
+    sample_done(m, "echo-reply");
 }
 
 static void
@@ -52,7 +43,7 @@ make_without_body(struct maker *m)
     };
     for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
         ofp_encode_header_only(&m->w, messages[i].type, (uint32_t) i + 100);
-        done(m, messages[i].name);
+        sample_done(m, messages[i].name);
     }
 }
 
@@ -60,12 +51,12 @@ static void
 make_config(struct maker *m)
 {
     ofp_encode_config(&m->w, 5, &(struct ofp_switch_config) { OFPC_FRAG_DROP, 128 });
-    done(m, "get-config-reply");
+    sample_done(m, "get-config-reply");
     ofp_encode_set_config(&m->w, 6, &(struct ofp_switch_config) { OFPC_FRAG_NORMAL, 65535 });
-    done(m, "set-config");
+    sample_done(m, "set-config");
     ofp_encode_config(&m->w, 5, &(struct ofp_switch_config) {
                       OFPC_FRAG_NORMAL | OFPC_INVALID_TTL_TO_CONTROLLER, 128 });
-    done(m, "get-config-reply-1");
+    sample_done(m, "get-config-reply-1");
 }
 
 static void
@@ -89,14 +80,14 @@ make_errors(struct maker *m)
         struct ofp_refusal refusal = { type, 1, "only version 1 is spoken here" };
         ofp_encode_error(&m->w, &refusal, request.data, request.size);
         snprintf(name, sizeof name, "error-%u", type);
-        done(m, name);
+        sample_done(m, name);
     }
     for (unsigned i = 0; i < sizeof nx_codes / sizeof nx_codes[0]; i++) {
         char name[32];
         struct ofp_refusal refusal = { nx_codes[i][0], nx_codes[i][1], "why", NX_VENDOR };
         ofp_encode_error(&m->w, &refusal, request.data, request.size);
         snprintf(name, sizeof name, "nx-error-%u", i);
-        done(m, name);
+        sample_done(m, name);
     }
     writer_fini(&request);
 }
@@ -109,10 +100,10 @@ make_nx(struct maker *m)
     for (enum nx_role role = NX_ROLE_OTHER; role < N_NX_ROLES; role++) {
         nx_encode_role_request(&m->w, 50 + role, role);
         snprintf(name, sizeof name, "nx-role-request-%d", role);
-        done(m, name);
+        sample_done(m, name);
         nx_encode_role_reply(&m->w, 60 + role, role);
         snprintf(name, sizeof name, "nx-role-reply-%d", role);
-        done(m, name);
+        sample_done(m, name);
     }
     for (uint32_t i = 0; i < 3; i++) {
         struct nx_async_config config = nx_async_default;
@@ -122,10 +113,10 @@ make_nx(struct maker *m)
         }
         nx_encode_async_config(&m->w, 70 + i, &config);
         snprintf(name, sizeof name, "nx-async-config-%u", i);
-        done(m, name);
+        sample_done(m, name);
         nx_encode_controller_id(&m->w, 80 + i, (uint16_t) sample_u32(&m->rng));
         snprintf(name, sizeof name, "nx-controller-id-%u", i);
-        done(m, name);
+        sample_done(m, name);
     }
 }
 
@@ -146,7 +137,7 @@ make_features(struct maker *m)
         ofp_put_phy_port(&m->w, begin, &port);
     }
     ofp_end(&m->w, begin);
-    done(m, "features-reply");
+    sample_done(m, "features-reply");
 }
 
 static void
@@ -165,7 +156,7 @@ make_flow_mods(struct maker *m)
         }
         ofp_encode_flow_mod(&m->w, 1000 + i, &mod);
         snprintf(name, sizeof name, "flow-mod-%u", i);
-        done(m, name);
+        sample_done(m, name);
     }
     /* One with every action. */
     sample_flow_mod(&m->rng, &mod);
@@ -183,7 +174,7 @@ make_flow_mods(struct maker *m)
         }
     } while (true);
     ofp_encode_flow_mod(&m->w, 1100, &mod);
-    done(m, "flow-mod-all-actions");
+    sample_done(m, "flow-mod-all-actions");
 }
 
 static void
@@ -205,14 +196,14 @@ make_packet_outs(struct maker *m)
         out.data_size = buffered ? 0 : sizeof frame;
         ofp_encode_packet_out(&m->w, 1200 + i, &out);
         snprintf(name, sizeof name, "packet-out-%u", i);
-        done(m, name);
+        sample_done(m, name);
     }
     struct ofp_packet_in in = {
         .buffer_id = 0x101, .total_len = 1500, .in_port = 3, .reason = OFPR_ACTION,
         .data = frame, .data_size = sizeof frame,
     };
     ofp_encode_packet_in(&m->w, &in);
-    done(m, "packet-in");
+    sample_done(m, "packet-in");
 }
 
 static void
@@ -224,14 +215,14 @@ make_ports(struct maker *m)
         sample_port(&m->rng, &port);
         ofp_encode_port_status(&m->w, reason, &port);
         snprintf(name, sizeof name, "port-status-%u", reason);
-        done(m, name);
+        sample_done(m, name);
     }
     struct ofp_port_mod mod = {
         .port_no = 3, .config = PORT_CONFIG_NO_FLOOD, .mask = PORT_CONFIG_NO_FLOOD,
         .hw_addr = { 2, 0, 0, 0, 0, 3 },
     };
     ofp_encode_port_mod(&m->w, 8, &mod);
-    done(m, "port-mod");
+    sample_done(m, "port-mod");
 }
 
 static void
@@ -247,7 +238,7 @@ make_flow_removed(struct maker *m)
         sample_match(&m->rng, &removed.match);
         ofp_encode_flow_removed(&m->w, &removed);
         snprintf(name, sizeof name, "flow-removed-%u", reason);
-        done(m, name);
+        sample_done(m, name);
     }
 }
 
@@ -269,7 +260,7 @@ make_stats_requests(struct maker *m)
         }
         sample_match(&m->rng, &request.match);
         ofp_encode_stats_request(&m->w, 20u + type, &request);
-        done(m, names[type]);
+        sample_done(m, names[type]);
     }
 }
 
@@ -285,7 +276,7 @@ make_flow_stats(struct maker *m)
         ofp_put_flow(&reply, &flow);
     }
     ofp_stats_end(&reply);
-    done(m, "flow-reply");
+    sample_done(m, "flow-reply");
 }
 
 static void
@@ -308,45 +299,45 @@ make_stats_replies(struct maker *m)
     ofp_stats_begin(&reply, &m->w, 30, OFPST_DESC);
     ofp_put_desc(&reply, &(struct ofp_desc) { "Turnout", "veth", "0.1.0", "None", "br0" });
     ofp_stats_end(&reply);
-    done(m, "desc-reply");
+    sample_done(m, "desc-reply");
 
     make_flow_stats(m);
 
     ofp_stats_begin(&reply, &m->w, 32, OFPST_AGGREGATE);
     ofp_put_aggregate(&reply, UINT64_C(0x123456789a), UINT64_C(0xfedcba98765), 77);
     ofp_stats_end(&reply);
-    done(m, "aggregate-reply");
+    sample_done(m, "aggregate-reply");
 
     ofp_stats_begin(&reply, &m->w, 33, OFPST_TABLE);
     ofp_put_table(&reply, 0, "main", 0x3fffff, 1000000, 5, 600, 500);
     ofp_put_table(&reply, 0xfe, "emergency", 0x3fffff, 1000, 0, 0, 0);
     ofp_stats_end(&reply);
-    done(m, "table-reply");
+    sample_done(m, "table-reply");
 
     ofp_stats_begin(&reply, &m->w, 34, OFPST_PORT);
     put_ports(&reply);
     ofp_stats_end(&reply);
-    done(m, "port-reply");
+    sample_done(m, "port-reply");
 
     ofp_stats_begin(&reply, &m->w, 35, OFPST_QUEUE);
     ofp_put_queue(&reply, &(struct ofp_queue_stats) { 2, 5, 6400, 100, 3 });
     ofp_put_queue(&reply, &(struct ofp_queue_stats) { 3, 6, UINT64_MAX, UINT64_MAX, UINT64_MAX });
     ofp_stats_end(&reply);
-    done(m, "queue-reply");
+    sample_done(m, "queue-reply");
 }
 
 static void
 make_queue_config(struct maker *m)
 {
     ofp_encode_queue_get_config(&m->w, 40, 2);
-    done(m, "queue-config-request");
+    sample_done(m, "queue-config-request");
     ofp_end(&m->w, ofp_begin_queue_config(&m->w, 41, 2));
-    done(m, "queue-config-reply-empty");
+    sample_done(m, "queue-config-reply-empty");
     size_t begin = ofp_begin_queue_config(&m->w, 42, 2);
     ofp_put_queue_config(&m->w, begin, &(struct ofp_queue) { 5, 250 });
     ofp_put_queue_config(&m->w, begin, &(struct ofp_queue) { 6, OFP_MIN_RATE_NONE });
     ofp_end(&m->w, begin);
-    done(m, "queue-config-reply");
+    sample_done(m, "queue-config-reply");
 }
 
 void
@@ -361,6 +352,7 @@ samples_for_each(uint64_t seed,
     make_config(&m);
     make_errors(&m);
     make_nx(&m);
+    sample_make_nx_flows(&m);
     make_features(&m);
     make_flow_mods(&m);
     make_packet_outs(&m);

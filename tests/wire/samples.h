@@ -20,6 +20,8 @@ uint32_t sample_below(struct sample_rng *, uint32_t limit);
 
 /* A match as a decoder would give it: normalised. */
 void sample_match(struct sample_rng *, struct ofp_match *);
+/* One that nx_match has as well, with every kind of mask. */
+void sample_nx_match(struct sample_rng *, struct ofp_match *);
 /* Valid actions, 'n' of them; OFPP_TABLE only in a PACKET_OUT's. */
 void sample_actions(struct sample_rng *, bool packet_out, struct action *, uint32_t n);
 void sample_flow_mod(struct sample_rng *, struct ofp_flow_mod *);

@@ -74,7 +74,7 @@ def flow(text):
     """(match, the rest) of a line with a flow in it, whoever wrote it."""
     exact = ' (no wildcards)' in text
     text = text.replace(' (no wildcards)', '')
-    text = re.sub(r'priority=(\d+) (\S+)', r'priority=\1,\2', text)
+    text = re.sub(r'priority=(\d+) (?!\w+:|actions=)(\S+)', r'priority=\1,\2', text)
     priority, found = 32768, ''
     where = re.search(r'priority=(\d+),?(\S*)', text)
     if where:
@@ -294,6 +294,51 @@ def compare_async(ours, theirs):
     return o == t and len(o) == 2 and all(len(half) == 3 for half in o)
 
 
+def strip_name(text):
+    """Ours without Nicira's name of the message, and without what 1.0 alone can say."""
+    return text.partition(' ')[2].replace(' (no wildcards)', '')
+
+
+def compare_format(ours, theirs):
+    return ours.split('=')[1] == {'nxt_packet_in': 'nxm', 'nxm': 'nxm'}.get(
+        theirs.split('=')[1], 'openflow10')
+
+
+def compare_table_id(ours, theirs):
+    return ours.split()[-1] == {'enable': 'on', 'disable': 'off'}[theirs.strip()]
+
+
+def cookies(ours, theirs):
+    """Both texts without the cookies asked for, if those are the same."""
+    mine = re.search(r' only_cookie=0x(\w+)/0x(\w+)', ours)
+    other = re.search(r',?cookie[:=]0x(\w+)/0x(\w+)', theirs)
+    if (mine and mine.groups()) != (other and other.groups()):
+        raise ValueError('cookies')
+    return (ours.replace(mine[0], ''), theirs.replace(other[0], '')) if mine else (ours, theirs)
+
+
+def compare_nx_flow_mod(ours, theirs):
+    return compare_flow_mod(*cookies(strip_name(ours), theirs))
+
+
+def compare_nx_flow_removed(ours, theirs):
+    return same_flow(strip_name(ours), theirs)
+
+
+def compare_nx_packet_in(ours, theirs):
+    return 'cookie=0x1234' in ours and 'cookie=0x1234' in theirs and compare_packet_in(
+        strip_name(ours), theirs)
+
+
+def compare_nx_flow_request(ours, theirs):
+    """They don't print the cookies asked for."""
+    table, fields, *rest = strip_name(ours).split()
+    port = [word for word in rest if word.startswith('out_port')]
+    head = re.match(r'(table=\d+ )?(out_port=\d+ )?', theirs)
+    return (table == (head[1] or 'table=255').strip() and port == (head[2] or '').split()
+            and match(fields) == match(theirs[head.end():].strip()))
+
+
 def compare_id(ours, theirs):
     return re.search(r' id=(\d+)$', ours)[1] == re.search(r'id=(\d+)$', theirs)[1]
 
@@ -312,6 +357,17 @@ KINDS = {
     'nx-role-reply': ('NXT_ROLE_REPLY', compare_role),
     'nx-async-config': ('NXT_SET_ASYNC_CONFIG', compare_async),
     'nx-controller-id': ('NXT_SET_CONTROLLER_ID', compare_id),
+    'nx-flow-format': ('NXT_SET_FLOW_FORMAT', compare_format),
+    'nx-packet-in-format': ('NXT_SET_PACKET_IN_FORMAT', compare_format),
+    'nx-table-id': ('NXT_FLOW_MOD_TABLE_ID', compare_table_id),
+    'nx-flow-age': ('NXT_FLOW_AGE', lambda o, t: o == 'NXT_FLOW_AGE' and not t),
+    'nx-flow-mod': ('NXT_FLOW_MOD', compare_nx_flow_mod),
+    'nx-flow-removed': ('NXT_FLOW_REMOVED', compare_nx_flow_removed),
+    'nx-packet-in': ('NXT_PACKET_IN', compare_nx_packet_in),
+    'nx-flow-request': ('NXST_FLOW request', compare_nx_flow_request),
+    'nx-aggregate-request': ('NXST_AGGREGATE request', compare_nx_flow_request),
+    'nx-flow-reply': ('NXST_FLOW reply', lambda o, t: compare_flow_stats(strip_name(o), t)),
+    'nx-aggregate-reply': ('NXST_AGGREGATE reply', compare_aggregate),
     'nx-error': ('OFPT_ERROR', compare_error),
     'features-request': ('OFPT_FEATURES_REQUEST', compare_nothing),
     'get-config-request': ('OFPT_GET_CONFIG_REQUEST', compare_nothing),
