@@ -33,6 +33,7 @@ struct client {
 struct control {
     struct event_base *base;
     struct event *accept;
+    struct event *resume;          /* of accepting, after a pause */
     struct method_env env;
     struct client *clients;
     unsigned n_clients;
@@ -266,6 +267,47 @@ client_new(struct control *control, int fd)
     return client;
 }
 
+/* Without descriptors or memory the socket would be ready all the time. */
+static void
+pause_accepting(struct control *control, int error)
+{
+    static struct log_limit limit;
+    static const struct timeval pause = { 0, CONTROL_ACCEPT_PAUSE_MS * 1000 };
+    counter_inc(COUNTER_control_accept_failed);
+    log_warn_limited(&limit, "control socket: can't accept: %s; trying again in %d ms",
+                     strerror(error), CONTROL_ACCEPT_PAUSE_MS);
+    event_del(control->accept);
+    event_add(control->resume, &pause);
+}
+
+static void
+on_resume(evutil_socket_t fd, short what, void *aux)
+{
+    (void) fd;
+    (void) what;
+    struct control *control = aux;
+    event_add(control->accept, NULL);
+}
+
+/* Tells the client why, if it can be told at once, and closes. */
+static void
+refuse(int fd)
+{
+    static struct log_limit limit;
+    struct errmsg err;
+    counter_inc(COUNTER_control_too_many);
+    log_warn_limited(&limit, "control client refused: there are %d", CONTROL_MAX_CLIENTS);
+    errmsg_set(&err, "turnoutd has %d control clients, and takes no more; try again when one has "
+               "ended", CONTROL_MAX_CLIENTS);
+    char *text = rpc_error_response(NULL, RPC_BUSY, err.text);
+    if (text) {
+        ssize_t n = send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void) n;   /* a new socket has room; one that is gone needs none */
+    }
+    free(text);
+    close(fd);
+}
+
 static void
 on_accept(evutil_socket_t listen_fd, short what, void *aux)
 {
@@ -275,14 +317,12 @@ on_accept(evutil_socket_t listen_fd, short what, void *aux)
     int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) {
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-            log_warn_limited(&limit, "control socket: can't accept: %s", strerror(errno));
+            pause_accepting(control, errno);
         }
         return;
     }
     if (control->n_clients == CONTROL_MAX_CLIENTS) {
-        counter_inc(COUNTER_control_too_many);
-        log_warn_limited(&limit, "control client refused: there are %d", CONTROL_MAX_CLIENTS);
-        close(fd);
+        refuse(fd);
         return;
     }
     struct client *client = client_new(control, fd);
@@ -307,8 +347,9 @@ control_new(struct event_base *base, struct control_socket *socket, const struct
         control_set_timeouts(control, CONTROL_HELLO_SECONDS * 1000, CONTROL_SEND_SECONDS * 1000);
         control->accept = event_new(base, control_socket_fd(socket), EV_READ | EV_PERSIST,
                                     on_accept, control);
+        control->resume = evtimer_new(base, on_resume, control);
     }
-    if (!control || !control->accept || event_add(control->accept, NULL)) {
+    if (!control || !control->accept || !control->resume || event_add(control->accept, NULL)) {
         errmsg_set(err, "control socket: no memory");
         control_free(control);
         return NULL;
@@ -327,6 +368,9 @@ control_free(struct control *control)
     }
     if (control->accept) {
         event_free(control->accept);
+    }
+    if (control->resume) {
+        event_free(control->resume);
     }
     free(control);
 }

@@ -17,7 +17,8 @@ struct event_base;
 struct control;
 
 enum {
-    CONTROL_MAX_CLIENTS = 32,
+    CONTROL_MAX_CLIENTS = 32,            /* another one is told so and closed */
+    CONTROL_ACCEPT_PAUSE_MS = 100,       /* when no client can be accepted */
     CONTROL_MAX_REQUEST = 64 * 1024,     /* bytes, newline included */
     CONTROL_OUTPUT_PAUSE = 64 * 1024,    /* bytes that wait: no request is taken above */
     CONTROL_HELLO_SECONDS = 10,          /* a client that says nothing is dropped */

@@ -158,18 +158,32 @@ on_signal(void *aux, int number)
     }
 }
 
+/* Descriptors of everything but connections: ports, workers, files. */
+enum { OTHER_DESCRIPTORS = 4096 };
+
 /* A descriptor a connection and a few a port and worker: the soft limit of a shell is soon
- * reached, so take what the hard one allows. */
+ * reached, so take what the hard one allows, and more if connections may need it. */
 static void
-raise_descriptor_limit(void)
+raise_descriptor_limit(const struct config *config)
 {
     struct rlimit limit;
-    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit)) {
-            log_warn("cannot raise the limit of open files: %s; it stays", strerror(errno));
-        }
+    rlim_t want = OTHER_DESCRIPTORS;
+    for (size_t i = 0; i < config->n_bridges; i++) {
+        want += 2 * config->bridges[i].agent.max_connections;   /* listeners, management */
     }
+    if (getrlimit(RLIMIT_NOFILE, &limit)) {
+        return;
+    }
+    rlim_t hard = limit.rlim_max;
+    limit.rlim_cur = limit.rlim_max = want > hard ? want : hard;
+    if (!setrlimit(RLIMIT_NOFILE, &limit)) {
+        return;
+    }
+    log_warn("%llu files may be open, and %llu may be needed for the connections that are "
+             "allowed, but the limit can't be raised: %s", (unsigned long long) hard,
+             (unsigned long long) want, strerror(errno));
+    limit.rlim_cur = limit.rlim_max = hard;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int
@@ -194,7 +208,7 @@ start(struct daemon *daemon, struct errmsg *err)
     if (!daemon->loop) {
         return -EIO;
     }
-    raise_descriptor_limit();
+    raise_descriptor_limit(daemon->reload.config);
     int error = open_privileged(daemon, err);
     /* Signals before threads: those inherit what is ignored and caught. */
     error = error ? error : catch_signals(daemon, err);

@@ -351,6 +351,13 @@ option_set_packet_in_burst(struct config_parser *parser, const char *value, stru
 }
 
 int
+option_set_max_connections(struct config_parser *parser, const char *value, struct errmsg *err)
+{
+    return parse_number(value, 1, 65536,
+                        &config_parser_bridge(parser)->agent.max_connections, err);
+}
+
+int
 option_set_fdb_max(struct config_parser *parser, const char *value, struct errmsg *err)
 {
     return parse_number(value, 16, 1 << 20, &config_parser_bridge(parser)->datapath.fdb_max, err);

@@ -75,6 +75,10 @@ const struct option_row option_rows[] = {
         "most flows in the table (default 1000000)",
         option_set_max_flows,
     }, {
+        "max-connections", "N", OPTION_BRIDGE, false,
+        "most connections to its listeners; the idle make room (default 1024)",
+        option_set_max_connections,
+    }, {
         "control", "PATH", OPTION_GLOBAL, false,
         "control socket for turnoutctl (default RUNDIR/" CONFIG_CONTROL_NAME ")",
         option_set_control,
@@ -285,6 +289,7 @@ parser_init(struct config_parser *parser, const char *base_dir)
                 .inactivity_probe_s = 5,
                 .max_backoff_s = 8,
                 .max_flows = 1000000,
+                .max_connections = AGENT_DEFAULT_MAX_CONNECTIONS,
             },
             .datapath = { .fdb_max = FDB_MAX_DEFAULT, .fdb_age_s = FDB_AGE_DEFAULT_S },
         },

@@ -21,6 +21,7 @@ enum rpc_code {
     RPC_FAILED = -32000,           /* the switch could not do it; the message says why */
     RPC_HELLO_FIRST = -32001,      /* a method before "hello" */
     RPC_NO_VERSION = -32002,       /* no protocol version in common */
+    RPC_BUSY = -32003,             /* too many clients; the connection is closed */
 };
 
 struct rpc_request {

@@ -136,7 +136,8 @@ allocate(struct agent *agent)
     agent->frame = malloc(PACKET_HEADROOM + PACKET_MAX_SIZE + PACKET_TAILROOM);
     agent->list = calloc(1, sizeof *agent->list + ACTION_LIST_MAX * sizeof(struct action));
     agent->upcall = malloc(PACKET_MAX_SIZE);
-    return agent->buffers && agent->timer && agent->drain && agent->frame && agent->list && agent->upcall;
+    return agent->buffers && agent->timer && agent->drain && agent->frame && agent->list
+           && agent->upcall;
 }
 
 static uint32_t

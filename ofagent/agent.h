@@ -15,7 +15,7 @@
 struct agent;
 struct event_base;
 
-enum { AGENT_ERROR_SIZE = 256 };
+enum { AGENT_ERROR_SIZE = 256, AGENT_DEFAULT_MAX_CONNECTIONS = 1024 };
 enum agent_fail_mode { AGENT_FAIL_SECURE, AGENT_FAIL_STANDALONE };
 
 struct agent_config {
@@ -27,6 +27,7 @@ struct agent_config {
     uint32_t packet_in_rate;       /* a second and controller; 0: no limit */
     uint32_t packet_in_burst;      /* at once after a pause; 0: a quarter of the rate */
     uint32_t max_flows;            /* 0: 1,000,000 */
+    uint32_t max_connections;      /* to its listeners; 0: AGENT_DEFAULT_MAX_CONNECTIONS */
 };
 
 /* Makes the agent and its bridge ('name', LOCAL). NULL and *err on failure. */

@@ -28,7 +28,6 @@ enum {
     AGENT_DEFAULT_MISS_SEND_LEN = 128,
     AGENT_DEFAULT_MAX_FLOWS = 1000000,
     AGENT_FIRST_BACKOFF_MS = 100,
-    AGENT_MAX_SESSIONS = 1024,       /* of one listener */
     AGENT_WHOLE_PACKET = 0xffff,     /* as a length: all of it, and not buffered */
 };
 
@@ -120,6 +119,12 @@ bool agent_has_controllers(const struct agent *);
 bool endpoint_listens(const struct endpoint *);
 /* The TCP port that a "ptcp:" or "pssl:" target listens on; 0 for others. */
 uint16_t endpoint_tcp_port(const struct endpoint *);
+
+/* --- agent_admission.c ---------------------------------------------------------------- */
+
+/* Of the connections to the bridge's listeners, or to its management socket, the one to be
+ * closed for another; NULL if all are in use. 'controllers': live ones may be, too. */
+struct session *agent_least_worth(const struct agent *, bool management, bool controllers);
 
 /* --- session.c ------------------------------------------------------------------------ */
 

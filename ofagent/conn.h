@@ -108,6 +108,7 @@ struct conn_info {
     enum conn_state state;
     uint64_t since_ms;            /* when the state began; CONN_SECURING counts from the start */
     uint64_t heard_ms;            /* when the peer last sent something */
+    uint64_t used_ms;             /* the same, other than an ECHO_REPLY */
     uint64_t messages_in, messages_out, errors_sent, dropped;
     uint32_t queued_bytes;
 };

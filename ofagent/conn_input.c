@@ -69,6 +69,9 @@ handle(struct conn *c, const struct ofp_header *header, const uint8_t *msg)
 {
     struct ofp_refusal refusal;
     c->info.messages_in++;
+    if (header->type != OFPT_ECHO_REPLY) {
+        c->info.used_ms = c->info.heard_ms;
+    }
     conn_show(c, false, msg, header->length);
     if (c->info.state == CONN_HELLO) {
         hello(c, header, msg);

@@ -206,49 +206,33 @@ try_to_connect(struct endpoint *e, uint64_t now)
 
 /* --- listening ----------------------------------------------------------------------- */
 
-/* How far a session's handshake has come: a controller asks for FEATURES, and somebody who
- * only holds connections open should not drive it out; nor a crowd of them the master. */
-static int
-worth(const struct session *s)
-{
-    return s->ready + s->featured + (s->role == NX_ROLE_MASTER);
-}
-
-/* Of the listener's sessions the one that is least worth keeping: one whose HELLO is not
- * done, or else whose FEATURES are not, or else the one that has been silent for longest. */
-static struct session *
-least_worth(struct endpoint *e)
-{
-    struct session *worst = NULL;
-    uint64_t worst_ms = 0;
-    for (struct session *s = e->agent->sessions; s; s = s->next) {
-        struct conn_info info;
-        if (s->endpoint != e) {
-            continue;
-        }
-        conn_get_info(s->conn, &info);
-        if (!worst || worth(s) < worth(worst)
-            || (worth(s) == worth(worst) && info.heard_ms < worst_ms)) {
-            worst = s;
-            worst_ms = info.heard_ms;
-        }
-    }
-    return worst;
-}
-
-static void
-make_room(struct endpoint *e)
+/* Closes a connection to the bridge's listeners (or, for a management socket's, to that)
+ * that may be closed for another. False if all are in use. */
+static bool
+make_room(struct endpoint *e, bool controllers)
 {
     static struct log_limit limit;
-    struct session *s = least_worth(e);
+    struct session *s = agent_least_worth(e->agent, e->management, controllers);
     if (!s) {
-        return;
+        return false;
     }
     counter_inc(COUNTER_conn_evicted);
     log_warn_limited(&limit, "%s: %s: too many connections; the one from %s, idle for longest "
-                     "of the least known, goes", dp_bridge_name(e->agent->bridge), e->name, s->peer);
+                     "of the least known, goes", dp_bridge_name(e->agent->bridge),
+                     s->endpoint->name, s->peer);
+    s->endpoint->n_sessions--;
     session_free(s);
-    e->n_sessions--;
+    return true;
+}
+
+static uint32_t
+n_connections(const struct endpoint *e)
+{
+    uint32_t n = 0;
+    for (const struct endpoint *i = e->agent->endpoints; i; i = i->next) {
+        n += endpoint_listens(i) && i->management == e->management ? i->n_sessions : 0;
+    }
+    return n;
 }
 
 static void
@@ -258,16 +242,30 @@ pause_listening(struct endpoint *e, int error)
     counter_inc(COUNTER_conn_accept_failed);
     log_warn_limited(&limit, "%s: %s: cannot accept a connection: %s",
                      dp_bridge_name(e->agent->bridge), e->name, strerror(error));
-    make_room(e);
+    make_room(e, false);
     event_del(e->listen_event);
     e->resume_ms = clock_ms() + LISTEN_PAUSE_MS;
     agent_run_within(e->agent, LISTEN_PAUSE_MS);
 }
 
 static void
+refuse(struct endpoint *e, int fd)
+{
+    static struct log_limit limit;
+    char peer[TARGET_PEER_SIZE];
+    target_peer(fd, peer);
+    counter_inc(COUNTER_conn_refused);
+    log_warn_limited(&limit, "%s: %s: the connection from %s is closed: there are %u, all in use",
+                     dp_bridge_name(e->agent->bridge), e->name, peer, n_connections(e));
+    close(fd);
+}
+
+static void
 on_connection(evutil_socket_t listen_fd, short what, void *endpoint_)
 {
     struct endpoint *e = endpoint_;
+    uint32_t max = e->agent->config.max_connections;
+    max = max ? max : AGENT_DEFAULT_MAX_CONNECTIONS;
     (void) what;
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
         int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -278,8 +276,9 @@ on_connection(evutil_socket_t listen_fd, short what, void *endpoint_)
             pause_listening(e, errno);
             return;
         }
-        if (e->n_sessions >= AGENT_MAX_SESSIONS) {
-            make_room(e);
+        if (n_connections(e) >= max && !make_room(e, true)) {
+            refuse(e, fd);
+            continue;
         }
         int one = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* unix: fails */

@@ -38,7 +38,8 @@ def help_and_version(lab):
     text = turnoutd(lab, "--help", ok=True).stdout
     for option in ("--config", "--driver", "--bridge", "--datapath-id", "--port", "--controller",
                    "--listen", "--fail-mode", "--inactivity-probe", "--max-backoff",
-                   "--packet-in-rate", "--packet-in-burst", "--control", "--rundir", "--cpu", "--pidfile", "--detach",
+                   "--packet-in-rate", "--packet-in-burst", "--max-connections",
+                   "--control", "--rundir", "--cpu", "--pidfile", "--detach",
                    "--log", "--log-to", "--check-config", "--fdb-max", "--fdb-age"):
         check(option in text, option + " in --help")
     check(re.search(r"turnoutd \d+\.\d+", turnoutd(lab, "--version", ok=True).stdout), "--version")

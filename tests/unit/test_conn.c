@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -481,11 +482,11 @@ connections_have_a_limit_and_the_idle_go_first(void **state)
 {
     struct fixture *f = *state;
     enum { EXTRA = 40 };
-    static int fds[AGENT_MAX_SESSIONS + EXTRA];
+    static int fds[AGENT_DEFAULT_MAX_CONNECTIONS + EXTRA];
     struct peer good;
     uint64_t before = counter_read(COUNTER_conn_evicted);
     peer_hello(&good, &f->rig, f->rig.path);
-    for (unsigned i = 0; i < AGENT_MAX_SESSIONS + EXTRA - 1; i++) {
+    for (unsigned i = 0; i < AGENT_DEFAULT_MAX_CONNECTIONS + EXTRA - 1; i++) {
         struct peer peer;
         peer_connect(&peer, &f->rig, f->rig.path);
         fds[i] = peer.fd;
@@ -494,10 +495,10 @@ connections_have_a_limit_and_the_idle_go_first(void **state)
     for (int i = 0; i < 10; i++) {
         rig_turn(&f->rig);
     }
-    assert_int_equal(rig_n_sessions(&f->rig), AGENT_MAX_SESSIONS);
+    assert_int_equal(rig_n_sessions(&f->rig), AGENT_DEFAULT_MAX_CONNECTIONS);
     assert_int_equal(counter_read(COUNTER_conn_evicted) - before, EXTRA);
     peer_barrier(&good);               /* it had said HELLO: it stays */
-    for (unsigned i = 0; i < AGENT_MAX_SESSIONS + EXTRA - 1; i++) {
+    for (unsigned i = 0; i < AGENT_DEFAULT_MAX_CONNECTIONS + EXTRA - 1; i++) {
         close(fds[i]);
     }
     peer_close(&good);
@@ -507,12 +508,12 @@ static void
 who_only_says_hello_drives_no_controller_out(void **state)
 {
     struct fixture *f = *state;
-    static int fds[AGENT_MAX_SESSIONS];
+    static int fds[AGENT_DEFAULT_MAX_CONNECTIONS];
     struct peer good;
     peer_hello(&good, &f->rig, f->rig.path);
     peer_send_header(&good, OFPT_FEATURES_REQUEST, 1);
     peer_expect(&good, OFPT_FEATURES_REPLY);
-    for (unsigned i = 0; i < AGENT_MAX_SESSIONS; i++) {
+    for (unsigned i = 0; i < AGENT_DEFAULT_MAX_CONNECTIONS; i++) {
         struct peer peer;
         rig_pass_ms(&f->rig, 1);
         peer_hello(&peer, &f->rig, f->rig.path);
@@ -520,11 +521,166 @@ who_only_says_hello_drives_no_controller_out(void **state)
         writer_fini(&peer.out);
         free(peer.in);
     }
-    assert_int_equal(rig_n_sessions(&f->rig), AGENT_MAX_SESSIONS);
+    assert_int_equal(rig_n_sessions(&f->rig), AGENT_DEFAULT_MAX_CONNECTIONS);
     peer_barrier(&good);               /* idle for longest, but a controller */
-    for (unsigned i = 0; i < AGENT_MAX_SESSIONS; i++) {
+    for (unsigned i = 0; i < AGENT_DEFAULT_MAX_CONNECTIONS; i++) {
         close(fds[i]);
     }
+    peer_close(&good);
+}
+
+enum { FEW = 8 };
+
+static void
+allow_few(struct fixture *f)
+{
+    struct agent_config config = rig_config;
+    config.max_connections = FEW;
+    agent_set_config(f->rig.agent, &config);
+}
+
+static void
+peer_feature(struct peer *peer)
+{
+    peer_send_header(peer, OFPT_FEATURES_REQUEST, 1);
+    peer_expect(peer, OFPT_FEATURES_REPLY);
+}
+
+static void
+a_crowd_of_controllers_drives_no_busy_one_out(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peers[FEW], newcomer;
+    uint64_t refused = counter_read(COUNTER_conn_refused);
+    allow_few(f);
+    for (int i = 0; i < FEW; i++) {
+        peer_hello(&peers[i], &f->rig, f->rig.path);
+        peer_feature(&peers[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        peer_connect(&newcomer, &f->rig, f->rig.path);
+        peer_expect_closed(&newcomer);
+        peer_close(&newcomer);
+    }
+    assert_int_equal(counter_read(COUNTER_conn_refused) - refused, 3);
+    /* Sixteen seconds later all but one have only answered probes. */
+    for (int ms = 0; ms < 16000; ms += 1000) {
+        rig_pass_ms(&f->rig, 1000);
+        for (int i = 0; i < FEW; i++) {
+            peer_send_header(&peers[i], i == 2 ? OFPT_ECHO_REQUEST : OFPT_ECHO_REPLY, 0);
+        }
+    }
+    /* They make room, one each; then there are none but busy ones. */
+    struct peer newer[FEW - 1];
+    for (int i = 0; i < FEW - 1; i++) {
+        peer_hello(&newer[i], &f->rig, f->rig.path);
+        peer_feature(&newer[i]);
+    }
+    peer_connect(&newcomer, &f->rig, f->rig.path);
+    peer_expect_closed(&newcomer);
+    peer_close(&newcomer);
+    assert_int_equal(counter_read(COUNTER_conn_refused) - refused, 4);
+    for (int i = 0; i < FEW; i++) {
+        while (peer_next(&peers[i])) {
+            continue;
+        }
+        assert_int_equal(peers[i].closed, i != 2);
+        peer_close(&peers[i]);
+    }
+    for (int i = 0; i < FEW - 1; i++) {
+        peer_barrier(&newer[i]);
+        peer_close(&newer[i]);
+    }
+}
+
+static void
+who_does_not_say_hello_goes_first_however_busy(void **state)
+{
+    struct fixture *f = *state;
+    struct peer controller, silent, newcomer;
+    allow_few(f);
+    peer_connect(&silent, &f->rig, f->rig.path);
+    rig_pass_ms(&f->rig, 1000);
+    peer_hello(&controller, &f->rig, f->rig.path);
+    peer_feature(&controller);
+    struct peer others[FEW - 2];
+    for (int i = 0; i < FEW - 2; i++) {
+        peer_hello(&others[i], &f->rig, f->rig.path);
+    }
+    rig_pass_ms(&f->rig, 1000);
+    peer_send_bytes(&silent, "\1\0\0", 3);  /* the beginning of a HELLO */
+    rig_turn(&f->rig);
+    assert_int_equal(rig_n_sessions(&f->rig), FEW);
+    peer_hello(&newcomer, &f->rig, f->rig.path);
+    assert_int_equal(rig_n_sessions(&f->rig), FEW);
+    peer_expect_closed(&silent);
+    peer_barrier(&controller);
+    for (int i = 0; i < FEW - 2; i++) {
+        peer_barrier(&others[i]);
+        peer_close(&others[i]);
+    }
+    peer_close(&newcomer);
+    peer_close(&controller);
+    peer_close(&silent);
+}
+
+static void
+the_bound_is_of_all_listeners_and_tools_have_their_own(void **state)
+{
+    struct fixture *f = *state;
+    struct peer peers[2 * FEW], tool;
+    char path[100], target[120];
+    uint64_t before = counter_read(COUNTER_conn_evicted);
+    allow_few(f);
+    snprintf(path, sizeof path, "%s/second", f->rig.dir);
+    snprintf(target, sizeof target, "punix:%s", path);
+    assert_int_equal(agent_add_target(f->rig.agent, target, NULL), 0);
+    peer_hello(&tool, &f->rig, f->rig.mgmt_path);
+    for (int i = 0; i < 2 * FEW; i++) {
+        peer_hello(&peers[i], &f->rig, i % 2 ? path : f->rig.path);
+    }
+    assert_int_equal(rig_n_sessions(&f->rig), FEW + 1);
+    assert_int_equal(counter_read(COUNTER_conn_evicted) - before, FEW);
+    peer_barrier(&tool);
+    for (int i = 0; i < 2 * FEW; i++) {
+        peer_close(&peers[i]);
+    }
+    peer_close(&tool);
+}
+
+static void
+without_descriptors_accepting_pauses(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit limit, small;
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    struct peer good, late;
+    uint64_t before = counter_read(COUNTER_conn_accept_failed);
+    peer_hello(&good, &f->rig, f->rig.path);
+    peer_feature(&good);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    small = limit;
+    small.rlim_cur = (rlim_t) fd + 1;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+    strcpy(addr.sun_path, f->rig.path);
+    assert_int_equal(connect(fd, (struct sockaddr *) &addr, sizeof addr), 0);
+    for (int i = 0; i < 20; i++) {
+        rig_turn(&f->rig);
+    }
+    assert_int_equal(counter_read(COUNTER_conn_accept_failed) - before, 1);
+    peer_barrier(&good);
+    rig_pass_ms(&f->rig, 100);
+    for (int i = 0; i < 20; i++) {
+        rig_turn(&f->rig);
+    }
+    assert_int_equal(counter_read(COUNTER_conn_accept_failed) - before, 2);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    rig_pass_ms(&f->rig, 150);
+    peer_adopt(&late, &f->rig, fd);
+    peer_expect(&late, OFPT_HELLO);
+    peer_barrier(&good);
+    peer_close(&late);
     peer_close(&good);
 }
 
@@ -892,6 +1048,10 @@ main(void)
         TEST(a_flood_of_flow_mods_starves_nobody),
         TEST(connections_have_a_limit_and_the_idle_go_first),
         TEST(who_only_says_hello_drives_no_controller_out),
+        TEST(a_crowd_of_controllers_drives_no_busy_one_out),
+        TEST(who_does_not_say_hello_goes_first_however_busy),
+        TEST(the_bound_is_of_all_listeners_and_tools_have_their_own),
+        TEST(without_descriptors_accepting_pauses),
         TEST(a_lost_controller_is_connected_to_again_with_back_off),
         TEST(a_controller_that_is_not_there_is_tried_again),
         TEST(a_refused_connection_says_so),

@@ -12,6 +12,7 @@
 #include <grp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -422,6 +423,12 @@ clients_are_bounded(void **state)
         fds[i] = greeted_client(f);
     }
     int fd = connect_client(f);
+    json_t *answer = receive(f, fd);
+    const json_t *error = json_object_get(answer, "error");
+    assert_int_equal(json_integer_value(json_object_get(error, "code")), RPC_BUSY);
+    assert_non_null(strstr(message_of(answer), "32 control clients"));
+    assert_true(json_is_null(json_object_get(answer, "id")));
+    json_decref(answer);
     assert_null(receive(f, fd));
     close(fd);
     assert_int_equal(counter_read(COUNTER_control_too_many), before + 1);
@@ -431,6 +438,42 @@ clients_are_bounded(void **state)
     }
     assert_true(world_run_until(&f->world, no_clients, f->control));
     fd = greeted_client(f);
+    close(fd);
+}
+
+static bool
+one_client(void *control)
+{
+    return control_n_clients(control) == 1;
+}
+
+static bool
+failed_twice(void *before)
+{
+    return counter_read(COUNTER_control_accept_failed) - *(const uint64_t *) before >= 2;
+}
+
+static void
+without_descriptors_accepting_pauses(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit limit, small;
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    uint64_t before = counter_read(COUNTER_control_accept_failed);
+    strcpy(address.sun_path, f->path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    small = limit;
+    small.rlim_cur = (rlim_t) fd + 1;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof address), 0);
+    assert_true(world_run_until(&f->world, failed_twice, &before));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(world_run_until(&f->world, one_client, f->control));
+    /* It was tried now and then only, not all the time. */
+    assert_in_range(counter_read(COUNTER_control_accept_failed) - before, 2, 10);
+    send_text(fd, HELLO);
+    json_decref(receive(f, fd));
     close(fd);
 }
 
@@ -698,6 +741,7 @@ main(void)
         TEST(a_request_that_is_too_long_ends_the_connection),
         TEST(a_request_of_the_longest_size_is_taken),
         TEST(clients_are_bounded),
+        TEST(without_descriptors_accepting_pauses),
         TEST(a_client_that_does_not_read_is_not_served),
         TEST(who_does_not_read_or_speak_is_dropped),
         TEST(show_and_ports),

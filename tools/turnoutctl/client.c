@@ -113,7 +113,7 @@ send_request(struct client *client, const char *method, json_t *params, struct e
     if (error) {
         errmsg_set(err, "turnoutd: %s", strerror(-error));
     }
-    return error ? -EIO : 0;
+    return error;
 }
 
 /* --- lines ------------------------------------------------------------------------- */
@@ -222,7 +222,9 @@ int
 client_call(struct client *client, const char *method, json_t *params, json_t **result,
             struct errmsg *err)
 {
-    if (send_request(client, method, params, err)) {
+    /* One that is refused may find the connection closed, and the reason in it. */
+    int error_sending = send_request(client, method, params, err);
+    if (error_sending && error_sending != -EPIPE) {
         return -EIO;
     }
     json_t *answer;
