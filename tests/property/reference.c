@@ -137,6 +137,7 @@ struct way {
     struct ref_switch *sw;
     struct ref_output *out;
     uint16_t in_port;
+    uint32_t queue;              /* that outputs go through, if their port has it */
     struct ref_frame frame;
 };
 
@@ -161,12 +162,18 @@ send_to(struct way *way, struct ref_port *port)
     if (!port || port->config & (PC_DOWN | PC_NO_FWD) || port->is_link_down) {
         return;
     }
+    bool is_queued = way->queue < REF_MAX_QUEUES && port->queues[way->queue].is_there;
     port->tx_packets++;
     port->tx_bytes += way->frame.size;
+    if (is_queued) {
+        port->queues[way->queue].packets++;
+        port->queues[way->queue].bytes += way->frame.size;
+    }
     if (out->n < REF_MAX_OUT) {
         struct ref_sent *sent = &out->sent[out->n++];
         memset(sent, 0, sizeof *sent - sizeof sent->frame);
         sent->port = port->number;
+        sent->queue = is_queued ? (uint8_t) way->queue : REF_NO_QUEUE;
         sent->frame = way->frame;
     }
 }
@@ -251,7 +258,9 @@ run_actions(struct way *way, const uint8_t *actions, size_t size)
         if (type == 0) {
             output(way, get(a + 4, 2), get(a + 6, 2));
         } else if (type == 11) {
+            way->queue = get(a + 12, 4) + (way->sw->plant == REF_PLANT_NEXT_QUEUE);
             output(way, get(a + 4, 2), 0);
+            way->queue = REF_NO_QUEUE;
         } else {
             ref_rewrite(&way->frame, a);
         }
@@ -327,6 +336,7 @@ start(struct way *way, struct ref_switch *sw, struct ref_output *out, const void
 {
     way->sw = sw;
     way->out = out;
+    way->queue = REF_NO_QUEUE;
     out->n = 0;
     out->ambiguous = false;
     way->frame.size = size < REF_MAX_FRAME - 4 ? size : REF_MAX_FRAME - 4;
@@ -381,14 +391,54 @@ is_no_ports_number(uint16_t port)
     return port >= 0xff00 && port != P_CONTROLLER && port != P_LOCAL && port != P_NONE;
 }
 
+static bool
+has_queue(struct ref_switch *sw, uint16_t number, uint32_t queue)
+{
+    bool any = number == 0 || sw->plant == REF_PLANT_QUEUES_OF_ALL;
+    for (size_t i = 0; i < sw->n_ports && queue < REF_MAX_QUEUES; i++) {
+        if ((any || sw->ports[i].number == number) && sw->ports[i].queues[queue].is_there) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+check_enqueue(struct ref_switch *sw, uint16_t in_port, const uint8_t *a, struct ref_error *error)
+{
+    uint16_t port = get(a + 4, 2);
+    if (port != P_IN_PORT && !ref_find_port(sw, port)) {
+        *error = (struct ref_error) { 2, 4 };
+        return false;
+    }
+    if (!has_queue(sw, port == P_IN_PORT ? in_port : port, get(a + 12, 4))) {
+        *error = (struct ref_error) { 2, 8 };
+        return false;
+    }
+    return true;
+}
+
+bool
+ref_check_enqueues(struct ref_switch *sw, uint16_t in_port, const uint8_t *actions, size_t size,
+                   struct ref_error *error)
+{
+    for (size_t at = 0; at < size; at += get(actions + at + 2, 2)) {
+        if (get(actions + at, 2) == 11 && !check_enqueue(sw, in_port, actions + at, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The first OUTPUT or ENQUEUE that can't be done now. */
 static bool
-check_outputs(struct ref_switch *sw, const uint8_t *actions, size_t size, struct ref_error *error)
+check_outputs(struct ref_switch *sw, uint16_t in_port, const uint8_t *actions, size_t size,
+              struct ref_error *error)
 {
     for (size_t at = 0; at < size; at += get(actions + at + 2, 2)) {
         uint32_t type = get(actions + at, 2), port = get(actions + at + 4, 2);
-        if (type == 11 && sw->table.no_queues) {
-            *error = (struct ref_error) { 2, 8 };
+        if (type == 11 && sw->table.queues_of
+            && !check_enqueue(sw, ref_ingress(sw, in_port), actions + at, error)) {
             return false;
         }
         if (type == 0 && port < 0xff00 && !ref_find_port(sw, port)) {
@@ -413,7 +463,7 @@ ref_packet_out(struct ref_switch *sw, const uint8_t *msg, size_t size, struct re
         return false;
     }
     if (!ref_check_actions(msg + 16, actions_size, true, error)
-        || !check_outputs(sw, msg + 16, actions_size, error)) {
+        || !check_outputs(sw, get(msg + 12, 2), msg + 16, actions_size, error)) {
         return false;
     }
     struct way way = { .in_port = ref_ingress(sw, get(msg + 12, 2)) };

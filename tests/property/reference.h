@@ -18,7 +18,12 @@
  *    priority means nothing, also when flows are compared.
  *  - MODIFY that matches nothing is an ADD; otherwise actions and cookie change.
  *  - A flag that is not known is UNSUPPORTED; DELETE looks at none but EMERG.
- *  - out_port finds OUTPUT and ENQUEUE. ENQUEUE sends like OUTPUT.
+ *  - out_port finds OUTPUT and ENQUEUE. ENQUEUE sends like OUTPUT, through a queue of the
+ *    port; if it has no such queue (any more), through none.
+ *  - A flow or PACKET_OUT with an ENQUEUE to a port that is not there is BAD_OUT_PORT, to a
+ *    queue that the port does not have BAD_QUEUE. IN_PORT is the port that the flow matches
+ *    or that the packet came in by; where a flow leaves that open any port's queue will do.
+ *  - Frames to one port through different queues have no order.
  *  - ALL, FLOOD and NORMAL include LOCAL, if it was added as a port.
  *  - NORMAL sees the frame as earlier actions left it, and learns its source first. What
  *    goes to 01:80:c2:00:00:00 to 0f it neither forwards nor learns from. VID 0 and no
@@ -45,6 +50,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { REF_MAX_QUEUES = 8, REF_NO_QUEUE = 8 };
+
 enum { REF_MAX_FRAME = 2048, REF_MAX_OUT = 512, REF_MAX_FLOWS = 4096, REF_MAX_PORTS = 64 };
 
 /* Bugs, for a test to see that it finds them. */
@@ -58,6 +65,8 @@ enum ref_plant {
     REF_PLANT_SENDS_BACK,           /* an output to the ingress port is sent */
     REF_PLANT_MISSES_IGNORE_FLAG,   /* NO_PACKET_IN does nothing */
     REF_PLANT_FRAGMENTS_HAVE_PORTS, /* flows of ports match later fragments' payload */
+    REF_PLANT_NEXT_QUEUE,           /* ENQUEUE sends through the queue behind the right one */
+    REF_PLANT_QUEUES_OF_ALL,        /* ENQUEUE is taken if any port has the queue */
     N_REF_PLANTS
 };
 
@@ -127,9 +136,10 @@ struct ref_removed {
     uint8_t reason;
 };
 
+struct ref_switch;
 struct ref_table {
     enum ref_plant plant;
-    bool no_queues;                /* ENQUEUE is refused: BAD_QUEUE */
+    struct ref_switch *queues_of;  /* ENQUEUE is checked against its ports; NULL: it is not */
     struct ref_flow flows[REF_MAX_FLOWS];
     size_t n_flows, max_flows;
     struct ref_removed removed[REF_MAX_FLOWS];
@@ -163,6 +173,7 @@ enum ref_miss { REF_MISS_CONTROLLER, REF_MISS_NORMAL, REF_MISS_DROP };
  * ALL, FLOOD and NORMAL's flood leave in the order in which ports were added. */
 struct ref_sent {
     uint16_t port;                 /* 0xfffd: a PACKET_IN */
+    uint8_t queue;                 /* of the port, or REF_NO_QUEUE */
     uint8_t reason;                /* of the PACKET_IN: 0 no match, 1 action */
     uint16_t in_port;              /* of the PACKET_IN */
     uint32_t prefix;               /* of the PACKET_IN: bytes, if the packet is buffered */
@@ -181,6 +192,11 @@ struct ref_port {
     uint32_t config;               /* OFPPC_* */
     bool is_link_down;
     uint64_t rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes;
+    /* Queues have numbers below REF_MAX_QUEUES: each is there or not. */
+    struct {
+        bool is_there;
+        uint64_t packets, bytes;
+    } queues[REF_MAX_QUEUES];
 };
 
 struct ref_switch {
@@ -211,6 +227,10 @@ void ref_add_port(struct ref_switch *, uint16_t number, uint32_t config);
 struct ref_port *ref_find_port(struct ref_switch *, uint16_t number);
 /* Its addresses are forgotten. */
 void ref_remove_port(struct ref_switch *, uint16_t number);
+/* True if each ENQUEUE of a list that is good so far can be done; else *error. 'in_port' is
+ * what IN_PORT stands for, 0 if that is open. */
+bool ref_check_enqueues(struct ref_switch *, uint16_t in_port, const uint8_t *actions, size_t size,
+                        struct ref_error *error);
 /* What a PACKET_OUT's in_port means: NONE if it is no port. */
 uint16_t ref_ingress(struct ref_switch *, uint16_t in_port);
 /* Forgets what was learnt behind 'port'; 0: everything. */

@@ -378,16 +378,6 @@ delete(struct ref_table *t, const struct mod *mod, bool tell)
     return true;
 }
 
-static bool
-has_enqueue(const struct mod *mod)
-{
-    size_t at = 0;
-    while (at < mod->actions_size && get(mod->actions + at, 2) != 11) {
-        at += get(mod->actions + at + 2, 2);
-    }
-    return at < mod->actions_size;
-}
-
 bool
 ref_table_mod(struct ref_table *table, struct ref_table *emergency, const uint8_t *msg, size_t size,
               uint64_t now_ms, struct ref_error *error)
@@ -415,8 +405,10 @@ ref_table_mod(struct ref_table *table, struct ref_table *emergency, const uint8_
     if (!is_delete && !ref_check_actions(mod.actions, mod.actions_size, false, error)) {
         return false;
     }
-    if (!is_delete && table->no_queues && has_enqueue(&mod)) {
-        return refuse(error, 2, 8);
+    uint16_t in_port = get(mod.match, 4) & 1 ? 0 : get(mod.match + 4, 2);
+    if (!is_delete && table->queues_of
+        && !ref_check_enqueues(table->queues_of, in_port, mod.actions, mod.actions_size, error)) {
+        return false;
     }
     struct ref_table *t = is_emergency ? emergency : table;
     if (is_delete) {

@@ -301,6 +301,6 @@ shape_actions(const struct shape *shape, struct gen *g, uint8_t actions[GEN_ACTI
     }
     do {
         size = gen_actions(g, shape->n_ports, actions);
-    } while (has_enqueue(actions, size) && !once_in(g, 16));
+    } while (has_enqueue(actions, size) && once_in(g, 2));
     return size;
 }

@@ -49,7 +49,7 @@ uint32_t shape_frame(const struct shape *, struct gen *, uint8_t frame[SHAPE_MAX
                      uint16_t *in_port);
 /* struct ofp_match. */
 void shape_match(const struct shape *, struct gen *, uint8_t match[40]);
-/* A list of actions, perhaps empty, that is good but for ENQUEUE; its size. */
+/* A list of actions, perhaps empty, that is good if ENQUEUE's queues are there; its size. */
 size_t shape_actions(const struct shape *, struct gen *, uint8_t actions[GEN_ACTIONS_MAX]);
 
 /* True once in n times. */

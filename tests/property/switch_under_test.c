@@ -216,6 +216,16 @@ sut_remove_port(struct sut *sut, uint16_t port)
     check(dp_port_del(agent_bridge(sut->agent), port, &err) == 0, "port to remove");
 }
 
+void
+sut_set_queue(struct sut *sut, uint16_t port, uint32_t id, bool there)
+{
+    struct dp_bridge *bridge = agent_bridge(sut->agent);
+    const struct pktio_queue_config config = { .id = id };
+    struct errmsg err;
+    check((there ? dp_queue_add(bridge, port, &config, &err)
+                 : dp_queue_del(bridge, port, id, &err)) == 0, "queue");
+}
+
 static void
 make_agent(struct sut *sut, const struct sut_config *config)
 {
@@ -300,10 +310,10 @@ sut_forward(struct sut *sut)
 }
 
 uint32_t
-sut_take(struct sut *sut, uint16_t port, void *frame, uint32_t capacity)
+sut_take(struct sut *sut, uint16_t port, void *frame, uint32_t capacity, uint32_t *queue)
 {
     struct pktio *io = dp_port_pktio(agent_bridge(sut->agent), port);
-    return io ? pktio_memory_take(io, frame, capacity) : 0;
+    return io ? pktio_memory_take_queued(io, frame, capacity, queue) : 0;
 }
 
 /* --- upkeep --------------------------------------------------------------------------- */

@@ -39,13 +39,16 @@ void sut_free(struct sut *);
 void sut_set_time(struct sut *, uint64_t now_ms);
 
 /* Puts a frame into a port's queue; lets the workers handle what is there; takes a frame
- * that left (its size, 0 if there is none). A port that is not there gives nothing. */
+ * that left (its size, 0 if there is none; the number of its queue, UINT32_MAX if none). A
+ * port that is not there gives nothing. */
 void sut_inject(struct sut *, uint16_t port, const void *frame, uint32_t size);
 void sut_forward(struct sut *);
-uint32_t sut_take(struct sut *, uint16_t port, void *frame, uint32_t capacity);
+uint32_t sut_take(struct sut *, uint16_t port, void *frame, uint32_t capacity, uint32_t *queue);
 
 void sut_add_port(struct sut *, uint16_t port);
 void sut_remove_port(struct sut *, uint16_t port);
+/* Makes a queue, or removes it. */
+void sut_set_queue(struct sut *, uint16_t port, uint32_t id, bool there);
 
 /* Sends whole messages. */
 void sut_send(struct sut *, const void *messages, size_t size);

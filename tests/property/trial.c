@@ -150,6 +150,7 @@ expect_sent(struct trial *t, const struct ref_sent *from, unsigned origin)
     }
     t->sent[t->n_sent++] = (struct sent) {
         .port = from->port,
+        .queue = from->queue,
         .in_port = from->in_port,
         .reason = from->reason,
         .prefix = from->prefix,
@@ -163,6 +164,7 @@ expect_sent(struct trial *t, const struct ref_sent *from, unsigned origin)
         *(from->reason ? &tally.packet_ins_action : &tally.packet_ins_miss) += 1;
     } else {
         tally.frames_out++;
+        tally.frames_enqueued += from->queue != REF_NO_QUEUE;
     }
 }
 
@@ -261,6 +263,10 @@ trial_time(struct trial *t)
         sut_set_time(t->sut, t->now_ms);
     }
     t->ref->now_ms = t->now_ms;
+    for (unsigned i = 0; i < t->n_held; i++) {
+        struct held *held = &t->held[i];
+        held->gone = held->gone || t->now_ms - held->since_ms >= BUFFER_LIFETIME_MS;
+    }
     ref_table_expire(&t->ref->table, t->now_ms);
     if (t->config->verbose) {
         fprintf(stderr, "#   it is %llu ms\n", (unsigned long long) t->now_ms);
@@ -305,7 +311,7 @@ make_reference(struct trial *t)
     ref_add_port(ref, P_LOCAL, 0);
     ref->plant = ref->table.plant = t->config->ref_plant;
     ref->table.max_flows = t->sut_config.max_flows;
-    ref->table.no_queues = true;
+    ref->table.queues_of = ref;
     ref->emergency.max_flows = 0;
     ref->miss = misses[t->sut_config.peer];
     ref->fdb_age_ms = t->sut_config.fdb_age_s * 1000u;
@@ -342,6 +348,7 @@ trial_new(const struct trial_config *config)
     make_reference(t);
     shape_init(&t->shape, config->shape, t->sut_config.n_ports, &t->g);
     t->sut = sut_new(&t->sut_config, t->now_ms);
+    trial_queues(t);
     begin(t);
     return t;
 }
@@ -379,12 +386,13 @@ static const struct step {
     bool (*run)(struct trial *);
     uint8_t weight;              /* sum 100 */
 } steps[] = {
-    { "frames", trial_frames, 55 },
+    { "frames", trial_frames, 53 },
     { "messages", trial_messages, 21 },
     { "the universe", trial_warm, 6 },
     { "time", trial_time, 10 },
     { "a question", trial_question, 7 },
     { "ports", trial_ports, 1 },
+    { "queues", trial_queues, 2 },
 };
 
 static const struct step *

@@ -23,11 +23,11 @@
 #define TALLIES(X)                                                                             \
     X(trials) X(steps) X(frames) X(frames_out) X(flow_hits) X(exact_hits) X(table_misses)      \
     X(ambiguous) X(fragments_dropped) X(packet_ins_miss) X(packet_ins_action) X(buffered)      \
-    X(flow_mods) X(flow_mods_refused) X(overlaps_refused) X(full_refused) X(queues_refused)    \
+    X(flow_mods) X(flow_mods_refused) X(overlaps_refused) X(full_refused) X(queues_refused) X(frames_enqueued) X(queues_changed)    \
     X(big_bursts) X(far_bursts) X(packet_outs) X(packet_outs_refused) X(table_outputs) X(buffers_used)       \
     X(buffers_refused) X(set_configs) X(port_mods) X(port_statuses) X(ports_removed)           \
     X(odd_messages) X(errors) X(removed_idle) X(removed_hard) X(removed_delete)                \
-    X(flow_stats) X(aggregates) X(table_stats) X(port_stats) X(features) X(get_configs)        \
+    X(flow_stats) X(aggregates) X(table_stats) X(port_stats) X(queue_stats) X(features) X(get_configs)        \
     X(barriers) X(echoes) X(cache_hits) X(cache_revalidated) X(cache_rederived)                \
     X(cache_misses) X(cache_evictions) X(cache_promoted) X(learnt)
 
@@ -69,7 +69,9 @@ enum {
     P_IN_PORT = 0xfff8, P_TABLE = 0xfff9, P_CONTROLLER = 0xfffd, P_LOCAL = 0xfffe, P_NONE = 0xffff,
     MESSAGE_MAX = 4096, MESSAGES_MAX = 1 << 18, SENT_MAX = 8192, ARENA_SIZE = 8 << 20,
     ERRORS_MAX = 1024, STATUSES_MAX = 256, HELD_MAX = 320,
-    BUFFERS = 256,                   /* of the product: the oldest packet makes room */ INPUTS_MAX = 256,
+    BUFFERS = 256,                   /* of the product: which makes room for another is open */
+    BUFFER_LIFETIME_MS = 5000,
+    INPUTS_MAX = 256,
     /* A connection drops PACKET_INs when more than 128 KiB wait. */
     PACKET_INS_AT_A_TIME = 60000,
 };
@@ -77,7 +79,7 @@ enum {
 /* A frame that is to leave by 'port', or (P_CONTROLLER) a PACKET_IN. */
 struct sent {
     uint16_t port, in_port;
-    uint8_t reason;
+    uint8_t reason, queue;
     uint32_t prefix, size;
     const uint8_t *data;
     unsigned origin;                 /* the input that led to it */
@@ -106,7 +108,9 @@ struct expected_status {
 struct held {
     uint32_t id;
     uint16_t in_port;
-    bool gone;
+    bool gone;                       /* for sure */
+    bool vague;                      /* it may have had to make room */
+    uint64_t since_ms;
     struct ref_frame frame;
 };
 
@@ -210,13 +214,16 @@ bool trial_messages(struct trial *);
 bool trial_time(struct trial *);
 bool trial_question(struct trial *);
 bool trial_ports(struct trial *);
+bool trial_queues(struct trial *);
 bool trial_compare_all(struct trial *); /* every statistic */
 
 /* A random FLOW_MOD on both sides; 'n' that no frame has to do with, which come and go. */
 void trial_flow_mod(struct trial *);
 void trial_far_flow_mods(struct trial *, unsigned n);
-/* A packet that is or was in a buffer; NULL if there is none. */
+/* A packet of which it is certain that it is in a buffer, or that it was; NULL if there is none. */
 struct held *trial_pick_held(struct trial *);
+/* How many may be in buffers. */
+unsigned trial_n_held(const struct trial *);
 
 /* Changes a message as the planted bug does; its new size, 0: not sent. */
 size_t plant_message(struct trial *, uint8_t *msg, size_t size);

@@ -24,12 +24,18 @@ static void
 hold(struct trial *t, uint32_t id, const struct sent *sent)
 {
     struct held *held = &t->held[t->next_held];
+    if (trial_n_held(t) >= BUFFERS) {
+        for (unsigned i = 0; i < t->n_held; i++) {
+            t->held[i].vague = true;
+        }
+    }
     t->next_held = (t->next_held + 1) % HELD_MAX;
     t->n_held += t->n_held < HELD_MAX;
-    t->held[(t->next_held + HELD_MAX - 1 - BUFFERS) % HELD_MAX].gone = true;
+    held->vague = false;
     held->id = id;
     held->in_port = sent->in_port;
     held->gone = false;
+    held->since_ms = t->now_ms;
     held->frame.size = sent->size;
     memcpy(held->frame.data, sent->data, sent->size);
     tally.buffered++;

@@ -168,6 +168,16 @@ count_refusal(struct ref_error error)
     tally.queues_refused += error.type == 2 && error.code == 8;
 }
 
+unsigned
+trial_n_held(const struct trial *t)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < t->n_held; i++) {
+        n += !t->held[i].gone;
+    }
+    return n;
+}
+
 struct held *
 trial_pick_held(struct trial *t)
 {
@@ -175,9 +185,10 @@ trial_pick_held(struct trial *t)
         return NULL;
     }
     unsigned age = gen_below(&t->g, once_in(&t->g, 2) && t->n_held > 32 ? 32 : t->n_held);
-    /* The packets that this step sends to the controller may have taken its place. */
-    bool is_vague = age < BUFFERS && age + t->n_packet_ins >= BUFFERS;
-    return is_vague ? NULL : &t->held[(t->next_held + HELD_MAX - 1 - age) % HELD_MAX];
+    struct held *held = &t->held[(t->next_held + HELD_MAX - 1 - age) % HELD_MAX];
+    /* The packets that this step sends to the controller may take its place. */
+    bool is_vague = held->vague || trial_n_held(t) + t->n_packet_ins > BUFFERS;
+    return is_vague && !held->gone ? NULL : held;
 }
 
 /* The packet that waits in the message's buffer goes through the new flow. */

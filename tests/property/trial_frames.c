@@ -134,43 +134,61 @@ trial_warm(struct trial *t)
 /* --- frames that left -------------------------------------------------------------------- */
 
 static struct sent *
-next_to(struct trial *t, unsigned *at, uint16_t port)
+next_to(struct trial *t, unsigned *at, uint16_t port, uint8_t queue)
 {
     while (*at < t->n_sent) {
         struct sent *sent = &t->sent[(*at)++];
-        if (sent->port == port) {
+        if (sent->port == port && sent->queue == queue) {
             return sent;
         }
     }
     return NULL;
 }
 
+/* What the product sent by the port, against what is expected next by it and that queue:
+ * frames of different queues have no order. */
+static bool
+compare_frame(struct trial *t, uint16_t port, const uint8_t *frame, uint32_t size, uint8_t queue,
+              const struct sent *want)
+{
+    if (want && size == want->size && !memcmp(frame, want->data, size)) {
+        return true;
+    }
+    trial_fail(t, "port %u, queue %u: the product sent %u bytes, the reference %u", port, queue, size,
+               want ? want->size : 0);
+    trial_explain_bytes(t, "the product's frame", frame, size);
+    if (want) {
+        trial_explain_bytes(t, "the reference's", want->data, want->size);
+        trial_explain_input(t, want->origin);
+    } else if (t->n_inputs) {
+        trial_explain(t, "\n  after, last of %u inputs,", t->n_inputs);
+        trial_explain_input(t, t->n_inputs - 1);
+    }
+    return false;
+}
+
 static bool
 compare_port(struct trial *t, uint16_t port)
 {
     static uint8_t frame[REF_MAX_FRAME];
-    unsigned at = t->n_compared;
-    for (;;) {
-        const struct sent *want = next_to(t, &at, port);
-        uint32_t size = sut_take(t->sut, port, frame, sizeof frame);
-        if (!want && !size) {
-            return true;
-        }
-        if (want && size == want->size && !memcmp(frame, want->data, size)) {
-            continue;
-        }
-        trial_fail(t, "port %u: the product sent %u bytes, the reference %u", port, size,
-                   want ? want->size : 0);
-        trial_explain_bytes(t, "the product's frame", frame, size);
-        if (want) {
-            trial_explain_bytes(t, "the reference's", want->data, want->size);
-            trial_explain_input(t, want->origin);
-        } else if (t->n_inputs) {
-            trial_explain(t, "\n  after, last of %u inputs,", t->n_inputs);
-            trial_explain_input(t, t->n_inputs - 1);
-        }
-        return false;
+    unsigned at[REF_NO_QUEUE + 1];
+    uint32_t size, queue;
+    for (unsigned i = 0; i <= REF_NO_QUEUE; i++) {
+        at[i] = t->n_compared;
     }
+    while ((size = sut_take(t->sut, port, frame, sizeof frame, &queue))) {
+        uint8_t q = queue < REF_MAX_QUEUES ? (uint8_t) queue : REF_NO_QUEUE;
+        if (!compare_frame(t, port, frame, size, q, next_to(t, &at[q], port, q))) {
+            return false;
+        }
+    }
+    for (uint8_t q = 0; q <= REF_NO_QUEUE; q++) {
+        const struct sent *want = next_to(t, &at[q], port, q);
+        if (want) {
+            return compare_frame(t, port, frame, 0, q, want);
+        }
+    }
+    return true;
 }
 
 bool

@@ -210,7 +210,7 @@ static const struct odd {
     ODD(12, 1, 2, 1, 16, 0, 12, 0, 0, 0, 0, 0, 9),                /* no such statistics */
     ODD(16, 1, 3, 1, 16, 0, 16, 0, 0, 0, 0, 0xff, 0xff),          /* a vendor's statistics */
     ODD(16, 1, 6, 1, 16, 0, 16, 0, 0, 0, 0, 0, 1),                /* FLOW without match */
-    ODD(20, 5, 1, 1, 16, 0, 20, 0, 0, 0, 0, 0, 5, 0, 0, 0xff, 0xfc, 0, 0, 0, 0, 0, 1),
+    ODD(20, 5, 1, 1, 16, 0, 20, 0, 0, 0, 0, 0, 5, 0, 0, 0xff, 0xfc, 0, 0, 0, 0, 0, 9),
     ODD(12, 5, 0, 1, 20, 0, 12, 0, 0, 0, 0, 0, 99),               /* queues of port 99 */
     ODD(16, 2, 4, 1, 13, 0, 16, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01),
 };
@@ -290,4 +290,23 @@ trial_ports(struct trial *t)
         tally.ports_removed++;
     }
     return trial_settle(t);
+}
+
+/* Some ports get queues, or lose them. */
+bool
+trial_queues(struct trial *t)
+{
+    for (size_t i = 0; i < t->ref->n_ports; i++) {
+        struct ref_port *port = &t->ref->ports[i];
+        for (uint32_t id = 0; id < REF_MAX_QUEUES && port->number != P_LOCAL; id++) {
+            if (!once_in(&t->g, 3)) {
+                continue;
+            }
+            sut_set_queue(t->sut, port->number, id, !port->queues[id].is_there);
+            port->queues[id].is_there = !port->queues[id].is_there;
+            port->queues[id].packets = port->queues[id].bytes = 0;
+            tally.queues_changed++;
+        }
+    }
+    return true;
 }

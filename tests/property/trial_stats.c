@@ -5,7 +5,8 @@
 
 #include "tests/property/trial.h"
 
-enum { STATS_FLOW = 1, STATS_AGGREGATE, STATS_TABLE, STATS_PORT };
+enum { STATS_FLOW = 1, STATS_AGGREGATE, STATS_TABLE, STATS_PORT, STATS_QUEUE };
+enum { P_ALL = 0xfffc, QUEUE_ALL = -1 };
 enum { FEATURES_REPLY = 6, GET_CONFIG_REPLY = 8, STATS_REPLY = 17, MORE = 1 };
 enum { ANSWER_MAX = 1 << 20, ACTIONS_MAX = 4096 };
 
@@ -82,7 +83,7 @@ put_stats(uint8_t *msg, uint16_t type, size_t body)
 static void
 told_actions(const struct ref_flow *flow, uint8_t *actions)
 {
-    static const uint8_t argument[11] = { 4, 2, 1, 0, 6, 6, 4, 4, 1, 2, 2 };
+    static const uint8_t argument[12] = { 4, 2, 1, 0, 6, 6, 4, 4, 1, 2, 2, 12 };
     memcpy(actions, flow->actions, flow->actions_size);
     for (size_t at = 0; at < flow->actions_size; at += actions[at + 3]) {
         uint8_t type = actions[at + 1];
@@ -91,6 +92,9 @@ told_actions(const struct ref_flow *flow, uint8_t *actions)
             used = 6;
         }
         memset(actions + at + used, 0, actions[at + 3] - used);
+        if (type == 11) {
+            memset(actions + at + 6, 0, 6);
+        }
     }
 }
 
@@ -283,6 +287,73 @@ ask_ports(struct trial *t, uint16_t asked)
     return !t->failed;
 }
 
+/* --- QUEUE ------------------------------------------------------------------------------ */
+
+/* How many queues the naive switch has of those. */
+static size_t
+count_queues(const struct trial *t, uint16_t port, int queue)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->ref->n_ports; i++) {
+        for (int id = 0; id < REF_MAX_QUEUES; id++) {
+            n += t->ref->ports[i].queues[id].is_there
+                 && (port == P_ALL || port == t->ref->ports[i].number)
+                 && (queue == QUEUE_ALL || queue == id);
+        }
+    }
+    return n;
+}
+
+static void
+compare_queue(struct trial *t, const uint8_t *e, uint16_t asked, int asked_queue)
+{
+    uint16_t number = (uint16_t) wire_get(e, 2);
+    uint32_t id = (uint32_t) wire_get(e + 4, 4);
+    const struct ref_port *port = ref_find_port(t->ref, number);
+    tally.queue_stats++;
+    if (!port || id >= REF_MAX_QUEUES || !port->queues[id].is_there
+        || (asked != P_ALL && asked != number) || (asked_queue >= 0 && id != (uint32_t) asked_queue)
+        || wire_get(e + 8, 8) != port->queues[id].bytes
+        || wire_get(e + 16, 8) != port->queues[id].packets || wire_get(e + 24, 8)) {
+        trial_fail(t, "QUEUE statistics differ for port %u, queue %u", number, id);
+        trial_explain_bytes(t, "the product's", e, 32);
+    }
+}
+
+static bool
+ask_queues(struct trial *t, uint16_t port, int queue)
+{
+    uint8_t msg[20];
+    put_stats(msg, STATS_QUEUE, 8);
+    wire_put(msg + 12, 2, port);
+    wire_put(msg + 16, 4, (uint32_t) queue);
+    size_t n = count_queues(t, port, queue);
+    bool no_port = port != P_ALL && (port == P_LOCAL || !ref_find_port(t->ref, port));
+    if (no_port || (!n && queue != QUEUE_ALL)) {
+        wire_put(msg + 4, 4, ++t->xid);
+        trial_add_message(t, msg, sizeof msg);
+        trial_expect_error(t, msg, sizeof msg, (struct ref_error) { 5, !no_port });
+        return true;
+    }
+    struct answer *answer = ask(t, msg, sizeof msg, STATS_REPLY);
+    if (answer && answer->size != n * 32) {
+        trial_fail(t, "QUEUE statistics: %zu bytes for %zu queues", answer->size, n);
+    }
+    for (size_t i = 0; answer && i < n && !t->failed; i++) {
+        compare_queue(t, answer->body + i * 32, port, queue);
+    }
+    free(answer);
+    return !t->failed;
+}
+
+/* Any port, or all; a queue, or all. */
+static bool
+ask_some_queues(struct trial *t)
+{
+    uint16_t port = once_in(&t->g, 3) ? P_ALL : shape_in_port(&t->shape, &t->g);
+    return ask_queues(t, port, once_in(&t->g, 2) ? QUEUE_ALL : (int) gen_below(&t->g, REF_MAX_QUEUES));
+}
+
 /* --- FEATURES, GET_CONFIG --------------------------------------------------------------- */
 
 static bool
@@ -334,7 +405,8 @@ bool
 trial_question(struct trial *t)
 {
     uint32_t roll = gen_below(&t->g, 20);
-    bool ok = roll < 11 ? ask_flows(t, false)
+    bool ok = roll < 9 ? ask_flows(t, false)
+              : roll < 11 ? ask_some_queues(t)
               : roll < 14 ? ask_table(t)
               : roll < 16 ? ask_ports(t, P_NONE)
               : roll < 18 ? ask_ports(t, shape_in_port(&t->shape, &t->g))
@@ -345,6 +417,7 @@ trial_question(struct trial *t)
 bool
 trial_compare_all(struct trial *t)
 {
-    return ask_flows(t, true) && ask_table(t) && ask_ports(t, P_NONE) && ask_config(t)
+    return ask_flows(t, true) && ask_table(t) && ask_ports(t, P_NONE)
+           && ask_queues(t, P_ALL, QUEUE_ALL) && ask_config(t)
            && trial_settle(t);
 }
