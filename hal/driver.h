@@ -10,9 +10,10 @@
  * The ABI is unstable while its number is 0: a driver works with the HAL that it was built
  * with. It includes this header and those under turnout/, nothing else of the project.
  *
- * Threads. Each device has a thread of the HAL's, its *worker*: every op of a device is
- * called by that thread, one at a time, unless it says otherwise. A slow device delays
- * nobody but itself. Calls back into the HAL (struct hal_host) may come from any thread of
+ * Threads. Each device has a thread of the HAL's, its *worker*: submit(), stats(), dump()
+ * and step() are called by that thread; the other ops by it or by the control thread. Two
+ * ops of a device are never called at the same time, unless an op says otherwise. A slow
+ * device delays nobody but itself. Calls back into the HAL (struct hal_host) may come from any thread of
  * the driver's, also from inside an op.
  *
  * Time. Each op says how long it may take. A driver that needs longer for a change accepts
@@ -59,7 +60,7 @@ struct hal_port {
 /* An entry: packets of 'match' get 'actions'. Values have the meaning and byte order of
  * struct flow_key; the match always names the ingress port. Outputs are ports of devices,
  * or PORT_IN_PORT; an empty list drops. Owned by the HAL; both stay, unchanged, until the
- * entry's removal (or its change to other actions) has completed. */
+ * change has completed: what the driver needs for longer, it copies. */
 struct hal_entry {
     const struct flow_match *match;
     const struct action_list *actions;
@@ -72,6 +73,8 @@ enum hal_change_kind {
     HAL_CHANGE,                  /* other actions; counters go on. Packets get the list
                                   * before or the list after, never a mix, never a miss */
     HAL_REMOVE,                  /* completes when no later packet can match it */
+    HAL_ADOPT,                   /* the entry that dump() showed with 'handle' has this cookie
+                                  * from now on; its counters go on */
 };
 
 /* One change. 'cookie' is the HAL's name for the entry: it is in completions, counters and
@@ -102,7 +105,7 @@ struct hal_completion {
      * -ENOSPC     no room (verdict: TABLE_FULL, COLLISION or TOO_MANY_MASKS)
      * -EOPNOTSUPP never possible as it is (verdict says what and why)
      * -EEXIST     a stranger has an entry for the match
-     * -ENOENT     of HAL_CHANGE, HAL_REMOVE: the entry is not there; that is done, too
+     * -ENOENT     of all but HAL_ADD: the entry is not there; that is done, too
      * -EAGAIN     not now; the HAL asks again later
      * -EIO        the device failed; the entry is in an unknown state until reconciled */
     int error;

@@ -258,12 +258,8 @@ entry_find(const struct entry_store *store, uint16_t bridge, const struct flow_m
     if (!pack(&match->value, word)) {
         return ENTRY_NONE;
     }
-    for (uint32_t i = 0; i < store->n_masks; i++) {
-        if (store->masks[i].refs && flow_key_equal(&store->masks[i].mask.bits, &match->mask.bits)) {
-            return find(store, bridge, word, i);
-        }
-    }
-    return ENTRY_NONE;
+    uint32_t mask = entry_mask_find(store, &match->mask);
+    return mask ? find(store, bridge, word, mask - 1) : ENTRY_NONE;
 }
 
 uint32_t

@@ -37,6 +37,7 @@ enum entry_flag {
     ENTRY_AGAIN = 1 << 8,        /* derive again once it is out of the device */
     ENTRY_UNKNOWN = 1 << 9,      /* a change failed: the device may or may not have it */
     ENTRY_REFUSED = 1 << 10,     /* see its verdict */
+    ENTRY_ADOPT = 1 << 11,       /* its device has yet to be told its cookie */
 };
 
 struct entry_links {
@@ -64,6 +65,7 @@ struct entry {
     uint8_t device, table;
     uint8_t reason;                      /* why it is not placed; 0 */
     uint8_t in_flight;                   /* enum hal_change_kind */
+    uint16_t slot;                       /* of the device's, while in flight */
 };
 static_assert(sizeof(struct entry) <= 192, "a million entries have 200 bytes each, indexes included");
 
@@ -129,8 +131,8 @@ const struct entry_owner *entry_owner(const struct entry_store *, const struct e
 /* The owner's first entry, the others by entry.by_owner.next; ENTRY_NONE. */
 uint32_t entry_of_owner(const struct entry_store *, uint16_t bridge, const void *owner);
 
-/* How many distinct masks the entries in a device's table have is the table's business; this
- * is for counting them. */
 const struct flow_mask *entry_mask(const struct entry_store *, const struct entry *);
+/* One more than the number (entry.mask) by which entries have this mask; 0: none has it. */
+uint32_t entry_mask_find(const struct entry_store *, const struct flow_mask *);
 
 #endif /* hal/entry.h */

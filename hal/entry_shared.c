@@ -29,6 +29,17 @@ masks_get(struct entry_store *store, const struct flow_mask *mask)
     return free_one;
 }
 
+uint32_t
+entry_mask_find(const struct entry_store *store, const struct flow_mask *mask)
+{
+    for (uint32_t i = 0; i < store->n_masks; i++) {
+        if (store->masks[i].refs && flow_key_equal(&store->masks[i].mask.bits, &mask->bits)) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
 void
 masks_put(struct entry_store *store, uint32_t i)
 {

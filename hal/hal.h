@@ -100,6 +100,8 @@ int hal_fd(const struct hal *);
 /* Drivers by name: built-in ones, and those of hal_load_driver(). */
 const struct hal_driver *hal_find_driver(const struct hal *, const char *name);
 void hal_visit_drivers(const struct hal *, void (*visit)(const struct hal_driver *, void *), void *);
+/* Makes a built-in driver known. 0, -EPROTO (another ABI), -EEXIST, -ENOSPC with *error. */
+int hal_add_driver(struct hal *, const struct hal_driver *, char *error);
 /* Loads a shared object. 0, or -errno with *error (HAL_ERROR_SIZE): no file, no symbol
  * turnout_driver, another ABI, a name that is taken. */
 int hal_load_driver(struct hal *, const char *path, char *error);
@@ -118,6 +120,9 @@ void hal_bridge_free(struct hal_bridge *);
 int hal_port_add(struct hal_bridge *, struct hal_device *, const struct hal_port *, char *error);
 void hal_port_del(struct hal_bridge *, uint16_t port);
 struct hal_device *hal_port_device(const struct hal_bridge *, uint16_t port);
+
+/* All ports are there: what devices have from before is read, and is in limbo. */
+void hal_start(struct hal *);
 
 /* --- policy ------------------------------------------------------------------------- */
 
@@ -167,9 +172,10 @@ void hal_limbo_countdown(struct hal *);
 
 /* --- packets: drivers in the packet path ---------------------------------------------- */
 
-/* True if the port's device wants to see packets first. Packet workers. */
-bool hal_port_in_path(const struct hal_bridge *, uint16_t port);
-void hal_process(const struct hal_bridge *, uint16_t port, struct hal_packet packets[], size_t n,
+/* True if the device wants to see packets first. Any thread. */
+bool hal_device_in_path(const struct hal_device *);
+/* Passes frames through it. Packet workers. */
+void hal_process(struct hal_device *, uint16_t port, struct hal_packet packets[], size_t n,
                  bool miss[], struct hal_packet_out *);
 
 /* --- what is where ------------------------------------------------------------------- */

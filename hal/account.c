@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What barriers wait for: see hal/internal.h. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "hal/internal.h"
+
+void
+account_owe(struct hal *hal, struct entry *e)
+{
+    if (!e->debt) {
+        e->debt = hal->youngest->number;
+        hal->youngest->n_owed++;
+    }
+}
+
+/* Ends the barriers whose entries, and those of all before, have paid. */
+static void
+end_barriers(struct hal *hal)
+{
+    while (hal->oldest != hal->youngest && !hal->oldest->n_owed) {
+        struct hal_account *account = hal->oldest;
+        hal->oldest = account->next;
+        account->done(account->aux, account->error);
+        free(account);
+    }
+}
+
+void
+account_pay(struct hal *hal, struct entry *e, int error)
+{
+    uint32_t number = e->debt;
+    if (!number) {
+        return;
+    }
+    e->debt = 0;
+    struct hal_account *account = hal->oldest;
+    while (account->number != number) {
+        account = account->next;
+    }
+    account->n_owed--;
+    account->error = error ? error : account->error;
+    end_barriers(hal);
+}
+
+static struct hal_account *
+account_new(uint32_t number)
+{
+    struct hal_account *account = calloc(1, sizeof *account);
+    if (account) {
+        account->number = number;
+    }
+    return account;
+}
+
+void
+hal_barrier(struct hal *hal, void (*done)(void *aux, int error), void *aux)
+{
+    if (hal->oldest == hal->youngest && !hal->youngest->n_owed) {
+        done(aux, 0);
+        return;
+    }
+    struct hal_account *next = account_new(hal->youngest->number + 1);
+    if (!next) {
+        done(aux, -ENOMEM);
+        return;
+    }
+    next->number += !next->number;       /* 0 says "owes nothing" */
+    hal->youngest->done = done;
+    hal->youngest->aux = aux;
+    hal->youngest->next = next;
+    hal->youngest = next;
+    end_barriers(hal);
+}
+
+bool
+accounts_init(struct hal *hal)
+{
+    hal->oldest = hal->youngest = account_new(1);
+    return hal->oldest;
+}
+
+void
+accounts_fini(struct hal *hal)
+{
+    for (struct hal_account *account = hal->oldest, *next; account; account = next) {
+        next = account->next;
+        if (account->done) {
+            account->done(account->aux, -EIO);
+        }
+        free(account);
+    }
+}

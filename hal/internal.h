@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the HAL share.
+ *
+ * An entry has what is *wanted* (a list of actions, or nothing), what the device *has* (a
+ * list, or nothing), and at most one change on its way between the two. Whatever happens
+ * only changes what is wanted; then settle() brings the entry nearer to it. So events may
+ * come in any order and as often as they like, and the device ends with what was wanted
+ * last. An entry that passes to another rule goes out first and comes in again, so that
+ * each rule is credited with its own packets.
+ *
+ * An entry *owes* while packets may still be forwarded by something that was replaced. A
+ * barrier closes the present account of entries that owe, and is over when this account and
+ * all before it are paid. */
+#ifndef HAL_INTERNAL_H
+#define HAL_INTERNAL_H 1
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "hal/entry.h"
+#include "hal/hal.h"
+#include "hal/place.h"
+
+enum {
+    HAL_MAX_DEVICES = 16,
+    HAL_MAX_BRIDGES = 1024,
+    HAL_MAX_POLICIES = 64,
+    HAL_WINDOW = 1024,           /* changes on their way to one device */
+    HAL_STATS_BATCH = 1000,
+    HAL_TICK_MS = 50,
+    HAL_RETRY_MS = 20,
+    HAL_FULL_MS = 5000,          /* how long a table is held for full at what it had then */
+};
+
+/* --- devices ------------------------------------------------------------------------ */
+
+/* Work for a device's thread, and what becomes of it in the control thread. */
+struct hal_job {
+    struct hal_job *next;
+    void (*run)(struct hal_job *, struct hal_device *);   /* device's thread */
+    void (*done)(struct hal_job *, struct hal_device *);  /* control thread; frees it */
+};
+
+/* Indexes of entries, first in, first out. */
+struct entry_fifo {
+    uint32_t *at;
+    uint32_t head, n, max;
+};
+
+/* What a driver said, on its way to the control thread. */
+struct hal_said {
+    struct hal_completion *completions;
+    size_t n, max;
+    uint32_t events;             /* 1 << enum hal_event_kind */
+    char why[HAL_WORDS_SIZE];    /* of the latest event */
+    bool lost;                   /* no memory for a completion */
+};
+
+/* A change on its way. */
+struct hal_slot {
+    struct flow_match match;
+    uint64_t sent_ms;
+    uint32_t entry;              /* ENTRY_NONE: free */
+    uint16_t order;              /* slots[i].order for i >= n_in_flight are the free ones */
+};
+
+struct hal_device {
+    struct hal_host host;        /* first: the driver's handle of us */
+    struct hal *hal;
+    const struct hal_driver *driver;
+    void *state;
+    char *options;
+    uint8_t index;
+    struct hal_caps caps;
+
+    pthread_mutex_t op;          /* held around every op */
+    pthread_t thread;
+    bool threaded;
+
+    pthread_mutex_t lock;        /* guards from here ... */
+    pthread_cond_t work;
+    bool stop;
+    struct hal_change *submitted;
+    size_t n_submitted, max_submitted;
+    struct hal_job *jobs, **jobs_tail;
+    struct hal_job *finished, **finished_tail;
+    struct hal_said said;        /* ... to here */
+
+    struct hal_change *taking;   /* device's thread: what it submits now */
+    size_t n_taking, n_taken, max_taking;
+
+    /* Control thread. */
+    struct entry_fifo urgent, normal;
+    struct hal_change out[HAL_SUBMIT_MAX];   /* being put together */
+    struct hal_slot *slots;      /* of changes on their way: HAL_WINDOW of them */
+    uint32_t n_in_flight;
+    uint32_t entries[HAL_MAX_TABLES], full_at[HAL_MAX_TABLES], n_masks[HAL_MAX_TABLES];
+    uint64_t full_ms[HAL_MAX_TABLES];        /* when it last refused one for lack of room */
+    uint32_t n_removing;         /* removals on their way */
+    uint32_t mask_refs[HAL_MAX_TABLES][1024];
+    uint32_t read_hand;          /* whose counters are read next */
+    bool reading, refresh;
+    bool fenced, gone;
+    enum hal_reason fenced_for;
+    char why_fenced[HAL_WORDS_SIZE];
+    uint64_t added, changed, removed, refused, lost, repaired, moves;
+    struct hal_audit_run *audit; /* NULL: none is under way */
+    uint64_t audited_ms;
+    struct hal_said heard;       /* being handled */
+};
+
+/* Makes the device's thread (unless stepped). 0 or -errno. */
+int device_start(struct hal_device *);
+void device_stop(struct hal_device *);
+/* Gives changes to the device's thread. False without memory. */
+bool device_submit(struct hal_device *, const struct hal_change *, size_t n);
+void device_run_job(struct hal_device *, struct hal_job *);
+/* Device's thread, or hal_step(): does what waits. Returns ms until it wants to again. */
+int device_work(struct hal_device *);
+/* Takes what the driver said and the jobs that are done. */
+void device_listen(struct hal_device *, struct hal_said *, struct hal_job **);
+void device_host_init(struct hal_device *);
+
+/* --- the whole ---------------------------------------------------------------------- */
+
+struct hal_policy_range {
+    uint64_t first, last;
+    enum hal_policy policy;
+    bool allow_uncounted;
+};
+
+struct hal_port_rec {
+    struct hal_bridge *bridge;
+    struct hal_port port;
+    struct hal_device *device;
+};
+
+struct hal_bridge {
+    struct hal *hal;
+    uint16_t id;
+    char name[PORT_NAME_SIZE];
+    const struct hal_source *source;
+    void *aux;
+    struct hal_port_rec *ports;  /* ascending by number */
+    unsigned n_ports, max_ports;
+    struct hal_policy_range policies[HAL_MAX_POLICIES];
+    unsigned n_policies;
+    bool is_gone;                /* freed once its last entries are out */
+};
+
+/* Entries that owe since the barrier before. */
+struct hal_account {
+    struct hal_account *next;    /* younger */
+    uint32_t number;
+    uint32_t n_owed;
+    int error;
+    void (*done)(void *aux, int error);
+    void *aux;
+};
+
+struct hal {
+    struct hal_config config;
+    int event_fd;
+    struct entry_store *store;
+    struct hal_verdict *verdicts;            /* of refused entries; 0 is not used */
+    uint32_t n_verdicts, max_verdicts, free_verdict;
+    struct hal_device *devices[HAL_MAX_DEVICES];
+    unsigned n_devices;
+    struct hal_bridge *bridges[HAL_MAX_BRIDGES];
+    const struct hal_driver *drivers[HAL_MAX_DEVICES];
+    void *loaded[HAL_MAX_DEVICES];           /* handles of shared objects */
+    unsigned n_drivers;
+    struct hal_account *oldest, *youngest;
+    uint16_t boot;                           /* in cookies: tells this run's from others' */
+    uint64_t tick_ms;
+    uint64_t limbo_ends_ms;                  /* 0: not begun */
+    uint32_t moves_left;
+    uint64_t moves_ms;
+    uint64_t random;
+};
+
+/* Wakes whoever runs hal_step(). Any thread. */
+void hal_wake(struct hal *);
+
+struct hal_port_rec *bridge_port(const struct hal_bridge *, uint16_t port);
+
+/* --- the engine --------------------------------------------------------------------- */
+
+/* Brings an entry nearer to what is wanted of it; may free it. */
+void engine_settle(struct hal *, uint32_t index);
+/* Derives an entry again, and settles it. */
+void engine_rederive(struct hal *, uint32_t index);
+/* The entry is to be in no device. 'reason': why. */
+void engine_want_nothing(struct hal *, uint32_t index, enum hal_reason reason);
+/* Hands out what waits in a device's queues. */
+void engine_pump(struct hal_device *);
+void engine_complete(struct hal_device *, const struct hal_completion *);
+/* Stops a device that does not do what it should. */
+void engine_fence(struct hal_device *, enum hal_reason, const char *why);
+void engine_check_mute(struct hal_device *, uint64_t now_ms);
+void engine_place(struct hal *, uint32_t index, const struct hal_derivation *,
+                  struct hal_verdict *verdict);
+/* True if the budget for moves is not used up. */
+bool engine_may_move(struct hal *);
+void engine_count_table(struct hal_device *, const struct entry *, int change);
+/* Accounts. False without memory. */
+bool accounts_init(struct hal *);
+void accounts_fini(struct hal *);
+/* The entry owes; it has paid. */
+void account_owe(struct hal *, struct entry *);
+void account_pay(struct hal *, struct entry *, int error);
+
+/* The device does not have the entry any more; it is put back. */
+void engine_lost(struct hal_device *, uint32_t index);
+/* The device lost everything. */
+void engine_reset(struct hal_device *);
+/* Tries a fenced device again, from nothing. */
+void engine_unfence(struct hal_device *);
+bool bridge_has_entries(const struct hal *, unsigned bridge);
+
+/* --- audit, limbo, display -------------------------------------------------------------- */
+
+void limbo_tick(struct hal *, uint64_t now_ms);
+void audit_tick(struct hal_device *, uint64_t now_ms);
+/* With the next tick. */
+void audit_soon(struct hal_device *);
+void show_entry(const struct hal *, uint32_t index, struct hal_entry_info *);
+
+/* --- counters ------------------------------------------------------------------------- */
+
+/* Credits what the device counted since the last time. */
+void ledger_credit(struct hal *, struct entry *, const struct hal_counters *, uint64_t now_ms);
+/* Asks devices for counters, in turn. */
+void ledger_tick(struct hal_device *, uint64_t now_ms);
+
+/* The HAL's name for an entry, as devices keep it. */
+static inline uint64_t
+hal_cookie(const struct hal *hal, uint32_t index)
+{
+    return (uint64_t) hal->boot << 48 | (uint64_t) entry_at(hal->store, index)->serial << 32 | index;
+}
+
+/* The entry that a cookie names, or ENTRY_NONE: there is none any more. */
+static inline uint32_t
+hal_entry_of(const struct hal *hal, uint64_t cookie)
+{
+    uint32_t index = (uint32_t) cookie;
+    bool ours = cookie >> 48 == hal->boot && index && index < entry_limit(hal->store);
+    const struct entry *e = ours ? entry_at(hal->store, index) : NULL;
+    return e && e->flags & ENTRY_USED && e->serial == (uint16_t) (cookie >> 32) ? index : ENTRY_NONE;
+}
+
+#endif /* hal/internal.h */

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What devices counted: read in turn, credited in steps that never go back. */
+#include <stdlib.h>
+
+#include "hal/internal.h"
+#include "lib/clock.h"
+#include "lib/counters.h"
+
+/* The step from 'before'; a counter that goes back is not believed, and stays where it was. */
+static uint64_t
+step(uint64_t *before, uint64_t now)
+{
+    if (now == UINT64_MAX) {
+        return 0;                    /* the table does not count this */
+    }
+    if (now < *before) {
+        counter_inc(COUNTER_hal_counters_backwards);
+        return 0;
+    }
+    uint64_t n = now - *before;
+    *before = now;
+    return n;
+}
+
+void
+ledger_credit(struct hal *hal, struct entry *e, const struct hal_counters *now, uint64_t now_ms)
+{
+    uint64_t packets = step(&e->packets, now->packets), bytes = step(&e->bytes, now->bytes);
+    const struct entry_owner *owner = entry_owner(hal->store, e);
+    struct hal_bridge *bridge = hal->bridges[e->bridge];
+    uint32_t ms = (uint32_t) now_ms - e->read_ms;
+    if (packets) {
+        e->used_ms = (uint32_t) now_ms;
+    }
+    if (owner && (packets || bytes)) {
+        bridge->source->credit(bridge->aux, owner->owner, packets, bytes, now_ms);
+    }
+    if (ms) {
+        uint64_t pps = packets * 1000 / ms;
+        e->pps = (uint32_t) ((e->pps + (pps < UINT32_MAX ? pps : UINT32_MAX)) / 2);
+        e->read_ms = (uint32_t) now_ms;
+    }
+}
+
+/* --- readings ------------------------------------------------------------------------------- */
+
+struct reading {
+    struct hal_job job;
+    size_t n;
+    int error;
+    uint64_t cookies[HAL_STATS_BATCH], handles[HAL_STATS_BATCH];
+    struct hal_counters counters[HAL_STATS_BATCH];
+};
+
+static void
+run_reading(struct hal_job *job, struct hal_device *device)
+{
+    struct reading *r = (struct reading *) job;
+    r->error = device->driver->stats(device->state, r->cookies, r->handles, r->n, r->counters);
+}
+
+static bool
+is_unknown(const struct hal_counters *c)
+{
+    return c->packets == UINT64_MAX && c->bytes == UINT64_MAX;
+}
+
+static void
+credit_one(struct hal_device *device, uint64_t cookie, const struct hal_counters *counters,
+           uint64_t now_ms)
+{
+    struct hal *hal = device->hal;
+    uint32_t index = hal_entry_of(hal, cookie);
+    struct entry *e = index ? entry_at(hal->store, index) : NULL;
+    if (!e || !e->has || is_unknown(counters)) {
+        return;
+    }
+    ledger_credit(hal, e, counters, now_ms);
+    bool slow = e->pps < hal->config.demote_pps
+                && (uint32_t) now_ms - e->created_ms >= 1000;
+    if (slow && e->wanted && !(e->flags & (ENTRY_EXACT_RULE | ENTRY_LIMBO))
+        && engine_may_move(hal)) {
+        counter_inc(COUNTER_hal_demoted);
+        device->moves++;
+        hal->moves_left -= hal->moves_left > 0;
+        engine_want_nothing(hal, index, HAL_REASON_NOT_WORTH_IT);
+    }
+}
+
+static void
+reading_done(struct hal_job *job, struct hal_device *device)
+{
+    struct reading *r = (struct reading *) job;
+    uint64_t now_ms = clock_ms();
+    device->reading = false;
+    for (size_t i = 0; !r->error && !device->gone && !device->fenced && i < r->n; i++) {
+        credit_one(device, r->cookies[i], &r->counters[i], now_ms);
+    }
+    free(r);
+}
+
+void
+ledger_tick(struct hal_device *device, uint64_t now_ms)
+{
+    struct hal *hal = device->hal;
+    uint32_t limit = entry_limit(hal->store);
+    (void) now_ms;
+    if (device->reading || device->fenced || device->gone) {
+        return;
+    }
+    struct reading *r = malloc(sizeof *r);
+    if (!r) {
+        return;                      /* the next tick tries again */
+    }
+    r->job = (struct hal_job) { NULL, run_reading, reading_done };
+    r->n = 0;
+    for (uint32_t seen = 0; seen < limit && r->n < HAL_STATS_BATCH; seen++) {
+        uint32_t index = device->read_hand < limit ? device->read_hand : 1;
+        const struct entry *e = entry_at(hal->store, index);
+        device->read_hand = index + 1;
+        if (e->flags & ENTRY_USED && e->has && hal->devices[e->device] == device
+            && !(e->flags & ENTRY_LIMBO)) {
+            r->cookies[r->n] = hal_cookie(hal, index);
+            r->handles[r->n++] = e->handle;
+        }
+    }
+    if (!r->n) {
+        free(r);
+        return;
+    }
+    device->reading = true;
+    device_run_job(device, &r->job);
+}
+
+/* --- on demand --------------------------------------------------------------------------------- */
+
+/* Readings that somebody waits for. */
+struct refresh {
+    unsigned left;
+    void (*done)(void *aux);
+    void *aux;
+};
+
+struct refresh_reading {
+    struct reading reading;
+    struct refresh *refresh;
+};
+
+static void
+refresh_part_done(struct refresh *refresh)
+{
+    if (--refresh->left == 0) {
+        refresh->done(refresh->aux);
+        free(refresh);
+    }
+}
+
+static void
+refreshed(struct hal_job *job, struct hal_device *device)
+{
+    struct refresh_reading *r = (struct refresh_reading *) job;
+    uint64_t now_ms = clock_ms();
+    for (size_t i = 0; !r->reading.error && !device->gone && !device->fenced && i < r->reading.n; i++) {
+        credit_one(device, r->reading.cookies[i], &r->reading.counters[i], now_ms);
+    }
+    refresh_part_done(r->refresh);
+    free(r);
+}
+
+static void
+send_reading(struct hal_device *device, struct refresh_reading *r)
+{
+    r->refresh->left++;
+    device_run_job(device, &r->reading.job);
+}
+
+static struct refresh_reading *
+reading_new(struct refresh *refresh)
+{
+    struct refresh_reading *r = malloc(sizeof *r);
+    if (r) {
+        r->reading.job = (struct hal_job) { NULL, run_reading, refreshed };
+        r->reading.n = 0;
+        r->refresh = refresh;
+    }
+    return r;
+}
+
+void
+hal_refresh(struct hal_bridge *bridge, void *owner, void (*done)(void *aux), void *aux)
+{
+    struct hal *hal = bridge->hal;
+    struct refresh *refresh = malloc(sizeof *refresh);
+    struct refresh_reading *open[HAL_MAX_DEVICES] = { NULL };
+    if (!refresh) {
+        done(aux);                   /* the counters are those of the last reading */
+        return;
+    }
+    *refresh = (struct refresh) { 1, done, aux };
+    for (uint32_t i = entry_of_owner(hal->store, bridge->id, owner); i;
+         i = entry_at(hal->store, i)->by_owner.next) {
+        const struct entry *e = entry_at(hal->store, i);
+        struct hal_device *device = hal->devices[e->device];
+        struct refresh_reading **r = &open[e->device];
+        *r = *r ? *r : reading_new(refresh);
+        if (!e->has || device->gone || device->fenced || !*r) {
+            continue;
+        }
+        (*r)->reading.cookies[(*r)->reading.n] = hal_cookie(hal, i);
+        (*r)->reading.handles[(*r)->reading.n++] = e->handle;
+        if ((*r)->reading.n == HAL_STATS_BATCH) {
+            send_reading(device, *r);
+            *r = NULL;
+        }
+    }
+    for (unsigned d = 0; d < hal->n_devices; d++) {
+        if (open[d]) {
+            send_reading(hal->devices[d], open[d]);
+        }
+    }
+    refresh_part_done(refresh);
+}

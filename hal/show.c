@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is where, for people. */
+#include <stdio.h>
+
+#include "hal/internal.h"
+#include "lib/clock.h"
+
+static enum hal_state
+state_of(const struct entry *e)
+{
+    if (e->flags & ENTRY_LIMBO) {
+        return HAL_LIMBO;
+    }
+    if (e->flags & ENTRY_REFUSED) {
+        return HAL_FAILED;
+    }
+    if (e->has) {
+        return e->has == e->wanted && !(e->flags & ENTRY_UNKNOWN) ? HAL_IN_HARDWARE : HAL_LEAVING;
+    }
+    return e->wanted ? HAL_PENDING : HAL_ABSENT;
+}
+
+void
+show_entry(const struct hal *hal, uint32_t index, struct hal_entry_info *info)
+{
+    const struct entry *e = entry_at(hal->store, index);
+    const struct entry_owner *owner = entry_owner(hal->store, e);
+    const struct hal_device *device = hal->devices[e->device];
+    uint32_t now_ms = (uint32_t) clock_ms();
+    memset(info, 0, sizeof *info);
+    entry_get_match(hal->store, e, &info->match);
+    info->actions = entry_actions_list(hal->store, e->has ? e->has : e->wanted);
+    info->device = device->driver->name;
+    info->table = device->caps.table[e->table].name;
+    info->state = state_of(e);
+    if (e->verdict) {
+        info->verdict = hal->verdicts[e->verdict];
+    } else {
+        info->verdict.field = info->verdict.action = HAL_OBJECT_NONE;
+        info->verdict.reason = info->state == HAL_IN_HARDWARE ? 0 : e->reason;
+    }
+    info->cookie = owner ? owner->cookie : 0;
+    info->owner = owner ? owner->owner : NULL;
+    info->priority = e->priority;
+    info->packets = e->packets;
+    info->bytes = e->bytes;
+    info->age_ms = e->created_ms ? now_ms - e->created_ms : 0;
+    info->used_ms = e->used_ms ? now_ms - e->used_ms : UINT64_MAX;
+    info->packets_per_s = e->pps;
+}
+
+void
+hal_visit(const struct hal *hal, const struct hal_bridge *bridge, const void *owner,
+          uint64_t *position, bool (*visit)(const struct hal_entry_info *, void *aux), void *aux)
+{
+    uint32_t i = *position ? (uint32_t) *position : 1;
+    for (bool more = true; more && i < entry_limit(hal->store); i++) {
+        const struct entry *e = entry_at(hal->store, i);
+        const struct entry_owner *of = entry_owner(hal->store, e);
+        if (e->flags & ENTRY_USED && (!bridge || e->bridge == bridge->id)
+            && (!owner || (of && of->owner == owner))) {
+            struct hal_entry_info info;
+            show_entry(hal, i, &info);
+            more = visit(&info, aux);
+        }
+    }
+    *position = i;
+}
+
+bool
+hal_find(const struct hal_bridge *bridge, const struct flow_key *key, struct hal_entry_info *info)
+{
+    uint32_t index = entry_find_key(bridge->hal->store, bridge->id, key);
+    if (index) {
+        show_entry(bridge->hal, index, info);
+    }
+    return index != ENTRY_NONE;
+}
+
+static void
+count_states(const struct hal *hal, const struct hal_device *device, struct hal_device_info *info)
+{
+    for (uint32_t i = 1; i < entry_limit(hal->store); i++) {
+        const struct entry *e = entry_at(hal->store, i);
+        if (e->flags & ENTRY_USED && e->device == device->index) {
+            info->pending += state_of(e) == HAL_PENDING;
+            info->limbo += state_of(e) == HAL_LIMBO;
+            info->failed += state_of(e) == HAL_FAILED;
+        }
+    }
+}
+
+void
+hal_visit_devices(const struct hal *hal, void (*visit)(struct hal_device *,
+                  const struct hal_device_info *, void *aux), void *aux)
+{
+    for (unsigned i = 0; i < hal->n_devices; i++) {
+        struct hal_device *d = hal->devices[i];
+        struct hal_device_info info = {
+            .driver = d->driver->name, .options = d->options, .caps = &d->caps, .added = d->added,
+            .changed = d->changed, .removed = d->removed, .refused = d->refused, .lost = d->lost,
+            .repaired = d->repaired, .moves = d->moves, .fenced = d->fenced,
+        };
+        uint32_t occupied[HAL_MAX_TABLES] = { 0 };
+        if (!d->gone && d->driver->occupancy) {
+            pthread_mutex_lock(&d->op);
+            d->driver->occupancy(d->state, occupied);
+            pthread_mutex_unlock(&d->op);
+        }
+        for (unsigned t = 0; t < d->caps.n_tables; t++) {
+            uint32_t foreign = occupied[t] > d->entries[t] ? occupied[t] - d->entries[t] : 0;
+            info.table[t] = (struct hal_table_info) { &d->caps.table[t], d->entries[t], foreign };
+        }
+        snprintf(info.why_fenced, sizeof info.why_fenced, "%s", d->why_fenced);
+        count_states(hal, d, &info);
+        visit(d, &info, aux);
+    }
+}

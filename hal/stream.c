@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the source says: offers, changes, policy. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "hal/internal.h"
+#include "lib/clock.h"
+#include "lib/counters.h"
+
+/* --- placement ---------------------------------------------------------------------------- */
+
+static enum hal_port_kind
+port_kind(const void *aux, uint16_t no)
+{
+    const struct hal_port_rec *ingress = aux;
+    const struct hal_bridge *bridge = ingress->bridge;
+    const struct hal_port_rec *port = bridge_port(bridge, no);
+    if (!port || !port->device) {
+        return HAL_PORT_SOFTWARE;
+    }
+    if (port->port.config & (PORT_CONFIG_DOWN | PORT_CONFIG_NO_FWD)) {
+        return HAL_PORT_DOWN;
+    }
+    return port->device == ingress->device ? HAL_PORT_HERE : HAL_PORT_ELSEWHERE;
+}
+
+static const struct hal_policy_range *
+policy_of(const struct hal_bridge *bridge, uint64_t cookie)
+{
+    static const struct hal_policy_range standard = { 0, UINT64_MAX, HAL_PREFER_HW, false };
+    for (unsigned i = bridge->n_policies; i-- > 0;) {
+        if (cookie >= bridge->policies[i].first && cookie <= bridge->policies[i].last) {
+            return &bridge->policies[i];
+        }
+    }
+    return &standard;
+}
+
+/* The slowest of some entries in the table that may leave it. */
+static uint32_t
+find_cold(struct hal_device *device, unsigned table)
+{
+    struct hal *hal = device->hal;
+    uint32_t coldest = ENTRY_NONE, limit = entry_limit(hal->store), seen = 0;
+    for (unsigned tries = 0; limit > 1 && tries < 512 && seen < 32; tries++) {
+        hal->random = hal->random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        uint32_t index = 1 + (uint32_t) ((hal->random >> 33) % (limit - 1));
+        const struct entry *e = entry_at(hal->store, index);
+        if (!(e->flags & ENTRY_USED) || e->device != device->index || e->table != table || !e->has
+            || !e->wanted || e->flags & (ENTRY_EXACT_RULE | ENTRY_IN_FLIGHT | ENTRY_QUEUED)) {
+            continue;
+        }
+        seen++;
+        coldest = !coldest || e->pps < entry_at(hal->store, coldest)->pps ? index : coldest;
+    }
+    return coldest;
+}
+
+struct rooms {
+    struct hal_room room[HAL_MAX_TABLES];
+    uint32_t cold[HAL_MAX_TABLES];
+};
+
+static uint32_t
+mask_refs(const struct hal_device *device, unsigned table, const struct flow_mask *mask)
+{
+    uint32_t id = entry_mask_find(device->hal->store, mask);
+    return id ? device->mask_refs[table][id - 1] : 0;
+}
+
+static void
+look_at_rooms(struct hal_device *device, const struct flow_mask *mask, struct rooms *rooms)
+{
+    for (unsigned t = 0; t < device->caps.n_tables; t++) {
+        bool lately = clock_ms() - device->full_ms[t] < HAL_FULL_MS;
+        uint32_t capacity = device->caps.table[t].capacity;
+        uint32_t full_at = lately ? device->full_at[t] : 0;
+        uint32_t room_for = full_at && (!capacity || full_at < capacity) ? full_at : capacity;
+        bool full = room_for && device->entries[t] >= room_for;
+        rooms->cold[t] = full ? find_cold(device, t) : ENTRY_NONE;
+        rooms->room[t] = (struct hal_room) {
+            .entries = device->entries[t], .full_at = full_at,
+            .coldest_pps = rooms->cold[t] ? entry_at(device->hal->store, rooms->cold[t])->pps
+                                          : UINT32_MAX,
+            .n_masks = device->n_masks[t], .has_mask = mask_refs(device, t, mask) > 0,
+        };
+    }
+}
+
+/* Places a derivation; 'at': where the entry is, NULL if it is in no table. */
+static uint32_t
+place(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pps,
+      const struct entry *at, struct hal_placement *out, struct hal_device **device)
+{
+    struct hal *hal = bridge->hal;
+    const struct hal_port_rec *ingress = bridge_port(bridge, d->match.value.in_port);
+    const struct hal_policy_range *policy = policy_of(bridge, d->cookie);
+    struct rooms rooms;
+    *out = (struct hal_placement) { .table = -1 };
+    out->verdict.field = out->verdict.action = HAL_OBJECT_NONE;
+    *device = ingress ? ingress->device : NULL;
+    if (*device && (*device)->fenced) {
+        out->verdict.reason = (uint16_t) (*device)->fenced_for;
+        snprintf(out->verdict.words, sizeof out->verdict.words, "%s", (*device)->why_fenced);
+        return ENTRY_NONE;
+    }
+    if (*device) {
+        look_at_rooms(*device, &d->match.mask, &rooms);
+    }
+    struct hal_place_input in = {
+        .caps = *device ? &(*device)->caps : NULL, .room = rooms.room, .match = &d->match,
+        .actions = d->actions, .ports = &(struct hal_ports_view) { port_kind, ingress },
+        .policy = policy->policy, .allow_uncounted = policy->allow_uncounted,
+        .exact_rule = d->exact_rule, .placed = at != NULL, .may_move = engine_may_move(hal),
+        .pps = pps, .promote_pps = hal->config.promote_pps, .demote_pps = hal->config.demote_pps,
+    };
+    hal_place(&in, out);
+    return out->table >= 0 && out->evict ? rooms.cold[out->table] : ENTRY_NONE;
+}
+
+/* The driver's own word on what capabilities can't say. */
+static void
+ask_driver(struct hal_device *device, const struct hal_derivation *d, struct hal_placement *out)
+{
+    struct hal_entry entry = { &d->match, d->actions, d->priority, (uint8_t) out->table };
+    if (out->table >= 0 && device->driver->check
+        && device->driver->check(device->state, &entry, &out->verdict)) {
+        out->verdict.reason = hal_reason_name(out->verdict.reason) ? out->verdict.reason
+                                                                   : HAL_REASON_DRIVER_REFUSED;
+        out->table = -1;
+    }
+}
+
+/* An entry that is in a table, for the actions it is to have now: whether it is worth its
+ * place is not asked here. */
+void
+engine_place(struct hal *hal, uint32_t index, const struct hal_derivation *d,
+             struct hal_verdict *verdict)
+{
+    struct entry *e = entry_at(hal->store, index);
+    struct hal_placement out;
+    struct hal_device *device;
+    place(hal->bridges[e->bridge], d, UINT32_MAX, e, &out, &device);
+    if (out.table >= 0) {
+        ask_driver(device, d, &out);
+    }
+    if (out.table >= 0 && (device->index != e->device || out.table != e->table)) {
+        /* It would go to another table now: what it is in must do as well, or it moves. */
+        struct hal_ports_view view = { port_kind, bridge_port(hal->bridges[e->bridge],
+                                                              d->match.value.in_port) };
+        hal_fits(&hal->devices[e->device]->caps.table[e->table], &d->match, d->actions, &view,
+                 &out.verdict);
+    }
+    *verdict = out.verdict;
+}
+
+void
+hal_check(struct hal_bridge *bridge, const struct hal_derivation *d, struct hal_verdict *verdict)
+{
+    struct hal_placement out;
+    struct hal_device *device;
+    *verdict = d->verdict;
+    if (!d->actions) {
+        return;
+    }
+    place(bridge, d, UINT32_MAX, NULL, &out, &device);
+    ask_driver(device, d, &out);
+    *verdict = out.verdict;
+}
+
+/* --- offers ---------------------------------------------------------------------------------- */
+
+static void
+evict(struct hal *hal, uint32_t index)
+{
+    counter_inc(COUNTER_hal_evicted);
+    engine_want_nothing(hal, index, HAL_REASON_TABLE_FULL);
+}
+
+/* Makes an entry of a derivation that has a place. */
+static bool
+make_entry(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pps,
+           const struct hal_device *device, unsigned table)
+{
+    struct hal *hal = bridge->hal;
+    uint32_t actions = entry_actions_get(hal->store, d->actions);
+    uint32_t index = actions ? entry_new(hal->store, bridge->id, &d->match) : ENTRY_NONE;
+    if (!index || !entry_set_owner(hal->store, index, d->owner, d->cookie)) {
+        entry_actions_put(hal->store, actions);
+        if (index) {
+            entry_free(hal->store, index);
+        }
+        counter_inc(COUNTER_hal_no_memory);
+        return false;
+    }
+    struct entry *e = entry_at(hal->store, index);
+    e->device = device->index;
+    e->table = (uint8_t) table;
+    e->pps = pps;
+    e->priority = d->priority;
+    e->wanted = actions;
+    e->reason = HAL_REASON_PENDING;
+    e->flags |= (uint16_t) ((d->exact_rule ? ENTRY_EXACT_RULE : 0)
+                            | (d->depends.address ? ENTRY_DEP_ADDRESS : 0)
+                            | (d->depends.config ? ENTRY_DEP_CONFIG : 0));
+    engine_settle(hal, index);
+    return true;
+}
+
+static void
+offer_new(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pps,
+          struct hal_verdict *verdict)
+{
+    struct hal_placement out;
+    struct hal_device *device;
+    uint32_t cold = place(bridge, d, pps, NULL, &out, &device);
+    ask_driver(device, d, &out);
+    *verdict = out.verdict;
+    if (out.table < 0) {
+        return;
+    }
+    if (cold) {
+        evict(bridge->hal, cold);
+    }
+    if (!make_entry(bridge, d, pps, device, (unsigned) out.table)) {
+        verdict->reason = HAL_REASON_NO_MEMORY;
+        return;
+    }
+    device->moves += !d->exact_rule;
+    bridge->hal->moves_left -= !d->exact_rule && bridge->hal->moves_left > 0;
+}
+
+void
+hal_offer(struct hal_bridge *bridge, const struct flow_key *key, uint32_t pps,
+          struct hal_verdict *verdict)
+{
+    struct hal *hal = bridge->hal;
+    struct hal_verdict unused;
+    struct hal_derivation d;
+    memset(&d, 0, sizeof d);
+    verdict = verdict ? verdict : &unused;
+    if (!bridge->source->derive(bridge->aux, key, &d)) {
+        *verdict = (struct hal_verdict) { .reason = HAL_REASON_TABLE_MISS,
+                                          .field = HAL_OBJECT_NONE, .action = HAL_OBJECT_NONE };
+        return;
+    }
+    if (!d.actions) {
+        *verdict = d.verdict;
+        return;
+    }
+    uint32_t index = entry_find(hal->store, bridge->id, &d.match);
+    if (!index) {
+        offer_new(bridge, &d, pps, verdict);
+        return;
+    }
+    struct entry *e = entry_at(hal->store, index);
+    memset(verdict, 0, sizeof *verdict);
+    verdict->reason = e->reason;
+    if (e->verdict) {
+        *verdict = hal->verdicts[e->verdict];
+    }
+    bool retry = e->flags & ENTRY_REFUSED && (uint32_t) clock_ms() - e->used_ms > 1000;
+    if (retry || (!e->has && !e->wanted && !(e->flags & (ENTRY_IN_FLIGHT | ENTRY_REFUSED)))) {
+        engine_rederive(hal, index);
+    }
+}
+
+/* --- changes ---------------------------------------------------------------------------------- */
+
+static void
+rederive_one(uint32_t index, void *hal)
+{
+    engine_rederive(hal, index);
+}
+
+/* Entries are collected first: deriving again may make and free others. */
+struct found {
+    uint32_t *at;
+    size_t n, max;
+    struct hal *hal;
+    bool lost;
+};
+
+static void
+collect(uint32_t index, void *aux)
+{
+    struct found *found = aux;
+    if (found->n == found->max) {
+        size_t max = found->max ? found->max * 2 : 256;
+        void *more = realloc(found->at, max * sizeof *found->at);
+        if (!more) {
+            found->lost = true;
+            return;
+        }
+        found->at = more;
+        found->max = max;
+    }
+    found->at[found->n++] = index;
+}
+
+/* Without memory to remember them all, the devices are fenced: what is not known to be right
+ * must not forward. */
+static void
+rederive_found(struct found *found)
+{
+    struct hal *hal = found->hal;
+    for (size_t i = 0; i < found->n; i++) {
+        if (entry_at(hal->store, found->at[i])->flags & ENTRY_USED) {
+            rederive_one(found->at[i], hal);
+        }
+    }
+    for (unsigned d = 0; found->lost && d < hal->n_devices; d++) {
+        engine_fence(hal->devices[d], HAL_REASON_NO_MEMORY, "no memory to find what a change overlaps");
+    }
+    free(found->at);
+    hal_wake(hal);
+}
+
+void
+hal_changed_match(struct hal_bridge *bridge, const struct flow_match *match)
+{
+    struct found found = { .hal = bridge->hal };
+    entry_for_each_overlap(bridge->hal->store, bridge->id, match, collect, &found);
+    rederive_found(&found);
+}
+
+void
+hal_deleted_match(struct hal_bridge *bridge, const struct flow_match *match)
+{
+    struct hal *hal = bridge->hal;
+    struct found found = { .hal = hal };
+    entry_for_each_overlap(hal->store, bridge->id, match, collect, &found);
+    for (size_t i = 0; i < found.n; i++) {
+        struct entry *e = entry_at(hal->store, found.at[i]);
+        if (e->flags & ENTRY_LIMBO) {
+            e->flags &= (uint16_t) ~ENTRY_LIMBO;
+            account_owe(hal, e);
+            engine_want_nothing(hal, found.at[i], HAL_REASON_TABLE_MISS);
+        }
+    }
+    rederive_found(&found);
+}
+
+void
+hal_changed_owner(struct hal_bridge *bridge, void *owner)
+{
+    struct found found = { .hal = bridge->hal };
+    struct entry_store *store = bridge->hal->store;
+    for (uint32_t i = entry_of_owner(store, bridge->id, owner); i;
+         i = entry_at(store, i)->by_owner.next) {
+        collect(i, &found);
+    }
+    rederive_found(&found);
+}
+
+bool
+hal_owner_is_used(const struct hal_bridge *bridge, const void *owner)
+{
+    return entry_of_owner(bridge->hal->store, bridge->id, owner) != ENTRY_NONE;
+}
+
+static void
+collect_flagged(uint32_t index, void *aux, uint16_t flag)
+{
+    struct found *found = aux;
+    if (entry_at(found->hal->store, index)->flags & flag) {
+        collect(index, aux);
+    }
+}
+
+static void
+collect_address(uint32_t index, void *aux)
+{
+    collect_flagged(index, aux, ENTRY_DEP_ADDRESS);
+}
+
+static void
+collect_config(uint32_t index, void *aux)
+{
+    collect_flagged(index, aux, ENTRY_DEP_CONFIG);
+}
+
+void
+hal_changed_address(struct hal_bridge *bridge, const uint8_t dl_dst[6], uint16_t vid)
+{
+    struct found found = { .hal = bridge->hal };
+    struct flow_match match = { .mask.bits.dl_dst = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
+    (void) vid;                      /* an address in another VLAN: derived again for nothing */
+    memcpy(match.value.dl_dst, dl_dst, sizeof match.value.dl_dst);
+    entry_for_each_overlap(bridge->hal->store, bridge->id, &match, collect_address, &found);
+    rederive_found(&found);
+}
+
+void
+hal_changed_config(struct hal_bridge *bridge)
+{
+    struct found found = { .hal = bridge->hal };
+    struct flow_match all = { 0 };
+    entry_for_each_overlap(bridge->hal->store, bridge->id, &all, collect_config, &found);
+    rederive_found(&found);
+}
+
+static bool
+goes_to(const struct action_list *list, uint16_t port)
+{
+    for (uint32_t i = 0; list && i < list->len; i++) {
+        const struct action *a = &list->actions[i];
+        if ((a->type == ACTION_OUTPUT && a->output.port == port)
+            || (a->type == ACTION_ENQUEUE && a->enqueue.port == port)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct to_port {
+    struct found found;
+    uint16_t port;
+};
+
+static void
+collect_port(uint32_t index, void *aux)
+{
+    struct to_port *to = aux;
+    const struct entry_store *store = to->found.hal->store;
+    const struct entry *e = entry_at(store, index);
+    struct flow_match match;
+    entry_get_match(store, e, &match);
+    if (match.value.in_port == to->port || goes_to(entry_actions_list(store, e->has), to->port)
+        || goes_to(entry_actions_list(store, e->wanted), to->port)
+        || e->flags & ENTRY_DEP_CONFIG) {
+        collect(index, &to->found);
+    }
+}
+
+void
+hal_changed_port(struct hal_bridge *bridge, const struct hal_port *port)
+{
+    struct to_port to = { .found.hal = bridge->hal, .port = port->no };
+    struct flow_match all = { 0 };
+    struct hal_port_rec *rec = bridge_port(bridge, port->no);
+    char error[HAL_ERROR_SIZE];
+    if (rec) {
+        rec->port = *port;
+        if (rec->device && !rec->device->gone) {
+            pthread_mutex_lock(&rec->device->op);
+            rec->device->driver->port_change(rec->device->state, port, error);
+            pthread_mutex_unlock(&rec->device->op);
+        }
+    }
+    entry_for_each_overlap(bridge->hal->store, bridge->id, &all, collect_port, &to);
+    rederive_found(&to.found);
+}
+
+/* --- policy ------------------------------------------------------------------------------------ */
+
+int
+hal_policy_set(struct hal_bridge *bridge, uint64_t first, uint64_t last, enum hal_policy policy,
+               bool allow_uncounted)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < bridge->n_policies; i++) {
+        const struct hal_policy_range *p = &bridge->policies[i];
+        if (!(p->first >= first && p->last <= last)) {
+            bridge->policies[kept++] = *p;
+        }
+    }
+    bridge->n_policies = kept;
+    if (kept == HAL_MAX_POLICIES) {
+        return -ENOSPC;
+    }
+    bridge->policies[bridge->n_policies++] = (struct hal_policy_range) { first, last, policy,
+                                                                         allow_uncounted };
+    struct found found = { .hal = bridge->hal };
+    struct flow_match all = { 0 };
+    entry_for_each_overlap(bridge->hal->store, bridge->id, &all, collect, &found);
+    rederive_found(&found);
+    return 0;
+}
