@@ -186,18 +186,33 @@ raise_descriptor_limit(const struct config *config)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static const int caught_signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+/* Until they are caught, signals wait: one that comes while the switch starts ends it as any
+ * other does, cleanly and with status 0, once it has started. */
+static void
+hold_signals(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < 3; i++) {
+        sigaddset(&set, caught_signals[i]);
+    }
+    sigprocmask(how, &set, NULL);
+}
+
 static int
 catch_signals(struct daemon *daemon, struct errmsg *err)
 {
-    static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
     signal(SIGPIPE, SIG_IGN);
     for (int i = 0; i < 3; i++) {
-        daemon->signals[i] = loop_signal_new(daemon->loop, numbers[i], on_signal, daemon);
+        daemon->signals[i] = loop_signal_new(daemon->loop, caught_signals[i], on_signal, daemon);
         if (!daemon->signals[i]) {
             errmsg_set(err, "can't catch signals");
             return -EIO;
         }
     }
+    hold_signals(SIG_UNBLOCK);
     return 0;
 }
 
@@ -298,6 +313,7 @@ daemon_main(int argc, char *argv[])
     struct errmsg err = { "" };
     char base_dir[PATH_MAX];
     struct daemon daemon = { .reload = { .argc = argc, .argv = argv, .base_dir = base_dir } };
+    hold_signals(SIG_BLOCK);
     if (!getcwd(base_dir, sizeof base_dir)) {
         strcpy(base_dir, "/");
     }

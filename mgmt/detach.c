@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -21,6 +22,9 @@ wait_and_exit(int fd)
 {
     unsigned char status;
     ssize_t n;
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);   /* this process ends on any signal */
     do {
         n = read(fd, &status, 1);
     } while (n < 0 && errno == EINTR);

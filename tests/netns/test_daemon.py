@@ -107,6 +107,20 @@ def a_config_file_is_read_again(lab):
     lab.switch.stop()
 
 
+def a_signal_during_the_start_ends_it_cleanly(lab):
+    """turnoutd reads its configuration from a pipe, and is told to end meanwhile."""
+    pipe = lab.path("pipe.conf")
+    os.mkfifo(pipe)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process = lab.start("early", lab.switch_ns, program("turnoutd"), "--config", pipe,
+                            "--control", lab.path("early"), "--rundir", lab.tmp)
+        with open(pipe, "w") as out:   # opens when turnoutd does
+            process.send_signal(number)
+            out.write("bridge br0\nport p1@1\n")
+        check_equal(process.wait(timeout=30), 0, "exit status after signal %d" % number)
+        check(not os.path.exists(lab.path("early")), "the control socket is gone")
+
+
 def a_device_may_come_later(lab):
     one, two, _ = lab.hosts
     lab.switch_ns.ip("link", "del", "p2")
@@ -145,5 +159,6 @@ def control_requests_that_are_wrong(lab):
 
 if __name__ == "__main__":
     run(Lab(hosts=3), wrong_options_are_refused, help_and_version, a_config_file_is_checked,
-        it_detaches_when_it_is_ready, a_config_file_is_read_again, a_device_may_come_later,
+        it_detaches_when_it_is_ready, a_config_file_is_read_again,
+        a_signal_during_the_start_ends_it_cleanly, a_device_may_come_later,
         it_starts_again_after_it_was_killed, control_requests_that_are_wrong)
