@@ -7,7 +7,8 @@
 #include "mgmt/bridges.h"
 
 int
-flow_walk_open(struct flow_walk **owner, struct bridge *bridge, const struct ofp_match *match)
+flow_walk_open(struct flow_walk **owner, struct bridge *bridge, struct flow_table *table,
+               const struct ofp_match *match)
 {
     flow_walk_close(*owner);
     struct flow_walk *walk = calloc(1, sizeof *walk);
@@ -15,6 +16,7 @@ flow_walk_open(struct flow_walk **owner, struct bridge *bridge, const struct ofp
         return -ENOMEM;
     }
     walk->bridge = bridge;
+    walk->table = table;
     walk->owner = owner;
     walk->next = bridge->walks;
     walk->prev = &bridge->walks;
@@ -22,7 +24,7 @@ flow_walk_open(struct flow_walk **owner, struct bridge *bridge, const struct ofp
         walk->next->prev = &walk->next;
     }
     bridge->walks = walk;
-    flow_cursor_open(agent_flows(bridge->agent), &walk->cursor, match, PORT_NONE);
+    flow_cursor_open(table, &walk->cursor, match, PORT_NONE);
     *owner = walk;
     return 0;
 }

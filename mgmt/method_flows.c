@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The flow table, page by page. */
+/* The flow tables, page by page. */
 #include <stdio.h>
+#include <string.h>
 
 #include "mgmt/flow_walk.h"
 #include "mgmt/method.h"
@@ -8,8 +9,30 @@
 /* Flows looked at for one page: bounds the time that a match that few flows have takes. */
 #define PAGE_BUDGET 50000
 
+static const struct flow_table_name {
+    const char *name;
+    struct flow_table *(*get)(struct agent *);
+    int number;                    /* as in OpenFlow's statistics */
+} tables[] = {
+    { "main", agent_flows, 0 },
+    { "emergency", agent_emergency_flows, 0xfe },
+};
+
+static const struct flow_table_name *
+find_table(const char *name, struct errmsg *err)
+{
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        if (!strcmp(name, tables[i].name)) {
+            return &tables[i];
+        }
+    }
+    errmsg_set(err, "params: there is no table '%.20s'; valid: main emergency", name);
+    return NULL;
+}
+
 static void
-append_flow(struct page *page, const struct flow_table *table, const struct flow *flow)
+append_flow(struct page *page, const struct flow_table *table, int number,
+            const struct flow *flow)
 {
     struct ofp_match match;
     struct flow_stats stats;
@@ -23,7 +46,8 @@ append_flow(struct page *page, const struct flow_table *table, const struct flow
     char cookie[19];
     snprintf(cookie, sizeof cookie, "0x%llx", (unsigned long long) flow->cookie);
     json_t *row = json_pack(
-        "{s:o, s:i, s:b, s:s, s:I, s:I, s:f, s:i, s:i, s:f, s:o}",
+        "{s:i, s:b, s:o, s:i, s:b, s:s, s:I, s:I, s:f, s:i, s:i, s:f, s:o}",
+        "table", number, "emergency", number == 0xfe || flow->flags & OFPFF_EMERG,
         "match", method_take_text(&match_text), "priority", (int) flow->priority,
         "exact", flow->rule.rank == RULE_RANK_EXACT, "cookie", cookie,
         "packets", (json_int_t) stats.packets, "bytes", (json_int_t) stats.bytes,
@@ -36,10 +60,11 @@ append_flow(struct page *page, const struct flow_table *table, const struct flow
 /* The client's walk that 'cursor' goes on with, or a new one. */
 static enum rpc_code
 find_walk(struct method_session *session, struct bridge *bridge, const char *text,
-          json_int_t cursor, struct errmsg *err)
+          struct flow_table *table, json_int_t cursor, struct errmsg *err)
 {
     if (cursor) {
-        if (!session->walk || cursor != session->cursor || session->walk->bridge != bridge) {
+        if (!session->walk || cursor != session->cursor || session->walk->bridge != bridge
+            || session->walk->table != table) {
             errmsg_set(err, "params: this cursor is not, or no longer, one of a list of flows");
             return RPC_INVALID_PARAMS;
         }
@@ -50,7 +75,7 @@ find_walk(struct method_session *session, struct bridge *bridge, const char *tex
     if (flow_match_parse(text, &ports, &match.match, err)) {
         return RPC_INVALID_PARAMS;
     }
-    if (flow_walk_open(&session->walk, bridge, &match)) {
+    if (flow_walk_open(&session->walk, bridge, table, &match)) {
         errmsg_set(err, "no memory");
         return RPC_INTERNAL_ERROR;
     }
@@ -59,14 +84,13 @@ find_walk(struct method_session *session, struct bridge *bridge, const char *tex
 
 /* Fills the page. The walk is closed at its end. */
 static void
-fill_page(struct method_session *session, struct page *page)
+fill_page(struct method_session *session, int number, struct page *page)
 {
     struct flow_walk *walk = session->walk;
-    struct flow_table *table = agent_flows(walk->bridge->agent);
     uint32_t budget = PAGE_BUDGET;
     const struct flow *flow = NULL;
-    while (!page_is_full(page) && (flow = flow_cursor_next(table, &walk->cursor, &budget))) {
-        append_flow(page, table, flow);
+    while (!page_is_full(page) && (flow = flow_cursor_next(walk->table, &walk->cursor, &budget))) {
+        append_flow(page, walk->table, number, flow);
     }
     if (!flow && budget) {
         flow_walk_close(walk);
@@ -78,20 +102,25 @@ fill_page(struct method_session *session, struct page *page)
 enum rpc_code
 method_flows(const struct method_env *env, json_t *params, json_t **result, struct errmsg *err)
 {
-    const char *name = NULL, *match = "";
+    const char *name = NULL, *match = "", *table_name = "main";
     json_int_t cursor = 0, limit = PAGE_LIMIT_DEFAULT;
     struct page page;
-    enum rpc_code code = method_unpack(params, err, "{s?s, s?s, s?I, s?I !}", "bridge", &name,
-                                       "match", &match, "cursor", &cursor, "limit", &limit);
+    enum rpc_code code = method_unpack(params, err, "{s?s, s?s, s?s, s?I, s?I !}", "bridge", &name,
+                                       "table", &table_name, "match", &match, "cursor", &cursor,
+                                       "limit", &limit);
     code = code ? code : page_check(cursor, limit, err);
     struct bridge *bridge = code ? NULL : method_bridge(env, name, &code, err);
     if (!bridge) {
         return code;
     }
-    code = find_walk(env->session, bridge, match, cursor, err);
+    const struct flow_table_name *table = find_table(table_name, err);
+    if (!table) {
+        return RPC_INVALID_PARAMS;
+    }
+    code = find_walk(env->session, bridge, match, table->get(bridge->agent), cursor, err);
     if (!code) {
         page_init(&page, 0, limit);
-        fill_page(env->session, &page);
+        fill_page(env->session, table->number, &page);
         *result = page_result(&page, "flows", bridge);
     }
     return code;

@@ -52,6 +52,22 @@ miss_mode_name(enum dp_miss_mode mode)
     return "?";
 }
 
+/* Who decides about packets, and what there is in case of an emergency. */
+static json_t *
+control_to_json(const struct agent *agent)
+{
+    struct agent_status status;
+    agent_get_status(agent, &status);
+    return json_pack("{s:s, s:s, s:s, s:I, s:{s:I, s:I, s:I}}", "controllers", status.controllers,
+                     "fail_mode",
+                     status.fail_mode == AGENT_FAIL_SECURE ? "secure" : "standalone",
+                     "mode", agent_mode_name(status.mode),
+                     "since_s", (json_int_t) (clock_ms() - status.mode_ms) / 1000,
+                     "emergency_flows", "count", (json_int_t) status.emergency_flows,
+                     "max", (json_int_t) status.emergency_max,
+                     "acting", (json_int_t) status.emergency_acting);
+}
+
 static json_t *
 bridge_to_json(const struct bridge *bridge)
 {
@@ -66,10 +82,10 @@ bridge_to_json(const struct bridge *bridge)
     char id[17];
     snprintf(id, sizeof id, "%016llx", (unsigned long long) agent_datapath_id(bridge->agent));
     return json_pack(
-        "{s:s, s:s, s:s, s:i, s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:o}",
+        "{s:s, s:s, s:s, s:i, s:o, s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:o}",
         "name", bridge->name, "datapath_id", id,
         "table_miss", miss_mode_name(dp_bridge_miss_mode(dp_bridge)),
-        "controllers_connected", n_connected,
+        "controllers_connected", n_connected, "control", control_to_json(bridge->agent),
         "flows", "count", (json_int_t) flow_table_count(flows),
         "max", (json_int_t) flow_table_max(flows),
         "lookups", "hit", (json_int_t) stats.hits, "missed", (json_int_t) stats.misses,
@@ -187,9 +203,10 @@ static bool
 append_connection(const struct agent_connection_info *info, void *list)
 {
     json_t *row = json_pack(
-        "{s:o, s:o, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+        "{s:o, s:o, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
         "target", rpc_string(info->target), "peer", rpc_string(info->peer),
         "state", info->state, "listener", info->listener, "management", info->management,
+        "live", info->live,
         "since_s", (json_int_t) (clock_ms() - info->since_ms) / 1000,
         "messages_in", (json_int_t) info->messages_in,
         "messages_out", (json_int_t) info->messages_out,
@@ -221,7 +238,8 @@ method_controllers(const struct method_env *env, json_t *params, json_t **result
             agent_for_each_connection(b->agent, append_connection, list);
             struct list_drops drops = { agent_bridge(b->agent), json_array() };
             dp_port_for_each(drops.bridge, append_drops, &drops);
-            json_array_append_new(bridges, json_pack("{s:s, s:o, s:o}", "name", b->name,
+            json_array_append_new(bridges, json_pack("{s:s, s:o, s:o, s:o}", "name", b->name,
+                                                     "control", control_to_json(b->agent),
                                                      "connections", list,
                                                      "packet_in_drops", drops.list));
         }

@@ -377,6 +377,13 @@ option_set_max_flows(struct config_parser *parser, const char *value, struct err
 }
 
 int
+option_set_max_emergency_flows(struct config_parser *parser, const char *value, struct errmsg *err)
+{
+    return parse_number(value, 0, AGENT_MAX_EMERGENCY_FLOWS,
+                        &config_parser_bridge(parser)->agent.max_emergency_flows, err);
+}
+
+int
 option_set_control(struct config_parser *parser, const char *value, struct errmsg *err)
 {
     return replace_path(parser, &parser->config->control, value, err);

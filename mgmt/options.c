@@ -44,7 +44,7 @@ const struct option_row option_rows[] = {
         option_set_listen,
     }, {
         "fail-mode", "MODE", OPTION_BRIDGE, false,
-        "without a controller: secure (default) or standalone",
+        "when the controllers are lost: secure (default) or standalone",
         option_set_fail_mode,
     }, {
         "inactivity-probe", "SECONDS", OPTION_BRIDGE, false,
@@ -78,6 +78,10 @@ const struct option_row option_rows[] = {
         "max-connections", "N", OPTION_BRIDGE, false,
         "most connections to its listeners; the idle make room (default 1024)",
         option_set_max_connections,
+    }, {
+        "max-emergency-flows", "N", OPTION_BRIDGE, false,
+        "most emergency flows, which act when the controllers are lost (default 1024)",
+        option_set_max_emergency_flows,
     }, {
         "control", "PATH", OPTION_GLOBAL, false,
         "control socket for turnoutctl (default RUNDIR/" CONFIG_CONTROL_NAME ")",
@@ -290,6 +294,7 @@ parser_init(struct config_parser *parser, const char *base_dir)
                 .max_backoff_s = 8,
                 .max_flows = 1000000,
                 .max_connections = AGENT_DEFAULT_MAX_CONNECTIONS,
+                .max_emergency_flows = 1024,
             },
             .datapath = { .fdb_max = FDB_MAX_DEFAULT, .fdb_age_s = FDB_AGE_DEFAULT_S },
         },

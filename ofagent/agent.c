@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The agent's life, its clock, and what a table miss does while nobody controls it. */
+/* The agent's life, its clock, and its targets. */
 #include "ofagent/agent.h"
 
 #include <errno.h>
@@ -8,11 +8,9 @@
 
 #include "lib/clock.h"
 #include "ofagent/agent_private.h"
+#include "ofagent/flow_emergency.h"
 
 LOG_MODULE(agent);
-
-/* No controller is live for this many probe intervals: it is lost. */
-enum { LOST_PROBES = 3 };
 
 /* The longest the timer waits: a bound on what a missed reason to run costs. */
 enum { LONGEST_WAIT_MS = 60000 };
@@ -28,50 +26,6 @@ agent_probe_ms(const struct agent *agent)
 {
     uint32_t s = agent->config.inactivity_probe_s;
     return s < UINT32_MAX / 1000 ? s * 1000 : UINT32_MAX;
-}
-
-/* --- fail modes ------------------------------------------------------------------------ */
-
-static uint64_t
-lost_after_ms(const struct agent *agent)
-{
-    uint32_t probe = agent_probe_ms(agent);
-    return (uint64_t) LOST_PROBES * (probe ? probe : CONN_DEFAULT_PROBE_MS);
-}
-
-static void
-set_miss_mode(struct agent *agent, enum dp_miss_mode mode)
-{
-    static const char *const words[] = {
-        [DP_MISS_CONTROLLER] = "go to the controllers",
-        [DP_MISS_NORMAL] = "are switched as NORMAL does, because no controller is live",
-        [DP_MISS_DROP] = "are dropped, because no controller is there",
-    };
-    if (dp_bridge_miss_mode(agent->bridge) != mode) {
-        log_info("%s: table misses %s", dp_bridge_name(agent->bridge), words[mode]);
-        dp_bridge_set_miss_mode(agent->bridge, mode);
-    }
-}
-
-void
-agent_update_miss_mode(struct agent *agent)
-{
-    bool live = false, taker = false;
-    uint64_t now = clock_ms();
-    for (const struct session *s = agent->sessions; s; s = s->next) {
-        live = live || (s->featured && !endpoint_is_management(s->endpoint));
-        taker = taker || session_wants_packet_in(s, OFPR_NO_MATCH, 0);
-    }
-    if (live) {
-        agent->live_ms = now;
-    }
-    if (live || agent->config.fail_mode == AGENT_FAIL_SECURE) {
-        agent->standalone = false;
-    } else if (!agent_has_controllers(agent) || now - agent->live_ms >= lost_after_ms(agent)) {
-        agent->standalone = true;
-    }
-    set_miss_mode(agent, agent->standalone ? DP_MISS_NORMAL
-                         : taker ? DP_MISS_CONTROLLER : DP_MISS_DROP);
 }
 
 /* --- time ------------------------------------------------------------------------------ */
@@ -108,9 +62,10 @@ agent_run(struct agent *agent)
     ms = pktbuf_expire(agent->buffers, now);
     wait = ms < wait ? ms : wait;
     agent_update_miss_mode(agent);
-    if (agent->config.fail_mode == AGENT_FAIL_STANDALONE && !agent->standalone) {
-        wait = wait < 1000 ? wait : 1000;
-    }
+    ms = agent_mode_wait_ms(agent, now);
+    wait = ms < wait ? ms : wait;
+    ms = agent_run_emergency(agent);
+    wait = ms < wait ? ms : wait;
     arm(agent, now, wait < LONGEST_WAIT_MS ? wait : LONGEST_WAIT_MS);
 }
 
@@ -159,7 +114,7 @@ agent_new(struct event_base *base, struct dp *dp, const char *name,
     agent->base = base;
     agent->dp = dp;
     agent->config = *config;
-    agent->live_ms = clock_ms();
+    agent->live_ms = agent->mode_ms = clock_ms();
     if (!allocate(agent)) {
         errmsg_set(err, "no memory");
         agent_free(agent);
@@ -171,7 +126,9 @@ agent_new(struct event_base *base, struct dp *dp, const char *name,
         return NULL;
     }
     agent->flows = flow_table_new(dp, agent->bridge, max_flows(config), &table_ops, agent);
-    if (!agent->flows) {
+    agent->emergency = agent->flows ? flow_emergency_new(agent->flows, config->max_emergency_flows)
+                                    : NULL;
+    if (!agent->emergency) {
         errmsg_set(err, "no memory");
         agent_free(agent);
         return NULL;
@@ -191,6 +148,7 @@ agent_free(struct agent *agent)
     while (agent->endpoints) {
         endpoint_free(agent->endpoints);
     }
+    flow_table_free(agent->emergency);
     flow_table_free(agent->flows);
     if (agent->bridge) {
         dp_bridge_free(agent->bridge);
@@ -222,6 +180,12 @@ agent_flows(struct agent *agent)
     return agent->flows;
 }
 
+struct flow_table *
+agent_emergency_flows(struct agent *agent)
+{
+    return agent->emergency;
+}
+
 uint64_t
 agent_datapath_id(const struct agent *agent)
 {
@@ -241,6 +205,7 @@ agent_set_config(struct agent *agent, const struct agent_config *config)
     uint64_t id = agent_datapath_id(agent);
     agent->config = *config;
     flow_table_set_max(agent->flows, max_flows(config));
+    flow_table_set_max(agent->emergency, config->max_emergency_flows);
     for (struct session *s = agent->sessions; s; s = s->next) {
         conn_set_probe(s->conn, agent_probe_ms(agent));
         packet_queue_set_rate(s->packet_ins, config->packet_in_rate, config->packet_in_burst);

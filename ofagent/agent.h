@@ -18,6 +18,20 @@ struct event_base;
 enum { AGENT_ERROR_SIZE = 256, AGENT_DEFAULT_MAX_CONNECTIONS = 1024 };
 enum agent_fail_mode { AGENT_FAIL_SECURE, AGENT_FAIL_STANDALONE };
 
+/* Who decides about packets, as agent_fail.c has it. */
+enum agent_mode {
+    AGENT_WAITING,                 /* no controller is live, and not yet for long */
+    AGENT_CONTROLLED,              /* a controller is */
+    AGENT_SECURE,                  /* the flows alone */
+    AGENT_STANDALONE,              /* the flows, and NORMAL */
+    AGENT_EMERGENCY,               /* emergency flows alone */
+    N_AGENT_MODES,
+};
+const char *agent_mode_name(enum agent_mode);
+
+/* They are put to work in one go, which takes some ten milliseconds for so many. */
+enum { AGENT_MAX_EMERGENCY_FLOWS = 16384 };
+
 struct agent_config {
     uint64_t datapath_id;          /* 0: made from the LOCAL port's address. A change of it
                                     * drops the controllers, who knew another switch */
@@ -28,6 +42,7 @@ struct agent_config {
     uint32_t packet_in_burst;      /* at once after a pause; 0: a quarter of the rate */
     uint32_t max_flows;            /* 0: 1,000,000 */
     uint32_t max_connections;      /* to its listeners; 0: AGENT_DEFAULT_MAX_CONNECTIONS */
+    uint32_t max_emergency_flows;  /* at most AGENT_MAX_EMERGENCY_FLOWS; 0: none */
 };
 
 /* Makes the agent and its bridge ('name', LOCAL). NULL and *err on failure. */
@@ -37,6 +52,7 @@ struct agent *agent_new(struct event_base *, struct dp *, const char *name,
 void agent_free(struct agent *);
 struct dp_bridge *agent_bridge(struct agent *);
 struct flow_table *agent_flows(struct agent *);
+struct flow_table *agent_emergency_flows(struct agent *);
 uint64_t agent_datapath_id(const struct agent *);
 void agent_set_config(struct agent *, const struct agent_config *);
 /* What "ssl:" and "pssl:" targets need; must outlive the agent. Before these are added. */
@@ -57,6 +73,16 @@ int agent_add_management(struct agent *, const char *punix_target, struct errmsg
  * its controllers say to each other; what it sends is not looked at. One a bridge. */
 int agent_add_snoop_socket(struct agent *, const char *punix_target, struct errmsg *err);
 
+struct agent_status {
+    enum agent_fail_mode fail_mode;
+    enum agent_mode mode;
+    uint64_t mode_ms;              /* clock_ms() when it began */
+    const char *controllers;       /* "live", "waiting" (soon lost), "lost", "none" configured */
+    size_t emergency_flows, emergency_max;
+    size_t emergency_acting;       /* of the flows in the table that packets go through */
+};
+void agent_get_status(const struct agent *, struct agent_status *);
+
 /* One row of `turnoutctl controllers`. */
 struct agent_connection_info {
     const char *target;            /* as configured */
@@ -64,6 +90,7 @@ struct agent_connection_info {
     const char *state;             /* "backoff", "resolving", "connecting", "tls-handshake",
                                     * "hello", "active", "listening" */
     bool listener, management;
+    bool live;                     /* a controller that has asked for FEATURES */
     uint64_t since_ms;             /* clock_ms() when the state began */
     uint64_t messages_in, messages_out, errors_sent;
     uint64_t dropped;              /* asynchronous messages, all kinds */

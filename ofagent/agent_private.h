@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the agent's files share: included by ofagent/ and its tests only.
  *
- *   agent.c            the agent's life, its clock, fail modes
+ *   agent.c            the agent's life, its clock, targets
+ *   agent_fail.c       what holds while no controller is live
  *   endpoint.c         targets: connecting, listening, back-off
  *   session.c          one controller: what it is told, which handler gets a message
  *   snoop_socket.c     BR.snoop: those who watch what is said
@@ -37,6 +38,7 @@ struct agent {
     struct dp_bridge *bridge;
     struct tls *tls;                 /* NULL: no target may have TLS */
     struct flow_table *flows;
+    struct flow_table *emergency;    /* flow_emergency.h */
     struct pktbuf *buffers;
     struct agent_config config;
     struct endpoint *endpoints;
@@ -48,7 +50,8 @@ struct agent {
     struct event *drain;             /* packet-ins that wait are due */
     uint64_t drain_ms;               /* when, clock_ms(); 0: not armed */
     uint64_t live_ms;                /* when a controller was last live, or the start */
-    bool standalone;                 /* nobody is live: NORMAL takes the misses */
+    enum agent_mode mode;
+    uint64_t mode_ms;                /* when it began, clock_ms() */
     uint16_t fragment_mode;          /* OFPC_FRAG_* */
     bool warned_reasm;
 
@@ -74,6 +77,7 @@ struct session {
     char local[TARGET_PEER_SIZE];    /* our end, once somebody snooped; "" before */
     bool ready;                      /* HELLO is done */
     bool featured;                   /* FEATURES is done: a live controller */
+    bool held;                       /* its requests wait: the table is being cleared */
     enum nx_role role;
     uint16_t controller_id;          /* packet-ins for this id are for it */
     bool nxm_flows, nxm_packet_ins;  /* FLOW_REMOVED and PACKET_IN in Nicira's formats */
@@ -97,9 +101,17 @@ struct session {
 void agent_run(struct agent *);
 /* Sees to it that agent_run() comes within 'ms'. */
 void agent_run_within(struct agent *, uint32_t ms);
-/* Controllers came or went: what a table miss does may change. */
-void agent_update_miss_mode(struct agent *);
 uint32_t agent_probe_ms(const struct agent *);
+
+/* --- agent_fail.c --------------------------------------------------------------------- */
+
+/* Controllers came or went, or time passed: the mode, and what a table miss does, may change. */
+void agent_update_miss_mode(struct agent *);
+/* The ms until that may be because of the time; UINT32_MAX: it may not. */
+uint32_t agent_mode_wait_ms(const struct agent *, uint64_t now_ms);
+/* Goes on with removing the flows that are no emergency flows, if that is under way. Returns
+ * the ms until it wants to be called again. */
+uint32_t agent_run_emergency(struct agent *);
 
 /* --- endpoint.c ----------------------------------------------------------------------- */
 
@@ -132,6 +144,10 @@ struct session *agent_least_worth(const struct agent *, bool management, bool co
 struct session *session_new(struct endpoint *, struct agent *, struct stream *);
 /* Closes at once; the endpoint is not told. */
 void session_free(struct session *);
+/* True if it is a controller, and FEATURES is done. */
+bool session_is_live(const struct session *);
+/* Requests wait from now on, or go on. */
+void session_hold(struct session *, bool hold);
 /* Sends agent->reply, one or more messages. */
 void session_reply(struct session *);
 void session_refuse(struct session *, const struct ofp_header *, const uint8_t *msg,

@@ -21,6 +21,7 @@ enum { WILDCARDS_ALL = (1 << 22) - 1 };
 
 struct dump {
     struct session *session;
+    struct flow_table *table;
     struct flow_cursor cursor;
     struct ofp_cookie_filter only;
     struct writer out;
@@ -46,6 +47,7 @@ put_flow(struct dump *d, const struct flow *flow, const struct flow_stats *stats
 {
     const struct action_list *actions = flow_actions(flow);
     struct ofp_flow_stats entry = {
+        .table_id = d->table == d->session->agent->flows ? 0 : TABLE_EMERGENCY,
         .cookie = flow->cookie,
         .packets = stats->packets,
         .bytes = stats->bytes,
@@ -59,7 +61,7 @@ put_flow(struct dump *d, const struct flow *flow, const struct flow_stats *stats
         .actions = actions->actions,
         .n_actions = actions->len,
     };
-    flow_get_match(d->session->agent->flows, flow, &entry.match);
+    flow_get_match(d->table, flow, &entry.match);
     d->put_flow(&d->reply, &entry);
 }
 
@@ -117,7 +119,7 @@ step(void *dump_)
     struct dump *d = dump_;
     uint32_t budget = STEP_FLOWS;
     struct flow *flow;
-    while ((flow = flow_cursor_next(d->session->agent->flows, &d->cursor, &budget))) {
+    while ((flow = flow_cursor_next(d->table, &d->cursor, &budget))) {
         put(flow, d);
     }
     if (!budget) {
@@ -148,17 +150,19 @@ static void
 flow_stats(struct session *s, const struct ofp_header *header,
            const struct ofp_stats_request *request, bool nxm)
 {
-    struct flow_table *ft = s->agent->flows;
+    bool emergency = request->table_id == TABLE_EMERGENCY;
+    struct flow_table *ft = emergency ? s->agent->emergency : s->agent->flows;
     struct dump *d = calloc(1, sizeof *d);
     if (!d) {
         conn_fail(s->conn, "no memory for statistics");
         return;
     }
     d->session = s;
+    d->table = ft;
     begin_reply(d, header->xid, request, nxm);
     flow_cursor_open(ft, &d->cursor, &request->match, request->out_port);
     s->dump = d;
-    bool here = request->table_id == 0 || request->table_id == TABLE_ALL;
+    bool here = request->table_id == 0 || request->table_id == TABLE_ALL || emergency;
     if (here && !request->match.exact) {
         conn_set_job(s->conn, STEP_COST, step, d);
         return;
@@ -206,6 +210,10 @@ table_stats(struct session *s, struct ofp_stats_reply *reply)
     dp_bridge_get_stats(s->agent->bridge, &stats);
     ofp_put_table(reply, 0, "classifier", WILDCARDS_ALL, flow_table_max(ft),
                   (uint32_t) flow_table_count(ft), stats.lookups, stats.matched);
+    /* No packet is looked up there: its flows act in the other one. */
+    ft = s->agent->emergency;
+    ofp_put_table(reply, TABLE_EMERGENCY, "emergency", WILDCARDS_ALL, flow_table_max(ft),
+                  (uint32_t) flow_table_count(ft), 0, 0);
 }
 
 struct port_stats {

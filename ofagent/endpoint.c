@@ -453,6 +453,7 @@ describe_session(const struct session *s, struct agent_connection_info *info)
     struct conn_info conn;
     conn_get_info(s->conn, &conn);
     info->state = states[conn.state];
+    info->live = session_is_live(s);
     info->since_ms = conn.since_ms;
     info->messages_in = conn.messages_in;
     info->messages_out = conn.messages_out;

@@ -36,38 +36,38 @@ rank_of(const struct flow_table *ft, const struct ofp_flow_mod *fm)
     return exact && flow_of_rule(exact)->priority == fm->priority ? RULE_RANK_EXACT : rank;
 }
 
-static struct flow *
-find(const struct flow_table *ft, const struct ofp_flow_mod *fm)
+struct flow *
+flow_table_find(const struct flow_table *ft, const struct flow_match *match, uint32_t rank)
 {
-    struct rule *rule = classifier_find(ft->classifier, &fm->match.match, rank_of(ft, fm));
+    struct rule *rule = classifier_find(ft->classifier, match, rank);
     return rule ? flow_of_rule(rule) : NULL;
 }
 
-/* A flow as the message says, in nothing yet but initialised for the classifier. */
 static struct flow *
-flow_new(struct flow_table *ft, const struct ofp_flow_mod *fm, struct ofp_refusal *refusal)
+find(const struct flow_table *ft, const struct ofp_flow_mod *fm)
 {
-    const struct action_list *actions = action_intern_get(ft->actions, fm->actions,
-                                                          fm->n_actions);
+    return flow_table_find(ft, &fm->match.match, rank_of(ft, fm));
+}
+
+struct flow *
+flow_table_make(struct flow_table *ft, const struct flow_match *match, uint32_t rank,
+                uint16_t priority, const struct action *list, uint32_t n_actions,
+                struct ofp_refusal *refusal)
+{
+    const struct action_list *actions = action_intern_get(ft->actions, list, n_actions);
     if (!actions) {
         refuse_full(refusal, "no memory for the actions");
         return NULL;
     }
-    size_t size = offsetof(struct flow, rule)
-                  + classifier_rule_size(ft->classifier, &fm->match.match);
+    size_t size = offsetof(struct flow, rule) + classifier_rule_size(ft->classifier, match);
     struct flow *flow = malloc(size);
     if (flow) {
         /* malloc() and memset(): calloc() does not use the allocator's fast path. */
         memset(flow, 0, size);
-        if (!classifier_rule_init(ft->classifier, &flow->rule, &fm->match.match,
-                                  rank_of(ft, fm), actions)) {
-            flow->cookie = fm->cookie;
+        if (!classifier_rule_init(ft->classifier, &flow->rule, match, rank, actions)) {
             flow->created_ns = clock_ns();
             flow->changed_ns = flow->created_ns;
-            flow->priority = fm->priority;
-            flow->idle_timeout = fm->idle_timeout;
-            flow->hard_timeout = fm->hard_timeout;
-            flow->flags = fm->flags & OFPFF_SEND_FLOW_REM;
+            flow->priority = priority;
             return flow;
         }
         free(flow);
@@ -77,11 +77,28 @@ flow_new(struct flow_table *ft, const struct ofp_flow_mod *fm, struct ofp_refusa
     return NULL;
 }
 
-/* Puts 'flow' into the table, in the place of 'old' if that is not NULL. */
-static int
-publish(struct flow_table *ft, struct flow *flow, struct flow *old, struct ofp_refusal *refusal)
+/* A flow as the message says, in nothing yet but initialised for the classifier. Nobody is told
+ * when an emergency flow goes. */
+static struct flow *
+flow_new(struct flow_table *ft, const struct ofp_flow_mod *fm, struct ofp_refusal *refusal)
+{
+    struct flow *flow = flow_table_make(ft, &fm->match.match, rank_of(ft, fm), fm->priority,
+                                        fm->actions, fm->n_actions, refusal);
+    if (flow) {
+        flow->cookie = fm->cookie;
+        flow->idle_timeout = fm->idle_timeout;
+        flow->hard_timeout = fm->hard_timeout;
+        flow->flags = ft->acting ? 0 : fm->flags & OFPFF_SEND_FLOW_REM;
+    }
+    return flow;
+}
+
+int
+flow_table_publish(struct flow_table *ft, struct flow *flow, struct flow *old,
+                   struct ofp_refusal *refusal)
 {
     if (old) {
+        flow_table_set_acting(ft, old, false);
         classifier_replace(ft->classifier, &old->rule, &flow->rule);
         flow_list_replace(ft, old, flow);
         flow_timer_remove(&ft->timer, old);
@@ -118,11 +135,26 @@ add(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow **out,
     if (!flow) {
         return OFP_REFUSED;
     }
-    int error = publish(ft, flow, old, refusal);
-    if (!error) {
-        *out = flow;
+    int error = flow_table_publish(ft, flow, old, refusal);
+    if (error) {
+        return error;
     }
-    return error;
+    if (ft->acting) {
+        flow_emergency_added(ft, flow);
+    }
+    *out = flow;
+    return 0;
+}
+
+void
+flow_table_set_actions(struct flow_table *ft, struct flow *flow, const struct action_list *actions)
+{
+    const struct action_list *old = flow_actions(flow);
+    if (old != actions) {
+        action_intern_ref(actions);
+        atomic_store_explicit(&flow->rule.actions, actions, memory_order_release);
+        action_intern_put(ft->actions, old);
+    }
 }
 
 struct change {
@@ -148,16 +180,15 @@ modify_rule(struct rule *rule, void *change_)
     if (!ofp_cookie_fits(&change->fm->only, flow->cookie)) {
         return true;
     }
-    const struct action_list *old = flow_actions(flow);
-    if (old != change->actions) {
-        action_intern_ref(change->actions);
-        atomic_store_explicit(&rule->actions, change->actions, memory_order_release);
-        action_intern_put(change->ft->actions, old);
-    }
+    flow_table_set_actions(change->ft, flow, change->actions);
     if (!keeps_cookie(change->fm)) {
         flow->cookie = change->fm->cookie;
     }
     flow->changed_ns = change->now_ns;
+    flow_table_set_acting(change->ft, flow, false);   /* it is the controller's now */
+    if (change->ft->acting) {
+        flow_emergency_modified(change->ft, flow);
+    }
     if (!change->first) {
         change->first = flow;
     }
@@ -240,28 +271,15 @@ flow_table_delete_some(struct flow_table *ft, const struct ofp_match *match, uin
     return some.left > 0;
 }
 
-/* There is no emergency table: nothing can be added to it, and a delete finds nothing. */
-static int
-emergency(const struct ofp_flow_mod *fm, struct ofp_refusal *refusal)
-{
-    if (fm->command == OFPFC_DELETE || fm->command == OFPFC_DELETE_STRICT) {
-        return 0;
-    }
-    if (fm->idle_timeout || fm->hard_timeout) {
-        return refuse(refusal, COUNTER_flow_mod_emergency, OFPFMFC_BAD_EMERG_TIMEOUT,
-                      "an emergency flow with a time-out");
-    }
-    return refuse(refusal, COUNTER_flow_mod_emergency, OFPFMFC_ALL_TABLES_FULL,
-                  "the emergency table has no room");
-}
-
 int
 flow_table_mod(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow **flow,
                struct ofp_refusal *refusal)
 {
+    bool is_delete = fm->command == OFPFC_DELETE || fm->command == OFPFC_DELETE_STRICT;
     *flow = NULL;
-    if (fm->flags & OFPFF_EMERG) {
-        return emergency(fm, refusal);
+    if (ft->acting && !is_delete && (fm->idle_timeout || fm->hard_timeout)) {
+        return refuse(refusal, COUNTER_flow_mod_emergency, OFPFMFC_BAD_EMERG_TIMEOUT,
+                      "an emergency flow with a time-out");
     }
     switch (fm->command) {
     case OFPFC_ADD:

@@ -6,6 +6,7 @@
 #include "lib/clock.h"
 #include "lib/counters.h"
 #include "lib/epoch.h"
+#include "ofagent/flow_emergency.h"
 #include "ofagent/flow_table_private.h"
 
 /* Flows that one call of flow_table_expire() handles: a bound on how long the event loop
@@ -40,9 +41,10 @@ due_ns(const struct flow *flow)
     return hard < idle ? hard : idle;
 }
 
-struct flow_table *
-flow_table_new(struct dp *dp, struct dp_bridge *bridge, uint32_t max_flows,
-               const struct flow_table_ops *ops, void *aux)
+/* A table over 'classifier', which stays the caller's on failure. */
+static struct flow_table *
+table_new(struct dp *dp, struct classifier *classifier, uint32_t max_flows,
+          const struct flow_table_ops *ops, void *aux)
 {
     struct flow_table *ft = calloc(1, sizeof *ft);
     if (!ft) {
@@ -54,12 +56,33 @@ flow_table_new(struct dp *dp, struct dp_bridge *bridge, uint32_t max_flows,
         return NULL;
     }
     ft->dp = dp;
-    ft->classifier = dp_bridge_classifier(bridge);
+    ft->classifier = classifier;
     ft->max_flows = max_flows;
     ft->ops = ops;
     ft->aux = aux;
     ft->departed_end = &ft->departed;
     flow_timer_init(&ft->timer, clock_ns(), due_ns);
+    return ft;
+}
+
+struct flow_table *
+flow_table_new(struct dp *dp, struct dp_bridge *bridge, uint32_t max_flows,
+               const struct flow_table_ops *ops, void *aux)
+{
+    return table_new(dp, dp_bridge_classifier(bridge), max_flows, ops, aux);
+}
+
+struct flow_table *
+flow_emergency_new(struct flow_table *acting, uint32_t max_flows)
+{
+    struct classifier *classifier = classifier_new(dp_n_slots(acting->dp));
+    struct flow_table *ft = classifier ? table_new(acting->dp, classifier, max_flows, NULL, NULL)
+                                       : NULL;
+    if (ft) {
+        ft->acting = acting;
+    } else if (classifier) {
+        classifier_free(classifier);
+    }
     return ft;
 }
 
@@ -77,6 +100,7 @@ take_out(struct flow_table *ft, struct flow *flow)
     flow_timer_remove(&ft->timer, flow);
     flow_list_remove(ft, flow);
     ft->n_flows--;
+    ft->n_acting -= flow->flags & OFPFF_EMERG ? 1 : 0;
 }
 
 void
@@ -84,6 +108,9 @@ flow_table_free(struct flow_table *ft)
 {
     if (!ft) {
         return;
+    }
+    if (ft->clearing) {
+        flow_cursor_close(&ft->others);
     }
     if (ft->barrier_armed) {
         dp_barrier_cancel(ft->dp, &ft->barrier);
@@ -100,13 +127,32 @@ flow_table_free(struct flow_table *ft)
         free(d);
     }
     action_intern_free(ft->actions);
+    if (ft->acting) {
+        classifier_free(ft->classifier);   /* its own: no packet goes through it */
+    }
     free(ft);
+}
+
+void
+flow_table_set_acting(struct flow_table *ft, struct flow *flow, bool acting)
+{
+    bool before = flow->flags & OFPFF_EMERG;
+    if (acting && !before) {
+        flow->flags |= OFPFF_EMERG;
+        ft->n_acting++;
+    } else if (!acting && before) {
+        flow->flags &= (uint16_t) ~OFPFF_EMERG;
+        ft->n_acting--;
+    }
 }
 
 void
 flow_table_remove(struct flow_table *ft, struct flow *flow, uint8_t reason)
 {
     struct departed *d = NULL;
+    if (ft->acting) {
+        flow_emergency_removed(ft, flow);
+    }
     if (flow->flags & OFPFF_SEND_FLOW_REM) {
         d = malloc(sizeof *d);
         if (!d) {

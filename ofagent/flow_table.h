@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The flow table: OpenFlow 1.0's semantics over the datapath's classifier.
+/* The flow table: OpenFlow 1.0's semantics over the datapath's classifier. A second one may
+ * hold emergency flows (flow_emergency.h), which no packet goes through.
  *
  * The only truth about what the switch should do. A flow is one allocation: OpenFlow's
  * attributes and, last, the rule with its key and counters; its action list is another,
@@ -34,7 +35,7 @@ struct flow {
     uint64_t changed_ns;           /* of its ADD, or of the last MODIFY */
     uint16_t priority;             /* as given */
     uint16_t idle_timeout, hard_timeout; /* seconds, 0: none */
-    uint16_t flags;                /* OFPFF_SEND_FLOW_REM */
+    uint16_t flags;                /* OFPFF_SEND_FLOW_REM; OFPFF_EMERG: of an emergency flow */
     struct flow *list_prev, *list_next;  /* all flows, for cursors */
     struct flow *timer_next;
     struct flow **timer_prev;      /* NULL: no time-out */
@@ -53,10 +54,11 @@ struct flow_table *flow_table_new(struct dp *, struct dp_bridge *, uint32_t max_
 /* Removes every flow silently and frees. */
 void flow_table_free(struct flow_table *);
 
-/* Does what the message says, 1.0's or Nicira's (nx_decode_flow_mod() has the differences). 0, or OFP_REFUSED and *refusal with nothing changed. For
- * ADD and MODIFY, *flow is the flow that a buffered packet goes through (NULL for
- * deletes, and a MODIFY that found and added none): the new one, or the first that was modified. Buffers and port numbers are
- * the caller's. After a change the caller calls flow_table_settle(), at the latest when
+/* Does what the message says, 1.0's or Nicira's (nx_decode_flow_mod() has the differences), on
+ * this table: which one OFPFF_EMERG means is the caller's to know. 0, or OFP_REFUSED and
+ * *refusal with nothing changed. For ADD and MODIFY, *flow is the flow that a buffered
+ * packet goes through (NULL for deletes, and a MODIFY that found and added none): the new
+ * one, or the first that was modified. Buffers and port numbers are the caller's. After a change the caller calls flow_table_settle(), at the latest when
  * it goes back to the event loop. */
 int flow_table_mod(struct flow_table *, const struct ofp_flow_mod *, struct flow **flow,
                    struct ofp_refusal *);

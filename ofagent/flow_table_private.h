@@ -30,6 +30,14 @@ struct flow_table {
     struct flow_cursor *cursors;
     struct flow_timer timer;
 
+    /* A table of emergency flows (flow_emergency.h): */
+    struct flow_table *acting;   /* where they act; NULL: this is no such table */
+    bool in_force;               /* each of them acts */
+    bool clearing;               /* what does not belong to them is being removed: */
+    struct flow_cursor others;   /* how far this has come */
+    /* The table that they act in: */
+    size_t n_acting;             /* flows with OFPFF_EMERG */
+
     struct departed *departed, **departed_end;
     struct departed *unsettled;  /* the first with epoch 0 */
     struct dp_barrier barrier;   /* for the departed */
@@ -56,6 +64,25 @@ bool flow_actions_output_to(const struct action_list *list, uint16_t port);
 void flow_list_append(struct flow_table *, struct flow *);
 void flow_list_replace(struct flow_table *, struct flow *old, struct flow *flow);
 void flow_list_remove(struct flow_table *, struct flow *);
+
+/* flow_mod.c. The flow of this match and rank, or NULL. */
+struct flow *flow_table_find(const struct flow_table *, const struct flow_match *, uint32_t rank);
+/* A flow in nothing yet, its attributes 0; NULL and *refusal. */
+struct flow *flow_table_make(struct flow_table *, const struct flow_match *, uint32_t rank,
+                             uint16_t priority, const struct action *, uint32_t n_actions,
+                             struct ofp_refusal *);
+/* Puts 'flow' into the table, in the place of 'old' if that is not NULL. 0; or OFP_REFUSED
+ * and *refusal, and the flow is freed. */
+int flow_table_publish(struct flow_table *, struct flow *, struct flow *old, struct ofp_refusal *);
+/* Replaces the actions of a flow by a list of this table's. */
+void flow_table_set_actions(struct flow_table *, struct flow *, const struct action_list *);
+/* Sets or clears OFPFF_EMERG of a flow that is in the table. */
+void flow_table_set_acting(struct flow_table *, struct flow *, bool acting);
+
+/* flow_emergency.c: an emergency flow was added, modified, or goes. */
+void flow_emergency_added(struct flow_table *, const struct flow *);
+void flow_emergency_modified(struct flow_table *, const struct flow *);
+void flow_emergency_removed(struct flow_table *, const struct flow *);
 
 /* Takes a flow out of classifier, list and wheel and disposes of it after a grace
  * period; FLOW_REMOVED with 'reason' follows if it has SEND_FLOW_REM. */

@@ -98,6 +98,7 @@ nx_put_flow(struct ofp_stats_reply *r, const struct ofp_flow_stats *flow)
     size_t begin = w->size;
     uint16_t match_len;
     struct nicira_flow_stats wire = {
+        .table_id = flow->table_id,
         .duration_sec = be32_from_host(flow->duration_s),
         .duration_nsec = be32_from_host(flow->duration_ns),
         .priority = be16_from_host(flow->priority),
@@ -125,6 +126,7 @@ static void
 decode_flow_fixed(const struct nicira_flow_stats *wire, struct ofp_flow_stats *out)
 {
     *out = (struct ofp_flow_stats) {
+        .table_id = wire->table_id,
         .cookie = be64_to_host(wire->cookie),
         .packets = be64_to_host(wire->packet_count),
         .bytes = be64_to_host(wire->byte_count),

@@ -296,6 +296,7 @@ struct ofp_desc { const char *mfr, *hw, *sw, *serial, *dp; };
 void ofp_put_desc(struct ofp_stats_reply *, const struct ofp_desc *);
 
 struct ofp_flow_stats {
+    uint8_t table_id;
     struct ofp_match match;
     uint64_t cookie, packets, bytes;
     uint32_t duration_s, duration_ns;

@@ -182,6 +182,7 @@ ofp_take_flow(struct reader *r, struct ofp_flow_stats *out, struct action *actio
                           "a flow's length is not that of its contents");
     }
     *out = (struct ofp_flow_stats) {
+        .table_id = wire.table_id,
         .cookie = be64_to_host(wire.cookie),
         .packets = be64_to_host(wire.packet_count),
         .bytes = be64_to_host(wire.byte_count),

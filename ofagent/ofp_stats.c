@@ -130,6 +130,7 @@ ofp_put_flow(struct ofp_stats_reply *r, const struct ofp_flow_stats *flow)
                   + of10_actions_size(flow->actions, flow->n_actions);
     struct of10_flow_stats wire = {
         .length = be16_from_host((uint16_t) size),
+        .table_id = flow->table_id,
         .duration_sec = be32_from_host(flow->duration_s),
         .duration_nsec = be32_from_host(flow->duration_ns),
         .priority = be16_from_host(flow->priority),

@@ -6,6 +6,7 @@
 #include "lib/counters.h"
 #include "lib/stream.h"
 #include "ofagent/agent_private.h"
+#include "ofagent/flow_emergency.h"
 #include "ofagent/snoop.h"
 
 LOG_MODULE(agent);
@@ -26,6 +27,21 @@ static const struct {
     [OFPT_BARRIER_REQUEST] = { session_barrier, false },
     [OFPT_QUEUE_GET_CONFIG_REQUEST] = { session_queue_get_config, false },
 };
+
+bool
+session_is_live(const struct session *s)
+{
+    return s->featured && !endpoint_is_management(s->endpoint);
+}
+
+void
+session_hold(struct session *s, bool hold)
+{
+    if (hold != s->held) {
+        s->held = hold;
+        (hold ? conn_park : conn_unpark)(s->conn);
+    }
+}
 
 /* --- what the connection tells ------------------------------------------------------- */
 
@@ -173,6 +189,7 @@ session_new(struct endpoint *endpoint, struct agent *agent, struct stream *strea
         free(s);
         return NULL;
     }
+    session_hold(s, flow_emergency_is_clearing(agent->emergency));
     agent_run_within(agent, 250);
     return s;
 }

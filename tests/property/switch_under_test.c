@@ -236,6 +236,7 @@ make_agent(struct sut *sut, const struct sut_config *config)
     const struct agent_config agent_config = {
         .fail_mode = config->peer == SUT_STANDALONE ? AGENT_FAIL_STANDALONE : AGENT_FAIL_SECURE,
         .max_flows = config->max_flows,
+        .max_emergency_flows = config->max_emergency_flows,
     };
     struct errmsg err;
     sut->base = event_base_new();

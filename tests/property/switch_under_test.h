@@ -25,7 +25,7 @@ enum sut_peer {
 struct sut_config {
     enum sut_peer peer;
     uint16_t n_ports;          /* 1 .. n_ports, and LOCAL */
-    uint32_t max_flows;
+    uint32_t max_flows, max_emergency_flows;
     uint32_t cache_entries;    /* of each worker */
     uint32_t fdb_age_s;
     const char *cpus;          /* as many workers as it has; NULL: one */

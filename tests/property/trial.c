@@ -291,6 +291,7 @@ make_config(struct trial *t)
         .cpus = cpus[gen_below(g, 4)],
     };
     t->target_flows = 5 + gen_below(g, once_in(g, 24) ? 800 : once_in(g, 4) ? 250 : 60);
+    t->sut_config.max_emergency_flows = 1 + gen_below(g, 20);
     t->sut_config.max_flows = once_in(g, 3) ? t->target_flows + 10 : REF_MAX_FLOWS;
     t->tidy = !once_in(g, 4);
     t->async = t->sut_config.peer != SUT_SECURE;
@@ -312,7 +313,9 @@ make_reference(struct trial *t)
     ref->plant = ref->table.plant = t->config->ref_plant;
     ref->table.max_flows = t->sut_config.max_flows;
     ref->table.queues_of = ref;
-    ref->emergency.max_flows = 0;
+    ref->emergency.plant = ref->plant;
+    ref->emergency.max_flows = t->sut_config.max_emergency_flows;
+    ref->emergency.queues_of = ref;
     ref->miss = misses[t->sut_config.peer];
     ref->fdb_age_ms = t->sut_config.fdb_age_s * 1000u;
     ref->now_ms = t->now_ms;
@@ -325,7 +328,8 @@ seed(struct trial *t, unsigned step)
     gen_init(&t->g, t->config->seed * 1000003 + t->config->shape * UINT64_C(0x100000001) + step);
 }
 
-/* SET_CONFIG as a peer's first words: management is told of packets only when it asks. */
+/* SET_CONFIG as a peer's first words: management is told of packets only when it asks. And
+ * FEATURES, so that a controller is live: lost, it would be an emergency one day. */
 static void
 begin(struct trial *t)
 {
@@ -334,6 +338,7 @@ begin(struct trial *t)
     msg[11] = (uint8_t) t->ref->miss_send_len;
     trial_add_message(t, msg, sizeof msg);
     trial_settle(t);
+    trial_ask_features(t);
 }
 
 static struct trial *

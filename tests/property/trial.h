@@ -23,7 +23,8 @@
 #define TALLIES(X)                                                                             \
     X(trials) X(steps) X(frames) X(frames_out) X(flow_hits) X(exact_hits) X(table_misses)      \
     X(ambiguous) X(fragments_dropped) X(packet_ins_miss) X(packet_ins_action) X(buffered)      \
-    X(flow_mods) X(flow_mods_refused) X(overlaps_refused) X(full_refused) X(queues_refused) X(frames_enqueued) X(queues_changed)    \
+    X(flow_mods) X(emergency_flow_mods) X(emergency_flow_stats) X(flow_mods_refused)           \
+    X(overlaps_refused) X(full_refused) X(queues_refused) X(frames_enqueued) X(queues_changed) \
     X(big_bursts) X(far_bursts) X(packet_outs) X(packet_outs_refused) X(table_outputs) X(buffers_used)       \
     X(buffers_refused) X(set_configs) X(port_mods) X(port_statuses) X(ports_removed)           \
     X(odd_messages) X(errors) X(removed_idle) X(removed_hard) X(removed_delete)                \
@@ -213,6 +214,8 @@ bool trial_warm(struct trial *);        /* the whole universe comes in */
 bool trial_messages(struct trial *);
 bool trial_time(struct trial *);
 bool trial_question(struct trial *);
+/* Asks for FEATURES; false if the answer is wrong. */
+bool trial_ask_features(struct trial *);
 bool trial_ports(struct trial *);
 bool trial_queues(struct trial *);
 bool trial_compare_all(struct trial *); /* every statistic */

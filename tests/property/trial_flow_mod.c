@@ -86,7 +86,13 @@ put_flags(struct trial *t, uint8_t *msg)
 {
     uint16_t flags = once_in(&t->g, 2) ? FLAG_REM : 0;
     flags |= once_in(&t->g, 6) ? FLAG_OVERLAP : 0;
-    flags |= once_in(&t->g, 60) ? FLAG_EMERG : 0;
+    if (once_in(&t->g, 15)) {
+        flags |= FLAG_EMERG;
+        if (once_in(&t->g, 3)) {
+            return wire_put(msg + 70, 2, flags);    /* with the time-outs, if there are any */
+        }
+        wire_put(msg + 58, 4, 0);
+    }
     wire_put(msg + 70, 2, flags);
 }
 
@@ -196,7 +202,9 @@ static void
 run_buffer(struct trial *t, const uint8_t *msg, size_t size, unsigned origin)
 {
     uint32_t id = (uint32_t) wire_get(msg + 64, 4);
-    struct ref_flow *flow = ref_table_find(&t->ref->table, msg + 8, (uint16_t) wire_get(msg + 62, 2));
+    bool emergency = wire_get(msg + 70, 2) & FLAG_EMERG;
+    struct ref_table *table = emergency ? &t->ref->emergency : &t->ref->table;
+    struct ref_flow *flow = ref_table_find(table, msg + 8, (uint16_t) wire_get(msg + 62, 2));
     struct held *held = t->held;
     if (id == UINT32_MAX || wire_get(msg + 56, 2) >= DELETE || !flow) {
         return;
@@ -225,6 +233,7 @@ do_flow_mod(struct trial *t, uint8_t *msg, size_t size)
     unsigned origin = trial_add_message(t, sent, size);
     tally.flow_mods++;
     if (ref_flow_mod(t->ref, msg, size, &error)) {
+        tally.emergency_flow_mods += wire_get(msg + 70, 2) & FLAG_EMERG ? 1 : 0;
         run_buffer(t, msg, size, origin);
     } else {
         count_refusal(error);

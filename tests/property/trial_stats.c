@@ -8,6 +8,7 @@
 enum { STATS_FLOW = 1, STATS_AGGREGATE, STATS_TABLE, STATS_PORT, STATS_QUEUE };
 enum { P_ALL = 0xfffc, QUEUE_ALL = -1 };
 enum { FEATURES_REPLY = 6, GET_CONFIG_REPLY = 8, STATS_REPLY = 17, MORE = 1 };
+enum { EMERGENCY = 0xfe };      /* the number of its table */
 enum { ANSWER_MAX = 1 << 20, ACTIONS_MAX = 4096 };
 
 /* --- asking ----------------------------------------------------------------------------- */
@@ -99,12 +100,13 @@ told_actions(const struct ref_flow *flow, uint8_t *actions)
 }
 
 static bool
-entry_is(const struct trial *t, const uint8_t *e, size_t size, const struct ref_flow *flow)
+entry_is(const struct trial *t, const uint8_t *e, size_t size, const struct ref_flow *flow,
+         uint8_t table_id)
 {
     uint8_t actions[ACTIONS_MAX];
     uint64_t duration_ms = wire_get(e + 44, 4) * 1000 + wire_get(e + 48, 4) / 1000000;
     told_actions(flow, actions);
-    return size == 88 + flow->actions_size && wire_get(e + 52, 2) == flow->priority
+    return size == 88 + flow->actions_size && e[2] == table_id && wire_get(e + 52, 2) == flow->priority
            && wire_get(e + 54, 2) == flow->idle_timeout
            && wire_get(e + 56, 2) == flow->hard_timeout && wire_get(e + 64, 8) == flow->cookie
            && wire_get(e + 72, 8) == flow->packets && wire_get(e + 80, 8) == flow->bytes
@@ -112,16 +114,26 @@ entry_is(const struct trial *t, const uint8_t *e, size_t size, const struct ref_
            && !memcmp(e + 88, actions, flow->actions_size);
 }
 
+/* The table that a question is about; NULL if there is none. */
+static struct ref_table *
+asked_table(const struct trial *t, const uint8_t *question)
+{
+    uint8_t id = question[52];
+    return id == EMERGENCY ? &t->ref->emergency : id == 0 || id == 0xff ? &t->ref->table : NULL;
+}
+
 static bool
 compare_entry(struct trial *t, const uint8_t *e, size_t size, const uint8_t *question, bool *seen)
 {
-    struct ref_table *table = &t->ref->table;
+    struct ref_table *table = asked_table(t, question);
+    uint8_t id = table == &t->ref->emergency ? EMERGENCY : 0;
     const struct ref_flow *flow = ref_table_find(table, e + 4, (uint16_t) wire_get(e + 52, 2));
     bool asked = flow && ref_flow_is_asked_for(flow, question + 12,
                                                (uint16_t) wire_get(question + 54, 2));
-    if (asked && !seen[flow - table->flows] && entry_is(t, e, size, flow)) {
+    if (asked && !seen[flow - table->flows] && entry_is(t, e, size, flow, id)) {
         seen[flow - table->flows] = true;
         tally.flow_stats++;
+        tally.emergency_flow_stats += id != 0;
         return true;
     }
     trial_fail(t, "FLOW statistics: %s", asked ? "an entry differs" : "a flow that is not there");
@@ -141,13 +153,12 @@ static bool
 compare_flows(struct trial *t, const struct answer *answer, const uint8_t *question)
 {
     static bool seen[REF_MAX_FLOWS];
-    const struct ref_table *table = &t->ref->table;
-    bool here = question[52] == 0 || question[52] == 0xff;
+    const struct ref_table *table = asked_table(t, question);
     memset(seen, 0, sizeof seen);
     for (size_t at = 0; at < answer->size;) {
         const uint8_t *e = answer->body + at;
         size_t size = answer->size - at < 88 ? 0 : wire_get(e, 2);
-        if (size < 88 || size > answer->size - at || !here) {
+        if (size < 88 || size > answer->size - at || !table) {
             return trial_fail(t, "FLOW statistics: an entry of %zu bytes", size);
         }
         if (!compare_entry(t, e, size, question, seen)) {
@@ -155,7 +166,7 @@ compare_flows(struct trial *t, const struct answer *answer, const uint8_t *quest
         }
         at += size;
     }
-    for (size_t i = 0; i < table->n_flows && here; i++) {
+    for (size_t i = 0; table && i < table->n_flows; i++) {
         const struct ref_flow *flow = &table->flows[i];
         if (!seen[i] && ref_flow_is_asked_for(flow, question + 12,
                                               (uint16_t) wire_get(question + 54, 2))) {
@@ -172,8 +183,8 @@ compare_aggregate(struct trial *t, const struct answer *answer, const uint8_t *q
 {
     uint64_t packets = 0, bytes = 0;
     uint32_t flows = 0;
-    if (question[52] == 0 || question[52] == 0xff) {
-        ref_table_aggregate(&t->ref->table, question + 12, (uint16_t) wire_get(question + 54, 2),
+    if (asked_table(t, question)) {
+        ref_table_aggregate(asked_table(t, question), question + 12, (uint16_t) wire_get(question + 54, 2),
                             &packets, &bytes, &flows);
     }
     tally.aggregates++;
@@ -190,11 +201,12 @@ compare_aggregate(struct trial *t, const struct answer *answer, const uint8_t *q
 static bool
 ask_flows(struct trial *t, bool all)
 {
-    static const uint8_t tables[] = { 0, 0xff, 0xff, 0xfe, 1 };
+    static const uint8_t tables[] = { 0, 0xff, 0xff, EMERGENCY, EMERGENCY, 1 };
     uint8_t msg[56];
     uint16_t type = all || once_in(&t->g, 2) ? STATS_FLOW : STATS_AGGREGATE;
     put_stats(msg, type, 44);
-    if (all || once_in(&t->g, 4)) {
+    msg[52] = all ? 0xff : tables[gen_below(&t->g, sizeof tables)];
+    if (all || once_in(&t->g, 4) || (msg[52] == EMERGENCY && once_in(&t->g, 2))) {
         wire_put(msg + 12, 4, 0x3fffff);
     } else if (t->ref->table.n_flows && once_in(&t->g, 3)) {
         uint32_t i = gen_below(&t->g, (uint32_t) t->ref->table.n_flows);
@@ -202,7 +214,6 @@ ask_flows(struct trial *t, bool all)
     } else {
         shape_match(&t->shape, &t->g, msg + 12);
     }
-    msg[52] = all ? 0xff : tables[gen_below(&t->g, sizeof tables)];
     wire_put(msg + 54, 2, all || !once_in(&t->g, 4) ? P_NONE : 1 + gen_below(&t->g, t->shape.n_ports));
     struct answer *answer = ask(t, msg, sizeof msg, STATS_REPLY);
     bool ok = answer && (type == STATS_FLOW ? compare_flows(t, answer, msg)
@@ -228,8 +239,10 @@ ask_table(struct trial *t)
     }
     const uint8_t *e = answer->body;
     tally.table_stats++;
-    if (answer->size != 64 || e[0] != 0 || wire_get(e + 40, 4) != ref->table.max_flows
-        || wire_get(e + 44, 4) != ref->table.n_flows || wire_get(e + 48, 8) != ref->lookups
+    if (answer->size != 128 || e[0] != 0 || wire_get(e + 40, 4) != ref->table.max_flows
+        || e[64] != EMERGENCY || wire_get(e + 104, 4) != ref->emergency.max_flows
+        || wire_get(e + 108, 4) != ref->emergency.n_flows || wire_get(e + 112, 8)
+        || wire_get(e + 120, 8) || wire_get(e + 44, 4) != ref->table.n_flows || wire_get(e + 48, 8) != ref->lookups
         || wire_get(e + 56, 8) != ref->matched) {
         trial_fail(t, "TABLE: the reference has %zu flows of %zu, %llu look-ups, %llu matched",
                    ref->table.n_flows, ref->table.max_flows, (unsigned long long) ref->lookups,
@@ -356,8 +369,8 @@ ask_some_queues(struct trial *t)
 
 /* --- FEATURES, GET_CONFIG --------------------------------------------------------------- */
 
-static bool
-ask_features(struct trial *t)
+bool
+trial_ask_features(struct trial *t)
 {
     uint8_t msg[8] = { 1, FEATURES_REPLY - 1, 0, 8 };
     struct answer *answer = ask(t, msg, sizeof msg, FEATURES_REPLY);
@@ -410,7 +423,7 @@ trial_question(struct trial *t)
               : roll < 14 ? ask_table(t)
               : roll < 16 ? ask_ports(t, P_NONE)
               : roll < 18 ? ask_ports(t, shape_in_port(&t->shape, &t->g))
-              : roll < 19 ? ask_features(t) : ask_config(t);
+              : roll < 19 ? trial_ask_features(t) : ask_config(t);
     return ok && trial_settle(t);
 }
 

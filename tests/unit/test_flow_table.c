@@ -286,21 +286,6 @@ a_full_table_refuses_but_still_replaces(void **state)
 }
 
 static void
-emergency_flows_are_refused(void **state)
-{
-    struct fixture *f = *state;
-    message(f, OFPFC_ADD, "in_port=1")->flags = OFPFF_EMERG;
-    f->fm.idle_timeout = 1;
-    refused(f, OFPFMFC_BAD_EMERG_TIMEOUT);
-    f->fm.idle_timeout = 0;
-    refused(f, OFPFMFC_ALL_TABLES_FULL);
-    add(f, "in_port=1", 100, 2);
-    message(f, OFPFC_DELETE, "")->flags = OFPFF_EMERG;
-    run(f);                                  /* the emergency table, which is empty */
-    assert_int_equal(flow_table_count(f->ft), 1);
-}
-
-static void
 an_unknown_command_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -756,7 +741,6 @@ main(void)
         TEST(exact_flows_are_identical_whatever_their_priority),
         TEST(check_overlap_compares_flows_of_the_same_priority),
         TEST(a_full_table_refuses_but_still_replaces),
-        TEST(emergency_flows_are_refused),
         TEST(an_unknown_command_is_refused),
         TEST(modify_changes_actions_and_cookie_and_nothing_else),
         TEST(modify_covers_more_specific_flows_of_any_priority),

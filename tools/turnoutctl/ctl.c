@@ -64,6 +64,7 @@ const struct ctl_option ctl_options[] = {
     { "max-rate", "RATE", "a queue: bit/s that it has at most", "add-queue mod-queue" },
     { "min-rate", "RATE", "a queue: bit/s that it has for sure, as in 10M",
       "add-queue mod-queue" },
+    { "table", "NAME", "flows: main (default), or emergency", "flows" },
     { "watch", "[=SECONDS]", "lists: again and again, with rates; every 2 seconds" },
     { "write", "FILE", "snoop: write a capture file for Wireshark ('-': standard output)",
       "snoop" },
@@ -130,6 +131,8 @@ store_option(struct ctl *ctl, struct line *line, const char *name, const char *v
         ctl->max_rate = value;
     } else if (!strcmp(name, "burst")) {
         ctl->burst = value;
+    } else if (!strcmp(name, "table")) {
+        ctl->table = value;
     } else if (!strcmp(name, "write")) {
         ctl->write = value;
     } else if (!strcmp(name, "count")) {

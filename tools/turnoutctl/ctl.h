@@ -20,6 +20,7 @@ struct ctl {
     bool json;
     bool all;                      /* counters: also those that are 0 */
     const char *min_rate, *max_rate, *burst;    /* of a queue; NULL: not given */
+    const char *table;             /* flows: which; NULL: those that packets go through */
     const char *bridge;            /* NULL: the only one */
     const char *args[2];           /* what follows the bridge; NULL: not given */
     struct client *client;

@@ -24,8 +24,9 @@ print_rates(const struct ctl *ctl, const json_t *row, char equals)
 static void
 print_flow(const json_t *flow, void *ctl)
 {
-    printf(" cookie=%s, duration=%.3fs, table=0, n_packets=%lld, n_bytes=%lld",
+    printf(" cookie=%s, duration=%.3fs, table=%lld, n_packets=%lld, n_bytes=%lld",
            ctl_text(flow, "cookie"), ctl_real(flow, "duration_s"),
+           (long long) ctl_number(flow, "table"),
            (long long) ctl_number(flow, "packets"), (long long) ctl_number(flow, "bytes"));
     print_rates(ctl, flow, '=');
     if (ctl_number(flow, "idle_timeout")) {
@@ -46,6 +47,9 @@ ctl_flows(struct ctl *ctl)
     json_t *params = ctl_params(ctl);
     if (ctl->args[0]) {
         json_object_set_new(params, "match", json_string(ctl->args[0]));
+    }
+    if (ctl->table) {
+        json_object_set_new(params, "table", json_string(ctl->table));
     }
     return ctl_each_row(ctl, "flows", params, "flows", print_flow, ctl);
 }

@@ -60,6 +60,19 @@ print_bridge_ports(const struct ctl *ctl, const json_t *ports)
     table_free(table);
 }
 
+/* "controlled", or what holds while nobody controls the bridge. */
+static void
+print_control(const json_t *control)
+{
+    const json_t *emergency = json_object_get(control, "emergency_flows");
+    printf("  mode: %s for %llds; controllers: %s; fail mode: %s\n",
+           ctl_text(control, "mode"), (long long) ctl_number(control, "since_s"),
+           ctl_text(control, "controllers"), ctl_text(control, "fail_mode"));
+    printf("  emergency flows: %lld (at most %lld), %lld acting\n",
+           (long long) ctl_number(emergency, "count"), (long long) ctl_number(emergency, "max"),
+           (long long) ctl_number(emergency, "acting"));
+}
+
 static void
 print_bridge(const struct ctl *ctl, const json_t *bridge)
 {
@@ -71,6 +84,7 @@ print_bridge(const struct ctl *ctl, const json_t *bridge)
     printf("  controllers: %lld connected; a table miss goes to: %s\n",
            (long long) ctl_number(bridge, "controllers_connected"),
            ctl_text(bridge, "table_miss"));
+    print_control(json_object_get(bridge, "control"));
     printf("  look-ups: hit:%lld missed:%lld lost:%lld\n", (long long) ctl_number(lookups, "hit"),
            (long long) ctl_number(lookups, "missed"), (long long) ctl_number(lookups, "lost"));
     if (ctl->rates) {
@@ -289,6 +303,33 @@ print_drops(const json_t *bridge)
     }
 }
 
+/* Who decides about packets, for each bridge. */
+static void
+print_modes(const struct ctl *ctl, const json_t *bridges)
+{
+    static const struct table_column columns[] = {
+        { "BRIDGE" }, { "MODE" }, { "SINCE", TABLE_RIGHT }, { "CONTROLLERS" }, { "FAIL MODE" },
+        { "EMERGENCY FLOWS", TABLE_RIGHT }, { "ACTING", TABLE_RIGHT },
+    };
+    struct table *table = table_new(columns, N_COLUMNS(columns));
+    const json_t *bridge;
+    size_t i;
+    json_array_foreach(bridges, i, bridge) {
+        const json_t *control = json_object_get(bridge, "control");
+        const json_t *emergency = json_object_get(control, "emergency_flows");
+        table_add(table, "%s", ctl_text(bridge, "name"));
+        table_add(table, "%s", ctl_text(control, "mode"));
+        table_add(table, "%llds", (long long) ctl_number(control, "since_s"));
+        table_add(table, "%s", ctl_text(control, "controllers"));
+        table_add(table, "%s", ctl_text(control, "fail_mode"));
+        table_add(table, "%lld", (long long) ctl_number(emergency, "count"));
+        table_add(table, "%lld", (long long) ctl_number(emergency, "acting"));
+    }
+    putchar('\n');
+    table_print(table, stdout, 0, ctl->width);
+    table_free(table);
+}
+
 int
 ctl_controllers(struct ctl *ctl)
 {
@@ -320,6 +361,7 @@ ctl_controllers(struct ctl *ctl)
         json_array_foreach(json_object_get(result, "bridges"), i, bridge) {
             print_drops(bridge);
         }
+        print_modes(ctl, json_object_get(result, "bridges"));
     }
     json_decref(result);
     return CTL_OK;
