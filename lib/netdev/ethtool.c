@@ -17,6 +17,12 @@
 /* As old kernels have at most 32 words, so has the mask in the request. */
 enum { MAX_WORDS = 32 };
 
+enum {
+    SPEED_FEATURES = PORT_FEATURE_10MB_HD | PORT_FEATURE_10MB_FD | PORT_FEATURE_100MB_HD
+                     | PORT_FEATURE_100MB_FD | PORT_FEATURE_1GB_HD | PORT_FEATURE_1GB_FD
+                     | PORT_FEATURE_10GB_FD,
+};
+
 static const struct {
     uint8_t bit;
     uint32_t feature;
@@ -105,28 +111,51 @@ set_current(struct link_features *out, uint32_t mbps, uint8_t duplex, uint8_t po
                                             autoneg);
 }
 
-/* The link settings: asked once for the number of words, then for them. */
-static int
-get_link_settings(int fd, const char *name, struct link_features *out)
-{
-    /* The words follow the settings, whose last member is an array without a length. */
+/* The words follow the settings, whose last member is an array without a length: supported,
+ * advertised, and what the other end advertises. */
+struct settings_request {
     union {
         struct ethtool_link_settings settings;
         uint32_t space[sizeof(struct ethtool_link_settings) / sizeof(uint32_t) + 3 * MAX_WORDS];
-    } request = { .settings = { .cmd = ETHTOOL_GLINKSETTINGS } };
-    static_assert(sizeof(struct ethtool_link_settings) % sizeof(uint32_t) == 0, "words follow");
-    const uint32_t *words = &request.space[sizeof(struct ethtool_link_settings) / sizeof(uint32_t)];
-    int rc = ethtool_ioctl(fd, name, &request);
-    int n = -request.settings.link_mode_masks_nwords;
+    };
+};
+static_assert(sizeof(struct ethtool_link_settings) % sizeof(uint32_t) == 0, "words follow");
+
+static uint32_t *
+words_of(struct settings_request *request)
+{
+    return &request->space[sizeof(struct ethtool_link_settings) / sizeof(uint32_t)];
+}
+
+/* Asked once for the number of words, then for them. Returns how many, or -errno. */
+static int
+ask_link_settings(int fd, const char *name, struct settings_request *request)
+{
+    memset(request, 0, sizeof *request);
+    request->settings.cmd = ETHTOOL_GLINKSETTINGS;
+    int rc = ethtool_ioctl(fd, name, request);
+    int n = -request->settings.link_mode_masks_nwords;
     if (rc || n <= 0 || n > MAX_WORDS) {
         return rc ? rc : -EOPNOTSUPP;
     }
-    memset(&request, 0, sizeof request);
-    request.settings.cmd = ETHTOOL_GLINKSETTINGS;
-    request.settings.link_mode_masks_nwords = (int8_t) n;
-    rc = ethtool_ioctl(fd, name, &request);
-    if (rc || request.settings.link_mode_masks_nwords != n) {
+    memset(request, 0, sizeof *request);
+    request->settings.cmd = ETHTOOL_GLINKSETTINGS;
+    request->settings.link_mode_masks_nwords = (int8_t) n;
+    rc = ethtool_ioctl(fd, name, request);
+    if (rc || request->settings.link_mode_masks_nwords != n) {
         return rc ? rc : -EOPNOTSUPP;
+    }
+    return n;
+}
+
+static int
+get_link_settings(int fd, const char *name, struct link_features *out)
+{
+    struct settings_request request;
+    const uint32_t *words = words_of(&request);
+    int n = ask_link_settings(fd, name, &request);
+    if (n < 0) {
+        return n;
     }
     const struct ethtool_link_settings *s = &request.settings;
     out->supported = ethtool_modes_to_features(words, (size_t) n);
@@ -134,6 +163,56 @@ get_link_settings(int fd, const char *name, struct link_features *out)
     out->peer = ethtool_modes_to_features(words + 2 * n, (size_t) n);
     set_current(out, s->speed, s->duplex, s->port, s->autoneg);
     return 0;
+}
+
+bool
+ethtool_features_to_modes(uint32_t features, const uint32_t *supported, uint32_t *words,
+                          size_t n_words)
+{
+    uint32_t speeds = 0;
+    memset(words, 0, n_words * sizeof *words);
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        size_t word = modes[i].bit / 32;
+        uint32_t bit = UINT32_C(1) << (modes[i].bit % 32);
+        if (word < n_words && supported[word] & bit && features & modes[i].feature) {
+            words[word] |= bit;
+            speeds |= modes[i].feature & SPEED_FEATURES;
+        }
+    }
+    return speeds;
+}
+
+static int
+advertise(int fd, const char *name, uint32_t features)
+{
+    struct settings_request request;
+    uint32_t *words = words_of(&request);
+    int n = ask_link_settings(fd, name, &request);
+    if (n < 0) {
+        return n;
+    }
+    if (!ethtool_features_to_modes(features, words, words + n, (size_t) n)) {
+        return -EOPNOTSUPP;
+    }
+    request.settings.cmd = ETHTOOL_SLINKSETTINGS;
+    request.settings.autoneg = AUTONEG_ENABLE;
+    return ethtool_ioctl(fd, name, &request);
+}
+
+int
+link_set_advertised(const char *name, uint32_t features, struct errmsg *err)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int rc = fd < 0 ? -errno : advertise(fd, name, features);
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (rc) {
+        errmsg_set(err, "%s: cannot advertise 0x%x: %s", name, features,
+                   rc == -EOPNOTSUPP ? "the device can't, or has none of these speeds"
+                                     : strerror(-rc));
+    }
+    return rc;
 }
 
 /* The old form: the first 32 modes. */

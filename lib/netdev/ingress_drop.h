@@ -13,6 +13,7 @@
 enum {
     INGRESS_DROP_MADE_QDISC = 1 << 0,
     INGRESS_DROP_STOPPED_IPV6 = 1 << 1,
+    INGRESS_DROP_TOOK_DOWN = 1 << 2,
 };
 
 /* What a filter of ours says. */

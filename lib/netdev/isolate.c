@@ -9,6 +9,7 @@
 
 #include "lib/netdev/ingress_drop.h"
 #include "lib/netdev/ipv6.h"
+#include "lib/netdev/link.h"
 
 struct isolation {
     int ifindex;
@@ -119,8 +120,37 @@ port_isolate(const char *device, int ifindex, struct isolation **out, struct err
         return rc;
     }
     stop_ipv6(isolation, device);
+    if (isolation->changes & INGRESS_DROP_TOOK_DOWN) {
+        isolation_set_up(isolation, true, &isolation->note);
+    }
     *out = isolation;
     return 0;
+}
+
+/* Writes down what is to be undone. */
+static int
+note_changes(const struct isolation *isolation, struct errmsg *err)
+{
+    struct ingress_drop drop;
+    ingress_drop_self(&drop);
+    drop.changes = isolation->changes;
+    return ingress_drop_put(isolation->ifindex, &drop, true, err);
+}
+
+int
+isolation_set_up(struct isolation *isolation, bool up, struct errmsg *err)
+{
+    int rc = 0;
+    if (!up && !(isolation->changes & INGRESS_DROP_TOOK_DOWN)) {
+        isolation->changes |= INGRESS_DROP_TOOK_DOWN;
+        rc = note_changes(isolation, err);     /* first: a crash must not leave it down */
+    }
+    rc = rc ? rc : link_set_up(isolation->ifindex, up, err);
+    if (up && !rc && isolation->changes & INGRESS_DROP_TOOK_DOWN) {
+        isolation->changes &= ~(uint32_t) INGRESS_DROP_TOOK_DOWN;
+        rc = note_changes(isolation, err);
+    }
+    return rc;
 }
 
 const char *
@@ -142,6 +172,9 @@ port_unisolate(struct isolation *isolation)
             ipv6_set_enabled(name, true, NULL);
             ipv6_restore_addresses(isolation->addresses);
             isolation->addresses = NULL;
+        }
+        if (isolation->changes & INGRESS_DROP_TOOK_DOWN) {
+            link_set_up(isolation->ifindex, true, NULL);
         }
         ingress_drop_del(isolation->ifindex);
         if (isolation->changes & INGRESS_DROP_MADE_QDISC) {

@@ -22,6 +22,8 @@
 #ifndef LIB_NETDEV_ISOLATE_H
 #define LIB_NETDEV_ISOLATE_H 1
 
+#include <stdbool.h>
+
 #include "lib/errmsg.h"
 
 struct isolation;
@@ -32,6 +34,10 @@ int port_isolate(const char *device, int ifindex, struct isolation **out, struct
 
 /* What could not be done, for a person to read; NULL if the device is wholly ours. */
 const char *isolation_note(const struct isolation *);
+
+/* Takes the device down or brings it up. Undoing brings up what was taken down, and so does
+ * port_isolate() after a crash. 0 or -errno. */
+int isolation_set_up(struct isolation *, bool up, struct errmsg *);
 
 /* Undoes and frees. NULL, and a device that has gone, do nothing. */
 void port_unisolate(struct isolation *);

@@ -78,23 +78,59 @@ got_link(const struct nlmsghdr *hdr, void *aux)
     return link_parse(hdr, aux);
 }
 
-int
-link_get(const char *name, struct link_info *out, struct errmsg *err)
+/* By its number or, if that is 0, its name. */
+static int
+get(int ifindex, const char *name, struct link_info *out, struct errmsg *err)
 {
-    struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
+    struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex };
     struct nl_msg *msg = rtnl_msg_new(RTM_GETLINK, 0, &ifi, sizeof ifi);
     if (msg) {
-        nla_put_string(msg, IFLA_IFNAME, name);
+        if (!ifindex) {
+            nla_put_string(msg, IFLA_IFNAME, name);
+        }
         nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
     }
     struct link_info link;
     int rc = rtnl_request(msg, got_link, &link, err);
+    if (!rc) {
+        *out = link;
+    }
+    return rc;
+}
+
+int
+link_get(const char *name, struct link_info *out, struct errmsg *err)
+{
+    int rc = get(0, name, out, err);
     if (rc) {
         errmsg_prefix(err, "%s", name);
-        return rc;
     }
-    *out = link;
-    return 0;
+    return rc;
+}
+
+int
+link_get_by_index(int ifindex, struct link_info *out, struct errmsg *err)
+{
+    int rc = get(ifindex, NULL, out, err);
+    if (rc) {
+        errmsg_prefix(err, "device %d", ifindex);
+    }
+    return rc;
+}
+
+int
+link_set_address(int ifindex, const uint8_t addr[6], struct errmsg *err)
+{
+    struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex };
+    struct nl_msg *msg = rtnl_msg_new(RTM_NEWLINK, 0, &ifi, sizeof ifi);
+    if (msg) {
+        nla_put(msg, IFLA_ADDRESS, 6, addr);
+    }
+    int rc = rtnl_request(msg, NULL, NULL, err);
+    if (rc) {
+        errmsg_prefix(err, "device %d: cannot set its address", ifindex);
+    }
+    return rc;
 }
 
 int

@@ -27,6 +27,12 @@ struct link_info {
 /* By name: 0, -ENODEV, or another -errno. */
 int link_get(const char *name, struct link_info *, struct errmsg *);
 
+/* The same by its number. */
+int link_get_by_index(int ifindex, struct link_info *, struct errmsg *);
+
+/* Gives the device another Ethernet address. 0 or -errno. */
+int link_set_address(int ifindex, const uint8_t addr[6], struct errmsg *);
+
 /* Administratively up or down. */
 int link_set_up(int ifindex, bool up, struct errmsg *);
 
@@ -37,6 +43,19 @@ struct link_features {
     uint32_t speed_mbps;
 };
 int link_get_features(const char *name, struct link_features *, struct errmsg *);
+
+/* Makes the device advertise those of PORT_FEATURE_* 'features' that it supports, and no
+ * others, by autonegotiation. 0 or -errno: -EOPNOTSUPP if it can't, or has none of them. */
+int link_set_advertised(const char *name, uint32_t features, struct errmsg *);
+
+/* Watches the settings that ethtool changes, of which link_monitor does not tell: calls back,
+ * in the event loop, with the device's number, or with 0 (any may have changed) after
+ * notifications were lost. NULL and *err if the kernel does not tell of them. */
+struct ethtool_monitor;
+struct ethtool_monitor *ethtool_monitor_new(struct event_base *,
+                                            void (*changed)(void *aux, int ifindex), void *aux,
+                                            struct errmsg *);
+void ethtool_monitor_free(struct ethtool_monitor *);
 
 /* Watches all links in this network namespace: calls back, in the event loop, for each
  * that appears, changes or goes ('gone'), and for all of them once after events were

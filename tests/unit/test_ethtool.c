@@ -69,6 +69,27 @@ the_link_as_it_is(void **state)
     assert_int_equal(ethtool_link_to_features(40000, true, PORT_FIBRE, false), PORT_FEATURE_FIBER);
 }
 
+static void
+features_become_the_modes_that_there_are(void **state)
+{
+    (void) state;
+    uint32_t words[2], supported[2] = {
+        1u << ETHTOOL_LINK_MODE_100baseT_Full_BIT | 1u << ETHTOOL_LINK_MODE_1000baseT_Full_BIT
+            | 1u << ETHTOOL_LINK_MODE_Autoneg_BIT,
+        UINT32_C(1) << (ETHTOOL_LINK_MODE_1000baseX_Full_BIT - 32),
+    };
+    assert_true(ethtool_features_to_modes(PORT_FEATURE_1GB_FD | PORT_FEATURE_10GB_FD
+                                          | PORT_FEATURE_PAUSE, supported, words, 2));
+    assert_int_equal(words[0], 1u << ETHTOOL_LINK_MODE_1000baseT_Full_BIT);
+    assert_int_equal(words[1], UINT32_C(1) << (ETHTOOL_LINK_MODE_1000baseX_Full_BIT - 32));
+    assert_true(ethtool_features_to_modes(UINT32_MAX, supported, words, 2));
+    assert_memory_equal(words, supported, sizeof words);
+    /* None of the speeds. */
+    assert_false(ethtool_features_to_modes(PORT_FEATURE_10GB_FD | PORT_FEATURE_AUTONEG, supported,
+                                           words, 2));
+    assert_false(ethtool_features_to_modes(0, supported, words, 2));
+}
+
 int
 main(void)
 {
@@ -76,6 +97,7 @@ main(void)
         cmocka_unit_test(each_mode_has_its_bit),
         cmocka_unit_test(modes_add_up_and_missing_words_are_nothing),
         cmocka_unit_test(the_link_as_it_is),
+        cmocka_unit_test(features_become_the_modes_that_there_are),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
