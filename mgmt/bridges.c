@@ -347,9 +347,11 @@ change_settings(struct bridge *bridge, const struct config_bridge *old,
         log_info("bridge %s: OpenFlow settings changed", bridge->name);
     }
     if (old->datapath.fdb_max != new->datapath.fdb_max
-        || old->datapath.fdb_age_s != new->datapath.fdb_age_s) {
+        || old->datapath.fdb_age_s != new->datapath.fdb_age_s
+        || old->datapath.stp != new->datapath.stp
+        || old->datapath.forward_bpdu != new->datapath.forward_bpdu) {
         dp_bridge_set_config(agent_bridge(bridge->agent), &new->datapath);
-        log_info("bridge %s: learning limits changed", bridge->name);
+        log_info("bridge %s: settings of learning and flooding changed", bridge->name);
     }
 }
 

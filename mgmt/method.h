@@ -59,6 +59,7 @@ const struct method *method_find(const char *name);
 
 method_fn method_version, method_show, method_ports, method_add_port, method_del_port;
 method_fn method_queues, method_add_queue, method_mod_queue, method_del_queue;
+method_fn method_set_port, method_flush_fdb;
 method_fn method_flows, method_cache, method_fdb, method_controllers, method_counters;
 method_fn method_trace, method_log_level, method_snoop;
 

@@ -3,50 +3,60 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/log.h"
 #include "mgmt/method.h"
 #include "mgmt/method_ports.h"
+#include "mgmt/port_flags.h"
+#include "mgmt/port_reason.h"
 
 LOG_MODULE(mgmt);
-
-static const struct {
-    uint32_t bit;
-    const char *name;
-} config_names[] = {
-    { PORT_CONFIG_DOWN, "down" },
-    { PORT_CONFIG_NO_STP, "no-stp" },
-    { PORT_CONFIG_NO_RECV, "no-receive" },
-    { PORT_CONFIG_NO_RECV_STP, "no-receive-stp" },
-    { PORT_CONFIG_NO_FLOOD, "no-flood" },
-    { PORT_CONFIG_NO_FWD, "no-forward" },
-    { PORT_CONFIG_NO_PACKET_IN, "no-packet-in" },
-};
 
 static json_t *
 config_to_json(uint32_t config)
 {
     json_t *names = json_array();
-    for (size_t i = 0; i < sizeof config_names / sizeof config_names[0]; i++) {
-        if (config & config_names[i].bit) {
-            json_array_append_new(names, json_string(config_names[i].name));
+    for (size_t i = 0; i < n_port_flags; i++) {
+        if (config & port_flags[i].bit) {
+            json_array_append_new(names, json_string(port_flags[i].name));
         }
     }
     return names;
 }
 
+/* Null in a bridge without spanning tree. */
+static json_t *
+stp_to_json(const struct dp_bridge *bridge, uint32_t state)
+{
+    enum port_stp_state stp = (state & PORT_STATE_STP_MASK) >> PORT_STATE_STP_SHIFT;
+    return dp_bridge_has_stp(bridge) ? json_string(port_stp_state_name(stp)) : json_null();
+}
+
+static json_t *
+reason_to_json(const struct dp_bridge *bridge, const struct port_info *info)
+{
+    struct strbuf text = { 0 };
+    port_reason(bridge, info, &text);
+    json_t *reason = text.len ? rpc_string(strbuf_text(&text)) : json_null();
+    strbuf_fini(&text);
+    return reason;
+}
+
 json_t *
-port_to_json(const struct port_info *info)
+port_to_json(const struct dp_bridge *bridge, const struct port_info *info)
 {
     const uint8_t *a = info->hw_addr;
     char address[18];
     snprintf(address, sizeof address, "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3],
              a[4], a[5]);
-    return json_pack("{s:i, s:o, s:s, s:s, s:o, s:I}", "number", (int) info->port_no,
+    return json_pack("{s:i, s:o, s:s, s:s, s:o, s:I, s:o, s:o}", "number", (int) info->port_no,
                      "name", rpc_string(info->name), "address", address,
                      "link", info->state & PORT_STATE_LINK_DOWN ? "down" : "up",
                      "config", config_to_json(info->config),
-                     "speed_mbps", (json_int_t) info->speed_mbps);
+                     "speed_mbps", (json_int_t) info->speed_mbps,
+                     "stp_state", stp_to_json(bridge, info->state),
+                     "reason", reason_to_json(bridge, info));
 }
 
 static void
@@ -76,7 +86,7 @@ list_port(const struct port_info *info, void *aux)
 {
     struct list_ports *list = aux;
     struct port_counters counters;
-    json_t *port = port_to_json(info);
+    json_t *port = port_to_json(list->bridge, info);
     if (port && dp_port_get_counters(list->bridge, info->port_no, &counters)) {
         add_counters(port, &counters);
     }
@@ -133,6 +143,10 @@ bool
 method_find_port(const struct dp_bridge *bridge, const char *text, uint16_t *port_no)
 {
     if (dp_port_find(bridge, text, port_no)) {
+        return true;
+    }
+    if (!strcasecmp(text, "local")) {
+        *port_no = PORT_LOCAL;
         return true;
     }
     char *end;

@@ -23,10 +23,16 @@ method_version(const struct method_env *env, json_t *params, json_t **result, st
     return code;
 }
 
+struct port_rows {
+    const struct dp_bridge *bridge;
+    json_t *rows;
+};
+
 static bool
-append_port(const struct port_info *info, void *ports)
+append_port(const struct port_info *info, void *aux)
 {
-    json_array_append_new(ports, port_to_json(info));
+    struct port_rows *ports = aux;
+    json_array_append_new(ports->rows, port_to_json(ports->bridge, info));
     return true;
 }
 
@@ -75,8 +81,8 @@ bridge_to_json(const struct bridge *bridge)
     struct dp_bridge_stats stats;
     struct flow_table *flows = agent_flows(bridge->agent);
     dp_bridge_get_stats(dp_bridge, &stats);
-    json_t *ports = json_array();
-    dp_port_for_each(dp_bridge, append_port, ports);
+    struct port_rows ports = { dp_bridge, json_array() };
+    dp_port_for_each(dp_bridge, append_port, &ports);
     int n_connected = 0;
     agent_for_each_connection(bridge->agent, count_connected, &n_connected);
     char id[17];
@@ -93,7 +99,7 @@ bridge_to_json(const struct bridge *bridge)
         "cache", "entries", (json_int_t) stats.cache.entries,
         "capacity", (json_int_t) stats.cache.capacity,
         "evictions", (json_int_t) stats.cache.evictions,
-        "ports", ports);
+        "ports", ports.rows);
 }
 
 enum rpc_code

@@ -9,6 +9,7 @@
 #include "lib/cpulist.h"
 #include "lib/log.h"
 #include "mgmt/config_file.h"
+#include "mgmt/port_flags.h"
 
 /* A decimal number from 'min' to 'max'. 0 and *out, or -EINVAL. */
 static int
@@ -145,17 +146,6 @@ option_set_datapath_id(struct config_parser *parser, const char *value, struct e
     return 0;
 }
 
-static const struct {
-    const char *key;
-    uint32_t flag;
-} port_keys[] = {
-    { "no-flood", PORT_CONFIG_NO_FLOOD },
-    { "no-forward", PORT_CONFIG_NO_FWD },
-    { "no-receive", PORT_CONFIG_NO_RECV },
-    { "no-packet-in", PORT_CONFIG_NO_PACKET_IN },
-    { "down", PORT_CONFIG_DOWN },
-};
-
 /* One "KEY=VALUE" of a port; 'text' is changed. */
 static int
 set_port_key(struct config_port *port, char *text, struct errmsg *err)
@@ -164,23 +154,17 @@ set_port_key(struct config_port *port, char *text, struct errmsg *err)
     if (value) {
         *value++ = '\0';
     }
-    for (size_t i = 0; i < sizeof port_keys / sizeof port_keys[0]; i++) {
-        if (strcmp(text, port_keys[i].key)) {
-            continue;
-        }
-        if (value && !strcmp(value, "yes")) {
-            port->flags |= port_keys[i].flag;
-        } else if (value && !strcmp(value, "no")) {
-            port->flags &= ~port_keys[i].flag;
-        } else {
-            errmsg_set(err, "%s: %s takes yes or no", port->name, text);
-            return -EINVAL;
-        }
-        return 0;
+    uint32_t bit = port_flag_find(text, err);
+    if (!bit) {
+        errmsg_prefix(err, "%s", port->name);
+        return -EINVAL;
     }
-    errmsg_set(err, "%s: unknown key '%.40s'; valid: no-flood no-forward no-receive "
-               "no-packet-in down", port->name, text);
-    return -EINVAL;
+    if (!value || (strcmp(value, "yes") && strcmp(value, "no"))) {
+        errmsg_set(err, "%s: %s takes yes or no", port->name, text);
+        return -EINVAL;
+    }
+    port->flags = !strcmp(value, "yes") ? port->flags | bit : port->flags & ~bit;
+    return 0;
 }
 
 /* "DEV[@N][,KEY=VALUE]...", which is changed. */

@@ -28,7 +28,7 @@ const struct option_row option_rows[] = {
     }, {
         "port", "DEV[@N][,KEY=VALUE,...]", OPTION_MEMBER, true,
         "attach device DEV, as port number N; keys: no-flood, no-forward, no-receive, "
-        "no-packet-in, down (each yes or no)",
+        "no-receive-stp, no-packet-in, no-stp, down (each yes or no)",
         option_set_port,
     }, {
         "queue", "DEV:ID[,KEY=VALUE,...]", OPTION_MEMBER, true,
@@ -70,6 +70,14 @@ const struct option_row option_rows[] = {
         "fdb-age", "SECONDS", OPTION_BRIDGE, false,
         "idle time before a learnt address is forgotten (default 300)",
         option_set_fdb_age,
+    }, {
+        "stp", "MODE", OPTION_BRIDGE, false,
+        "spanning tree: off (default), or external: port states are set by turnoutctl",
+        option_set_stp,
+    }, {
+        "forward-bpdu", "YES|NO", OPTION_BRIDGE, false,
+        "NORMAL forwards frames to IEEE 802.1D's reserved addresses: yes or no (default)",
+        option_set_forward_bpdu,
     }, {
         "max-flows", "N", OPTION_BRIDGE, false,
         "most flows in the table (default 1000000)",

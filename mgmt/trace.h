@@ -21,7 +21,7 @@ struct trace {
     unsigned n_sent;
     bool queued;                   /* what is sent now goes through queue 'queue_id' */
     uint32_t queue_id;
-    bool admitted;                 /* false: the ingress port does not take it */
+    bool admitted;                 /* false: it does not come to the table */
     char reason[160];              /* why it was not sent, of the latest output that wasn't */
 };
 
@@ -37,7 +37,7 @@ void trace_step(struct trace *, const char *kind, const char *format, ...)
 /* Appends a step of kind "drop", and remembers why. */
 void trace_drop(struct trace *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Whether the packet's ingress port takes it. */
+/* Whether the packet's ingress port and the fragment mode let it come to the table. */
 void trace_ingress(struct trace *);
 /* What an output to 'port' (physical or reserved) does. */
 void trace_output(struct trace *, uint16_t port, uint16_t max_len);

@@ -7,6 +7,7 @@
 #include "lib/clock.h"
 #include "lib/flow_text.h"
 #include "mgmt/key_text.h"
+#include "mgmt/port_flags.h"
 #include "mgmt/rpc.h"
 #include "mgmt/trace.h"
 
@@ -94,6 +95,14 @@ send_to(struct trace *trace, const struct port_info *info)
     }
 }
 
+/* The spanning tree's state of a port; forwarding if it has none. */
+static enum port_stp_state
+stp_of(const struct trace *trace, const struct port_info *info)
+{
+    return dp_bridge_has_stp(trace->dp)
+           ? (info->state & PORT_STATE_STP_MASK) >> PORT_STATE_STP_SHIFT : PORT_STP_FORWARD;
+}
+
 struct flood {
     struct trace *trace;
     bool all;                  /* NO_FLOOD ports too */
@@ -106,7 +115,11 @@ flood_to(const struct port_info *info, void *aux)
     if (info->port_no == to->trace->key.in_port) {
         return true;
     }
-    if (!to->all && info->config & PORT_CONFIG_NO_FLOOD) {
+    enum port_stp_state stp = stp_of(to->trace, info);
+    if (!to->all && stp != PORT_STP_FORWARD) {
+        trace_step(to->trace, "output", "not sent by %s: its spanning tree state is %s",
+                   label_of(info).text, port_stp_state_name(stp));
+    } else if (!to->all && info->config & PORT_CONFIG_NO_FLOOD) {
         trace_step(to->trace, "output", "not sent by %s: it is configured no-flood",
                    label_of(info).text);
     } else {
@@ -128,42 +141,77 @@ flood(struct trace *trace, bool all)
 
 /* What NORMAL would learn from the packet. */
 static void
-step_learning(struct trace *trace, uint16_t vid)
+step_learning(struct trace *trace, const struct port_info *in, uint16_t vid)
 {
     const uint8_t *a = trace->key.dl_src;
-    struct port_info info;
-    if (a[0] & 1 || !dp_port_get(trace->dp, trace->key.in_port, &info)) {
+    enum port_stp_state stp = stp_of(trace, in);
+    if (a[0] & 1 || in->state & PORT_STATE_LINK_DOWN || in->config & PORT_CONFIG_DOWN
+        || (stp != PORT_STP_LEARN && stp != PORT_STP_FORWARD)) {
         return;
     }
     uint16_t known = fdb_lookup(dp_bridge_fdb(trace->dp), a, vid, clock_ms());
-    const char *what = !known ? "would learn that" : known == info.port_no ? "knows that"
-                                                                          : "would move:";
+    const char *what = !known ? "would learn that" : known == in->port_no ? "knows that"
+                                                                         : "would move:";
     trace_step(trace, "learn", "%s %02x:%02x:%02x:%02x:%02x:%02x, VLAN %u, is behind %s",
-               what, a[0], a[1], a[2], a[3], a[4], a[5], vid, label_of(&info).text);
+               what, a[0], a[1], a[2], a[3], a[4], a[5], vid, label_of(in).text);
+}
+
+/* Whether NORMAL takes the packet from where it came in; learns, if it may. */
+static bool
+normal_admits(struct trace *trace, uint16_t vid)
+{
+    struct port_info in;
+    if (!dp_port_get(trace->dp, trace->key.in_port, &in)) {
+        return true;
+    }
+    enum port_stp_state stp = stp_of(trace, &in);
+    step_learning(trace, &in, vid);
+    if (stp != PORT_STP_FORWARD) {
+        trace_drop(trace, "NORMAL takes nothing from %s: its spanning tree state is %s",
+                   label_of(&in).text, port_stp_state_name(stp));
+    }
+    return stp == PORT_STP_FORWARD;
+}
+
+/* To where NORMAL knows the destination to be. */
+static void
+normal_to(struct trace *trace, const struct port_info *info)
+{
+    enum port_stp_state stp = stp_of(trace, info);
+    if (info->port_no == trace->key.in_port) {
+        trace_drop(trace, "the destination is behind %s, which it came in by",
+                   label_of(info).text);
+        return;
+    }
+    trace_step(trace, "normal", "the destination is behind %s", label_of(info).text);
+    if (stp == PORT_STP_FORWARD) {
+        send_to(trace, info);
+    } else {
+        trace_drop(trace, "not sent by %s: its spanning tree state is %s", label_of(info).text,
+                   port_stp_state_name(stp));
+    }
 }
 
 void
 trace_normal(struct trace *trace)
 {
     const uint8_t *dst = trace->key.dl_dst;
-    if (is_reserved(dst)) {
+    if (is_reserved(dst) && !dp_bridge_forwards_bpdu(trace->dp)) {
         trace_drop(trace, "the destination is reserved by IEEE 802.1D: bridges do not forward it");
         return;
     }
     uint16_t vid = be16_to_host(trace->key.vlan_tci) & FLOW_VLAN_VID_MASK;
-    step_learning(trace, vid);
+    if (!normal_admits(trace, vid)) {
+        return;
+    }
     uint16_t port = dst[0] & 1 ? 0 : fdb_lookup(dp_bridge_fdb(trace->dp), dst, vid, clock_ms());
     struct port_info info;
     if (!port || !dp_port_get(trace->dp, port, &info)) {
         trace_step(trace, "normal", dst[0] & 1 ? "group address: flooded"
                                                : "the destination is not known: flooded");
         flood(trace, false);
-    } else if (port == trace->key.in_port) {
-        trace_drop(trace, "the destination is behind %s, which it came in by",
-                   label_of(&info).text);
     } else {
-        trace_step(trace, "normal", "the destination is behind %s", label_of(&info).text);
-        send_to(trace, &info);
+        normal_to(trace, &info);
     }
 }
 
@@ -229,6 +277,23 @@ trace_output(struct trace *trace, uint16_t port, uint16_t max_len)
     }
 }
 
+/* Whether the port takes the packet. */
+static bool
+port_admits(struct trace *trace, const struct port_info *info)
+{
+    bool stp = !memcmp(trace->key.dl_dst, stp_addr, sizeof stp_addr);
+    if (info->config & PORT_CONFIG_DOWN) {
+        trace_drop(trace, "%s is configured down", label_of(info).text);
+        return false;
+    }
+    if (info->config & (stp ? PORT_CONFIG_NO_RECV_STP : PORT_CONFIG_NO_RECV)) {
+        trace_drop(trace, "%s is configured %s", label_of(info).text,
+                   stp ? "no-receive-stp" : "no-receive");
+        return false;
+    }
+    return true;
+}
+
 void
 trace_enqueue(struct trace *trace, uint16_t port, uint32_t queue_id)
 {
@@ -246,18 +311,15 @@ trace_ingress(struct trace *trace)
     if (!dp_port_get(trace->dp, port, &info)) {
         /* Packets of a controller come in like this. */
         trace_step(trace, "ingress", "comes in by port %u, which does not exist", port);
-        trace->admitted = true;
-        return;
-    }
-    trace_step(trace, "ingress", "comes in by %s", label_of(&info).text);
-    bool stp = !memcmp(trace->key.dl_dst, stp_addr, sizeof stp_addr);
-    if (info.config & PORT_CONFIG_DOWN) {
-        trace_drop(trace, "%s is configured down", label_of(&info).text);
-    } else if (info.config & (stp ? PORT_CONFIG_NO_RECV_STP : PORT_CONFIG_NO_RECV)) {
-        trace_drop(trace, "%s is configured %s", label_of(&info).text,
-                   stp ? "no-receive-stp" : "no-receive");
     } else {
-        trace->admitted = true;
+        trace_step(trace, "ingress", "comes in by %s", label_of(&info).text);
+        if (!port_admits(trace, &info)) {
+            return;
+        }
+    }
+    trace->admitted = !trace->key.nw_frag || !dp_bridge_drop_fragments(trace->dp);
+    if (!trace->admitted) {
+        trace_drop(trace, "it is an IP fragment, and the fragment mode is DROP");
     }
 }
 

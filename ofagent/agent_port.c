@@ -5,11 +5,26 @@
 #include "lib/counters.h"
 #include "ofagent/agent_private.h"
 
+LOG_MODULE(agent);
+
 enum {
     KNOWN_CONFIG = PORT_CONFIG_DOWN | PORT_CONFIG_NO_STP | PORT_CONFIG_NO_RECV
                    | PORT_CONFIG_NO_RECV_STP | PORT_CONFIG_NO_FLOOD | PORT_CONFIG_NO_FWD
                    | PORT_CONFIG_NO_PACKET_IN,
 };
+
+/* What the device can't do is ignored: 1.0 has no error for it. */
+static void
+advertise(struct agent *agent, uint16_t port_no, uint32_t features)
+{
+    static struct log_limit limit;
+    struct errmsg err;
+    if (dp_port_advertise(agent->bridge, port_no, features, &err)) {
+        counter_inc(COUNTER_port_mod_ignored);
+        log_info_limited(&limit, "%s: what a PORT_MOD is to make port %u advertise is ignored: %s",
+                         dp_bridge_name(agent->bridge), port_no, err.text);
+    }
+}
 
 void
 session_port_mod(struct session *s, const struct ofp_header *header, const uint8_t *msg)
@@ -32,11 +47,14 @@ session_port_mod(struct session *s, const struct ofp_header *header, const uint8
                        "hw_addr is not the port's own");
         return;
     }
-    if (mod.advertise || mod.mask & ~(uint32_t) KNOWN_CONFIG) {
+    if (mod.mask & ~(uint32_t) KNOWN_CONFIG) {
         counter_inc(COUNTER_port_mod_ignored);   /* 1.0 has no error for it */
     }
     /* agent_port_event() hears of a change and tells everybody. */
     dp_port_set_config(agent->bridge, mod.port_no, mod.config, mod.mask & KNOWN_CONFIG);
+    if (mod.advertise) {
+        advertise(agent, mod.port_no, mod.advertise);
+    }
 }
 
 void

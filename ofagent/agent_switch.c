@@ -31,7 +31,7 @@ session_features(struct session *s, const struct ofp_header *header, const uint8
         .n_buffers = PKTBUF_SLOTS,
         .n_tables = 1,
         .capabilities = OFPC_FLOW_STATS | OFPC_TABLE_STATS | OFPC_PORT_STATS | OFPC_QUEUE_STATS
-                        | OFPC_ARP_MATCH_IP,
+                        | OFPC_ARP_MATCH_IP | (dp_bridge_has_stp(agent->bridge) ? OFPC_STP : 0),
         .actions = OFPAT_ALL,
     };
     struct features f = { .w = &agent->reply };

@@ -62,6 +62,7 @@ dp_bridge_new(struct dp *dp, const char *name, const struct dp_bridge_config *co
     bridge->dp = dp;
     bridge->id = ++dp->next_bridge_id;
     bridge->config = *config;
+    atomic_init(&bridge->forward_bpdu, config->forward_bpdu);
     bridge->ops = ops;
     bridge->ops_aux = aux;
     memcpy(bridge->name, name, strlen(name) + 1);
@@ -119,12 +120,34 @@ dp_bridge_name(const struct dp_bridge *bridge)
 void
 dp_bridge_set_config(struct dp_bridge *bridge, const struct dp_bridge_config *config)
 {
+    struct dp_bridge_config now = *config;
     if (fdb_set_limits(bridge->fdb, config->fdb_max, config->fdb_age_s * UINT64_C(1000))) {
         log_warn("bridge %s: no memory for %u learnt addresses; the limit stays at %u",
                  bridge->name, config->fdb_max, bridge->config.fdb_max);
-        return;
+        now.fdb_max = bridge->config.fdb_max;
+        now.fdb_age_s = bridge->config.fdb_age_s;
     }
-    bridge->config = *config;
+    bridge->config = now;
+    atomic_store_explicit(&bridge->forward_bpdu, now.forward_bpdu, memory_order_relaxed);
+    port_update_all(bridge);
+}
+
+bool
+dp_bridge_has_stp(const struct dp_bridge *bridge)
+{
+    return bridge->config.stp;
+}
+
+bool
+dp_bridge_forwards_bpdu(const struct dp_bridge *bridge)
+{
+    return bridge->config.forward_bpdu;
+}
+
+uint32_t
+dp_bridge_flush_fdb(struct dp_bridge *bridge, uint16_t port_no)
+{
+    return port_no ? fdb_flush_port(bridge->fdb, port_no) : fdb_flush(bridge->fdb);
 }
 
 struct classifier *
@@ -155,6 +178,12 @@ void
 dp_bridge_set_drop_fragments(struct dp_bridge *bridge, bool drop)
 {
     atomic_store_explicit(&bridge->drop_fragments, drop, memory_order_relaxed);
+}
+
+bool
+dp_bridge_drop_fragments(const struct dp_bridge *bridge)
+{
+    return atomic_load_explicit(&bridge->drop_fragments, memory_order_relaxed);
 }
 
 static void

@@ -25,7 +25,7 @@ enum {
     UPCALL_RING_BYTES = 1 << 20,
     UPCALLS_A_TURN = 64,          /* of each worker, before other events have their turn */
     TICK_MS = 100,
-    FDB_EXPIRE_TICKS = 10,
+    TICKS_A_SECOND = 10,
 };
 
 /* --- barriers -------------------------------------------------------------------- */
@@ -143,8 +143,9 @@ on_tick(evutil_socket_t fd, short what, void *aux)
     if (dp->rx_incomplete) {
         dp_publish_rx(dp);
     }
-    if (++n % FDB_EXPIRE_TICKS == 0) {
+    if (++n % TICKS_A_SECOND == 0) {
         uint64_t now_ms = clock_ms();
+        port_retry_locals(dp);
         for (struct dp_bridge *b = dp->bridges; b; b = b->next) {
             fdb_expire(b->fdb, now_ms);
         }
@@ -155,6 +156,12 @@ static void
 on_link(void *aux, const struct link_info *link, bool gone)
 {
     port_link_changed(aux, link, gone);
+}
+
+static void
+on_settings(void *aux, int ifindex)
+{
+    port_features_changed(aux, ifindex);
 }
 
 /* --- life ------------------------------------------------------------------------ */
@@ -293,6 +300,11 @@ events_new(struct dp *dp, struct errmsg *err)
         if (!dp->links) {
             return -EIO;
         }
+        struct errmsg why;
+        dp->settings = ethtool_monitor_new(dp->base, on_settings, dp, &why);
+        if (!dp->settings) {
+            log_info("speeds are looked at when links change only: %s", why.text);
+        }
     }
     return 0;
 }
@@ -347,6 +359,7 @@ dp_free(struct dp *dp)
     }
     epoch_drain();
     link_monitor_free(dp->links);
+    ethtool_monitor_free(dp->settings);
     struct event *events[] = { dp->event, dp->again, dp->tick };
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         if (events[i]) {

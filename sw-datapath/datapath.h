@@ -76,6 +76,8 @@ struct dp_bridge_ops {
 struct dp_bridge_config {
     uint32_t fdb_max;
     uint32_t fdb_age_s;
+    bool stp;                  /* ports have spanning tree states: dp_port_set_stp_state() */
+    bool forward_bpdu;         /* NORMAL forwards frames to IEEE 802.1D's reserved addresses */
 };
 
 /* A bridge named 'name', without ports but LOCAL, a TAP of that name ('local_kind'
@@ -87,6 +89,8 @@ struct dp_bridge *dp_bridge_new(struct dp *, const char *name, const struct dp_b
 void dp_bridge_free(struct dp_bridge *);
 const char *dp_bridge_name(const struct dp_bridge *);
 void dp_bridge_set_config(struct dp_bridge *, const struct dp_bridge_config *);
+bool dp_bridge_has_stp(const struct dp_bridge *);
+bool dp_bridge_forwards_bpdu(const struct dp_bridge *);
 
 struct classifier *dp_bridge_classifier(struct dp_bridge *);
 struct fdb *dp_bridge_fdb(struct dp_bridge *);
@@ -98,6 +102,7 @@ enum dp_miss_mode dp_bridge_miss_mode(const struct dp_bridge *);
 
 /* Fragments: forwarded like others, or dropped (OFPC_FRAG_NORMAL, OFPC_FRAG_DROP). */
 void dp_bridge_set_drop_fragments(struct dp_bridge *, bool);
+bool dp_bridge_drop_fragments(const struct dp_bridge *);
 
 /* Adds device 'name'. 'want' is the port number, 0 for the lowest free one, which goes
  * to *port_no. -ENODEV, -EEXIST (number taken), -EBUSY (device is in a bridge), ...
@@ -126,8 +131,37 @@ void dp_port_count_packet_in_drop(struct dp_bridge *, uint16_t port_no,
 void dp_port_for_each(const struct dp_bridge *, bool (*visit)(const struct port_info *, void *aux),
                       void *aux);
 /* Sets the PORT_CONFIG_* bits in 'mask' to those of 'config'; takes effect with the next
- * barrier at the latest. False if there is no such port. */
+ * barrier at the latest. With DOWN in 'mask' the device is taken down or brought up, too, so
+ * that the other end sees it; one that was taken down comes up again when it is let go of.
+ * False if there is no such port. */
 bool dp_port_set_config(struct dp_bridge *, uint16_t port_no, uint32_t config, uint32_t mask);
+
+/* Sets the port's spanning tree state, as 802.1D's implementation, which is elsewhere, found
+ * it to be. It counts for FLOOD and NORMAL, and not for other outputs (OpenFlow 1.0, 4.5);
+ * with the next barrier at the latest. A port that goes down, or has PORT_CONFIG_NO_STP taken
+ * away, begins anew in LISTEN; one with NO_STP, and LOCAL, always forwards. 0, or -ENODEV (no
+ * such port), -EOPNOTSUPP (dp_bridge_config.stp is false), -EINVAL (LOCAL, NO_STP, not a
+ * state), -ENETDOWN (LEARN or FORWARD while the port is down). */
+int dp_port_set_stp_state(struct dp_bridge *, uint16_t port_no, enum port_stp_state,
+                          struct errmsg *err);
+
+/* Makes the device advertise just these PORT_FEATURE_*, as far as it has them. 0 or -errno. */
+int dp_port_advertise(struct dp_bridge *, uint16_t port_no, uint32_t features, struct errmsg *err);
+
+/* Forgets the addresses that NORMAL has learnt behind the port (0: behind all). Returns how
+ * many there were. */
+uint32_t dp_bridge_flush_fdb(struct dp_bridge *, uint16_t port_no);
+
+/* The device behind a port. */
+struct dp_port_device {
+    bool present;
+    bool up;                      /* administratively */
+    bool carrier;
+    char master[PORT_NAME_SIZE];  /* another's bridge or bond that it is in; "" if it is not */
+    char problem[160];            /* why it can't be used, in the words of the attempt; or "" */
+};
+/* False if there is no such port. */
+bool dp_port_get_device(const struct dp_bridge *, uint16_t port_no, struct dp_port_device *);
 
 /* --- queues (port_queue.c) ---
  *
@@ -167,6 +201,8 @@ void dp_queue_for_each(const struct dp_bridge *, uint16_t port_no, bool stats,
 
 /* The pktio behind a port of kind PKTIO_MEMORY; NULL for others. Tests. */
 struct pktio *dp_port_pktio(const struct dp_bridge *, uint16_t port_no);
+/* Plugs the cable of a port of that kind in or out. Tests. */
+void dp_port_set_memory_link(struct dp_bridge *, uint16_t port_no, bool up);
 
 /* Executes 'actions' on the packet in the control thread, as if it had come in by
  * packet->in_port (PORT_NONE and PORT_CONTROLLER are none). OFPP_TABLE runs it through

@@ -94,8 +94,10 @@ enum {
     PORT_PATH_RX = 1 << 0,          /* receives ordinary frames */
     PORT_PATH_RX_STP = 1 << 1,      /* receives spanning tree frames */
     PORT_PATH_TX = 1 << 2,
-    PORT_PATH_FLOOD = 1 << 3,       /* takes part in FLOOD */
+    PORT_PATH_FLOOD = 1 << 3,       /* takes part in FLOOD: neither NO_FLOOD nor spanning tree */
     PORT_PATH_PACKET_IN = 1 << 4,   /* its table misses go to the controller */
+    PORT_PATH_LEARN = 1 << 5,       /* NORMAL learns the addresses behind it */
+    PORT_PATH_RELAY = 1 << 6,       /* the spanning tree lets NORMAL take from it and send to it */
 };
 
 /* A queue of a port. Control thread. */
@@ -119,7 +121,11 @@ struct dp_port {
     struct dp_bridge *bridge;
     struct port_info info;              /* control thread */
     enum pktio_kind kind;
-    struct link_info link;              /* ifindex 0 while the device is absent */
+    struct link_info link;              /* zeros while the device is absent; ifindex 0 in memory */
+    char master[PORT_NAME_SIZE];        /* whose slave the device was made meanwhile, or "" */
+    struct errmsg problem;              /* why the device can't be used, or "" */
+    enum port_stp_state stp_state;      /* as it was set; port_state.c says what counts */
+    bool was_down;                      /* when it was last looked at */
     struct worker *worker;
     uint16_t no;
     _Atomic uint32_t path;              /* PORT_PATH_* */
@@ -159,6 +165,12 @@ int port_open_local(struct dp_bridge *, enum pktio_kind, struct errmsg *);
 void port_close_all(struct dp_bridge *);
 /* A device changed, or has gone. */
 void port_link_changed(struct dp *, const struct link_info *, bool gone);
+/* A device's link settings changed; 0: perhaps those of any. */
+void port_features_changed(struct dp *, int ifindex);
+/* Makes LOCAL TAPs that could not be made again when they had gone. */
+void port_retry_locals(struct dp *);
+/* The bridge's configuration has changed. */
+void port_update_all(struct dp_bridge *);
 
 /* The queue on device 'io', or NULL. */
 static inline struct pktio_queue *
@@ -202,6 +214,7 @@ struct dp_bridge {
     struct bridge_slot *slots;
     _Atomic int miss_mode;
     _Atomic bool drop_fragments;
+    _Atomic bool forward_bpdu;          /* config's, for the packet path */
     _Atomic(struct port_map *) map;
 };
 
@@ -215,6 +228,7 @@ struct dp {
     bool rx_incomplete;                 /* a worker's ports could not be published */
     struct dp_thread control;           /* the control thread's own forwarding */
     struct link_monitor *links;         /* NULL without threads */
+    struct ethtool_monitor *settings;   /* NULL without threads, or if the kernel does not tell */
     struct event *tick;
     int event_fd;                       /* workers write it: upcalls, or a barrier is due */
     struct event *event;                /* event_fd is readable */

@@ -34,13 +34,19 @@ is_reserved(const uint8_t addr[6])
     return !memcmp(addr, prefix, sizeof prefix) && addr[5] <= 0x0f;
 }
 
+static uint32_t
+path_of(const struct dp_port *port)
+{
+    return atomic_load_explicit(&port->path, memory_order_relaxed);
+}
+
 bool
 forward_admit(struct dp_thread *thread, struct dp_port *port, const struct packet *packet)
 {
     struct port_slot *slot = &port->slots[thread->slot];
     slot_add(&slot->rx_packets, packet_n_segments(packet));
     slot_add(&slot->rx_bytes, packet_wire_bytes(packet));
-    uint32_t path = atomic_load_explicit(&port->path, memory_order_relaxed);
+    uint32_t path = path_of(port);
     if ((path & (PORT_PATH_RX | PORT_PATH_RX_STP)) == (PORT_PATH_RX | PORT_PATH_RX_STP)) {
         return true;
     }
@@ -57,7 +63,7 @@ send_to_port(const struct forwarding *fw, struct dp_port *port, const struct pac
              bool copy)
 {
     struct pktio *io = atomic_load_explicit(&port->io, memory_order_acquire);
-    if (!io || !(atomic_load_explicit(&port->path, memory_order_relaxed) & PORT_PATH_TX)) {
+    if (!io || !(path_of(port) & PORT_PATH_TX)) {
         slot_add(&port->slots[fw->thread->slot].tx_dropped, packet_n_segments(packet));
         counter_inc(COUNTER_tx_port_blocked);
         return;
@@ -82,8 +88,7 @@ flood(const struct forwarding *fw, const struct packet *packet, uint32_t path, b
         if (!port || port->no == packet->in_port) {
             continue;
         }
-        uint32_t has = atomic_load_explicit(&port->path, memory_order_relaxed);
-        if ((has & (path | PORT_PATH_TX)) == (path | PORT_PATH_TX)) {
+        if ((path_of(port) & (path | PORT_PATH_TX)) == (path | PORT_PATH_TX)) {
             send_to_port(fw, port, packet, copy);
         }
     }
@@ -95,27 +100,46 @@ packet_vid(const struct packet *packet)
     return packet->tagged ? (packet->data[14] & 0x0f) << 8 | packet->data[15] : 0;
 }
 
+/* Where the packet came in: learns who sent it, and says whether it may go on. */
+static bool
+normal_admit(const struct forwarding *fw, const struct packet *packet, uint16_t vid)
+{
+    const struct dp_port *port = port_map_find(fw->map, packet->in_port);
+    if (!port) {
+        return true;    /* a controller's */
+    }
+    uint32_t path = path_of(port);
+    if (path & PORT_PATH_LEARN) {
+        fdb_learn(fw->bridge->fdb, packet->data + 6, vid, port->no, fw->thread->now_ms);
+    }
+    if (!(path & PORT_PATH_RELAY)) {
+        counter_inc(COUNTER_normal_stp);
+    }
+    return path & PORT_PATH_RELAY;
+}
+
 /* The learning switch. */
 static void
 normal(const struct forwarding *fw, const struct packet *packet, bool copy)
 {
     const uint8_t *dst = packet->data;
-    const uint8_t *src = packet->data + 6;
-    if (is_reserved(dst)) {
+    if (is_reserved(dst)
+        && !atomic_load_explicit(&fw->bridge->forward_bpdu, memory_order_relaxed)) {
         counter_inc(COUNTER_normal_reserved);
         return;
     }
-    struct fdb *fdb = fw->bridge->fdb;
     uint16_t vid = packet_vid(packet);
-    if (port_map_find(fw->map, packet->in_port)) {
-        fdb_learn(fdb, src, vid, packet->in_port, fw->thread->now_ms);
+    if (!normal_admit(fw, packet, vid)) {
+        return;
     }
-    uint16_t no = dst[0] & 1 ? 0 : fdb_lookup(fdb, dst, vid, fw->thread->now_ms);
+    uint16_t no = dst[0] & 1 ? 0 : fdb_lookup(fw->bridge->fdb, dst, vid, fw->thread->now_ms);
     struct dp_port *port = no ? port_map_find(fw->map, no) : NULL;
     if (!port) {
         flood(fw, packet, PORT_PATH_FLOOD, copy);
     } else if (no == packet->in_port) {
         counter_inc(COUNTER_normal_same_port);
+    } else if (!(path_of(port) & PORT_PATH_RELAY)) {
+        counter_inc(COUNTER_normal_stp);
     } else {
         send_to_port(fw, port, packet, copy);
     }
@@ -252,7 +276,7 @@ table_miss(struct dp_thread *thread, struct dp_bridge *bridge, const struct port
         return;
     }
     struct dp_port *port = port_map_find(map, packet->in_port);
-    if (port && !(atomic_load_explicit(&port->path, memory_order_relaxed) & PORT_PATH_PACKET_IN)) {
+    if (port && !(path_of(port) & PORT_PATH_PACKET_IN)) {
         counter_inc(COUNTER_miss_no_packet_in);
         return;
     }

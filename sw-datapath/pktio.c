@@ -114,6 +114,12 @@ pktio_error(struct pktio *io)
     return atomic_load_explicit(&io->error, memory_order_acquire);
 }
 
+int
+pktio_set_up(struct pktio *io, bool up, struct errmsg *err)
+{
+    return io->ops->set_up ? io->ops->set_up(io, up, err) : 0;
+}
+
 void
 pktio_set_mtu(struct pktio *io, unsigned mtu)
 {

@@ -75,6 +75,11 @@ int pktio_fd(const struct pktio *);
  * when it is up again. Any thread; a system call. */
 int pktio_error(struct pktio *);
 
+/* Takes the device down or brings it up, administratively; what was taken down comes up again
+ * when the pktio is closed, or, after a crash, opened. Nothing for PKTIO_MEMORY. 0 or -errno.
+ * Control thread. */
+int pktio_set_up(struct pktio *, bool up, struct errmsg *err);
+
 /* The device's MTU has changed (the user of link_monitor says so). Any thread. Without
  * this call nothing breaks: frames longer than the MTU known take a slower way, and if
  * it is now smaller the device drops what is too long in silence. */

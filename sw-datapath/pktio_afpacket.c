@@ -244,12 +244,19 @@ afpacket_close(struct pktio *io)
     free(a);
 }
 
+static int
+afpacket_set_up(struct pktio *io, bool up, struct errmsg *err)
+{
+    return isolation_set_up(afpacket_cast(io)->isolation, up, err);
+}
+
 static const struct pktio_ops afpacket_ops = {
     .rx = afpacket_rx,
     .rx_release = afpacket_rx_release,
     .tx = afpacket_tx,
     .collect = afpacket_collect,
     .error = afpacket_error,
+    .set_up = afpacket_set_up,
     .close = afpacket_close,
     .queue_new = afpacket_queue_new,
     .queue_change = afpacket_queue_change,

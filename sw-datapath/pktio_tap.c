@@ -130,6 +130,12 @@ tap_error(struct pktio *io)
     }
 }
 
+static int
+tap_set_up(struct pktio *io, bool up, struct errmsg *err)
+{
+    return link_set_up(io->ifindex, up, err);
+}
+
 static void
 tap_close(struct pktio *io)
 {
@@ -143,6 +149,7 @@ static const struct pktio_ops tap_ops = {
     .rx_release = tap_rx_release,
     .tx = tap_tx,
     .error = tap_error,
+    .set_up = tap_set_up,
     .close = tap_close,
 };
 

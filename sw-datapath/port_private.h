@@ -24,8 +24,12 @@ void port_retire(struct dp_port *, struct pktio *);
 void port_update_path(struct dp_port *);
 /* Looks at the device's link again, and publishes what follows from it. */
 void port_update_info(struct dp_port *);
-/* Tells the bridge's user. */
+/* Takes the device down or brings it up, as PORT_CONFIG_DOWN is. */
+void port_follow_config(struct dp_port *);
+
+/* Tells the bridge's user; the second one if something is not as it was. */
 void port_tell(const struct dp_port *, enum dp_port_event);
+void port_tell_change(const struct dp_port *, const struct port_info *before);
 
 /* The port's device has come: makes its queues on it. What can't be made is logged. */
 void port_queues_attach(struct dp_port *);

@@ -33,11 +33,20 @@ enum {
     PORT_CONFIG_NO_PACKET_IN = 1 << 6,
 };
 
-/* Port state bits (ofp_port_state); the two STP bits are a number, 0 to 3. */
+/* Port state bits (ofp_port_state); the two STP bits are a number, enum port_stp_state. */
 enum {
     PORT_STATE_LINK_DOWN = 1 << 0,
     PORT_STATE_STP_SHIFT = 8,
     PORT_STATE_STP_MASK = 3 << 8,
+};
+
+/* What IEEE 802.1D says of a port. */
+enum port_stp_state {
+    PORT_STP_LISTEN,     /* neither learns nor relays; a port begins here when it comes up */
+    PORT_STP_LEARN,      /* learns, does not relay */
+    PORT_STP_FORWARD,
+    PORT_STP_BLOCK,      /* not part of the tree */
+    N_PORT_STP_STATES
 };
 
 /* Port features (ofp_port_features). */

@@ -481,6 +481,141 @@ ports_have_numbers_names_and_one_bridge(void **state)
     assert_int_equal(info.state & PORT_STATE_LINK_DOWN, PORT_STATE_LINK_DOWN);
 }
 
+static void
+set_stp(struct fixture *f, bool stp)
+{
+    dp_bridge_set_config(f->bridge, &(struct dp_bridge_config) {
+        .fdb_max = 64, .fdb_age_s = 300, .stp = stp });
+}
+
+static uint32_t
+state_of(struct fixture *f, uint16_t port_no)
+{
+    struct port_info info;
+    assert_true(dp_port_get(f->bridge, port_no, &info));
+    return info.state;
+}
+
+static void
+spanning_tree_states_hold_back_flood_and_normal(void **state)
+{
+    struct fixture *f = *state;
+    struct errmsg err;
+    assert_int_equal(dp_port_set_stp_state(f->bridge, 2, PORT_STP_LEARN, &err), -EOPNOTSUPP);
+    set_stp(f, true);
+    assert_int_equal(f->n_events[DP_PORT_MODIFIED], 1);       /* LOCAL: 0 is LISTEN */
+    assert_int_equal(state_of(f, 2), 0);
+    assert_int_equal(state_of(f, PORT_LOCAL), PORT_STP_FORWARD << PORT_STATE_STP_SHIFT);
+    for (uint16_t no = 1; no <= N_PORTS; no++) {
+        assert_int_equal(dp_port_set_stp_state(f->bridge, no, PORT_STP_FORWARD, &err), 0);
+    }
+    assert_int_equal(dp_port_set_stp_state(f->bridge, 3, PORT_STP_BLOCK, &err), 0);
+    assert_int_equal(state_of(f, 3), PORT_STATE_STP_MASK);
+    unsigned rule = add_output(f, 0, PORT_FLOOD);
+    inject(f, 1, 99, 1);
+    EXPECT(0, 1, 0, 1, 1);
+    inject(f, 3, 99, 1);
+    EXPECT(1, 1, 0, 1, 1);
+    remove_rule(f, rule);
+    add_output(f, 0, PORT_NORMAL);
+    inject(f, 3, 99, 0xcc);
+    EXPECT(0, 0, 0, 0, 0);
+    assert_int_equal(dp_port_set_stp_state(f->bridge, 3, PORT_STP_LEARN, &err), 0);
+    inject(f, 3, 99, 0xcc);
+    EXPECT(0, 0, 0, 0, 0);
+    inject(f, 1, 0xcc, 1);      /* known, but not to be sent there */
+    EXPECT(0, 0, 0, 0, 0);
+    assert_int_equal(dp_port_set_stp_state(f->bridge, 3, PORT_STP_FORWARD, &err), 0);
+    inject(f, 1, 0xcc, 1);
+    EXPECT(0, 0, 1, 0, 0);
+    set_stp(f, false);
+    assert_int_equal(state_of(f, 3), 0);
+    inject(f, 1, 99, 1);
+    EXPECT(0, 1, 1, 1, 1);
+}
+
+static void
+a_port_that_goes_down_begins_anew(void **state)
+{
+    struct fixture *f = *state;
+    struct errmsg err;
+    set_stp(f, true);
+    dp_port_set_stp_state(f->bridge, 2, PORT_STP_FORWARD, &err);
+    dp_port_set_memory_link(f->bridge, 2, false);
+    assert_int_equal(state_of(f, 2), PORT_STATE_LINK_DOWN);
+    assert_int_equal(dp_port_set_stp_state(f->bridge, 2, PORT_STP_FORWARD, &err), -ENETDOWN);
+    assert_int_equal(dp_port_set_stp_state(f->bridge, 2, PORT_STP_BLOCK, &err), 0);
+    dp_port_set_memory_link(f->bridge, 2, true);
+    assert_int_equal(state_of(f, 2), PORT_STATE_STP_MASK);    /* as was said meanwhile */
+    dp_port_set_stp_state(f->bridge, 2, PORT_STP_FORWARD, &err);
+    dp_port_set_config(f->bridge, 2, PORT_CONFIG_DOWN, PORT_CONFIG_DOWN);
+    dp_port_set_config(f->bridge, 2, 0, PORT_CONFIG_DOWN);
+    assert_int_equal(state_of(f, 2), 0);
+    dp_port_set_config(f->bridge, 2, PORT_CONFIG_NO_STP, PORT_CONFIG_NO_STP);
+    assert_int_equal(state_of(f, 2), PORT_STP_FORWARD << PORT_STATE_STP_SHIFT);
+    assert_int_equal(dp_port_set_stp_state(f->bridge, 2, PORT_STP_BLOCK, &err), -EINVAL);
+    assert_int_equal(dp_port_set_stp_state(f->bridge, PORT_LOCAL, PORT_STP_BLOCK, &err), -EINVAL);
+    assert_int_equal(dp_port_set_stp_state(f->bridge, 3, N_PORT_STP_STATES, &err), -EINVAL);
+    assert_int_equal(dp_port_set_stp_state(f->bridge, 77, PORT_STP_BLOCK, &err), -ENODEV);
+}
+
+/* As a worker does whose batch began before. */
+static void
+a_port_that_ceases_to_learn_is_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t addr[6] = { 2, 0, 0, 0, 0, 0xaa };
+    struct fdb *fdb = dp_bridge_fdb(f->bridge);
+    assert_true(fdb_learn(fdb, addr, 0, 2, 1));
+    dp_port_set_memory_link(f->bridge, 2, false);
+    assert_int_equal(fdb_lookup(fdb, addr, 0, 1), 0);
+    assert_true(fdb_learn(fdb, addr, 0, 2, 1));
+    epoch_drain();
+    assert_int_equal(fdb_lookup(fdb, addr, 0, 1), 0);
+    /* But not what it learns when it is up again. */
+    dp_port_set_memory_link(f->bridge, 2, true);
+    dp_port_set_memory_link(f->bridge, 2, false);
+    dp_port_set_memory_link(f->bridge, 2, true);
+    assert_true(fdb_learn(fdb, addr, 0, 2, 1));
+    epoch_drain();
+    assert_int_equal(fdb_lookup(fdb, addr, 0, 1), 2);
+    assert_int_equal(dp_bridge_flush_fdb(f->bridge, 3), 0);
+    assert_int_equal(dp_bridge_flush_fdb(f->bridge, 2), 1);
+}
+
+static void
+a_port_whose_link_is_down_sends_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct dp_port_device device;
+    add_output(f, 0, PORT_ALL);
+    dp_port_set_memory_link(f->bridge, 2, false);
+    assert_int_equal(f->n_events[DP_PORT_MODIFIED], 1);
+    assert_true(dp_port_get_device(f->bridge, 2, &device));
+    assert_true(device.present && device.up && !device.carrier);
+    assert_false(dp_port_get_device(f->bridge, 77, &device));
+    inject(f, 1, 2, 1);
+    EXPECT(0, 0, 1, 1, 1);
+    dp_port_set_memory_link(f->bridge, 2, true);
+    inject(f, 1, 2, 1);
+    EXPECT(0, 1, 1, 1, 1);
+}
+
+static void
+normal_forwards_bpdus_only_when_told(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t frame[FRAME_SIZE] = { 0x01, 0x80, 0xc2, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0x88, 0xb5 };
+    add_output(f, 0, PORT_NORMAL);
+    for (int forward = 0; forward < 2; forward++) {
+        dp_bridge_set_config(f->bridge, &(struct dp_bridge_config) {
+            .fdb_max = 64, .fdb_age_s = 300, .forward_bpdu = forward });
+        assert_int_equal(dp_bridge_forwards_bpdu(f->bridge), forward);
+        assert_int_equal(pktio_memory_inject(dp_port_pktio(f->bridge, 1), frame, sizeof frame), 0);
+        EXPECT(0, forward, forward, forward, forward);
+    }
+}
+
 static bool
 count_cache(const struct dp_cache_entry *entry, void *aux)
 {
@@ -571,6 +706,11 @@ main(void)
         TEST(what_the_table_does_to_a_packet_out_stays_there),
         TEST(fragments_of_a_packet_out_are_dropped_by_the_table),
         TEST(ports_have_numbers_names_and_one_bridge),
+        TEST(spanning_tree_states_hold_back_flood_and_normal),
+        TEST(a_port_that_goes_down_begins_anew),
+        TEST(a_port_that_ceases_to_learn_is_forgotten),
+        TEST(a_port_whose_link_is_down_sends_nothing),
+        TEST(normal_forwards_bpdus_only_when_told),
         TEST(the_cache_dump_shows_what_is_valid),
         TEST(a_barrier_waits_for_a_busy_worker_only),
         TEST(short_frames_are_dropped_and_counted),

@@ -100,6 +100,7 @@ every_option_is_taken(void **state)
     (void) state;
     struct config *c = parse_valid(
         "--driver none --bridge br0 --datapath-id 0x00a --port p1 --port p2@7,no-flood=yes,down=no "
+        "--port p3,no-stp=yes,no-receive-stp=yes --stp external --forward-bpdu yes "
         "--controller tcp:127.0.0.1:6653 --controller unix:c.sock --listen ptcp:6634 "
         "--fail-mode standalone --inactivity-probe 3 --max-backoff 4 --packet-in-rate 100 "
         "--packet-in-burst 30 --max-connections 9 "
@@ -108,7 +109,9 @@ every_option_is_taken(void **state)
         "--cpu 0,2-3 --cache-entries 4096 --pidfile=/x/pid --log debug --log-to ./log");
     const struct config_bridge *b = &c->bridges[0];
     assert_true(b->agent.datapath_id == 10);
-    assert_int_equal(b->n_ports, 2);
+    assert_int_equal(b->n_ports, 3);
+    assert_int_equal(b->ports[2].flags, PORT_CONFIG_NO_STP | PORT_CONFIG_NO_RECV_STP);
+    assert_true(b->datapath.stp && b->datapath.forward_bpdu);
     assert_string_equal(b->ports[0].name, "p1");
     assert_int_equal(b->ports[0].number, 0);
     assert_string_equal(b->ports[1].name, "p2");
@@ -271,6 +274,9 @@ ports_are_checked_against_each_other(void **state)
     refuses("--bridge br0 --port br1 --bridge br1", "'br1' is a port of bridge 'br0'", NULL);
     refuses("--bridge br0 --port p1,color=red", "unknown key 'color'", "no-flood", NULL);
     refuses("--bridge br0 --port p1,no-flood=maybe", "yes or no", NULL);
+    refuses("--bridge br0 --port p1,no-flood", "yes or no", NULL);
+    refuses("--bridge br0 --stp internal", "neither off nor external", NULL);
+    refuses("--bridge br0 --forward-bpdu 1", "neither no nor yes", NULL);
     refuses("--bridge br0 --datapath-id 5 --bridge br1 --datapath-id 5", "'br0'", NULL);
     struct config *c = parse_valid("--bridge br0 --port p1@2 --bridge br1 --port p2@2");
     config_free(c);

@@ -231,6 +231,40 @@ ingress_ports_and_misses_drop(void **state)
 }
 
 static void
+fragments_drop_in_that_mode(void **state)
+{
+    struct world *w = *state;
+    struct dp_bridge *bridge = agent_bridge(world_bridge(w, "br0")->agent);
+    world_add_flow(w, "br0", "actions=output:2", false);
+    expect_outputs(w, "ip,in_port=1,nw_frag=first", "2");
+    dp_bridge_set_drop_fragments(bridge, true);
+    expect_drop(w, "ip,in_port=1,nw_frag=first", "fragment mode is DROP");
+    expect_drop(w, "ip,in_port=1,nw_frag=later", "fragment mode is DROP");
+    expect_outputs(w, "ip,in_port=1", "2");
+}
+
+static void
+spanning_tree_holds_back_flood_and_normal(void **state)
+{
+    struct world *w = *state;
+    struct errmsg err;
+    struct dp_bridge *bridge = agent_bridge(world_bridge(w, "br0")->agent);
+    dp_bridge_set_config(bridge, &(struct dp_bridge_config) {
+        .fdb_max = 64, .fdb_age_s = 300, .stp = true });
+    dp_port_set_stp_state(bridge, 1, PORT_STP_FORWARD, &err);
+    dp_port_set_stp_state(bridge, 2, PORT_STP_FORWARD, &err);
+    world_add_flow(w, "br0", "dl_type=0x1001,actions=all", false);
+    world_add_flow(w, "br0", "dl_type=0x1002,actions=flood", false);
+    world_add_flow(w, "br0", "dl_type=0x1003,actions=normal", false);
+    expect_outputs(w, "in_port=1,dl_type=0x1001", "2 3 6 65534");
+    expect_outputs(w, "in_port=1,dl_type=0x1002", "2 65534");
+    expect_outputs(w, "in_port=1,dl_type=0x1003", "2 65534");
+    expect_step(w, "in_port=1,dl_type=0x1002", "output", "p6): its spanning tree state is listen");
+    expect_outputs(w, "in_port=3,dl_type=0x1002", "1 2 65534");
+    expect_drop(w, "in_port=3,dl_type=0x1003", "NORMAL takes nothing from port 3 (p3)");
+}
+
+static void
 nothing_is_counted(void **state)
 {
     struct world *w = *state;
@@ -295,6 +329,8 @@ main(void)
         TEST(outputs_are_resolved),
         TEST(normal_is_resolved_by_what_was_learnt),
         TEST(ingress_ports_and_misses_drop),
+        TEST(fragments_drop_in_that_mode),
+        TEST(spanning_tree_holds_back_flood_and_normal),
         TEST(nothing_is_counted),
         TEST(the_datapath_agrees),
     };

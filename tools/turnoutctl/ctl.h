@@ -78,6 +78,7 @@ int ctl_counters(struct ctl *), ctl_add_port(struct ctl *), ctl_del_port(struct 
 int ctl_snoop(struct ctl *), ctl_completion(struct ctl *);
 int ctl_queues(struct ctl *), ctl_add_queue(struct ctl *), ctl_mod_queue(struct ctl *);
 int ctl_del_queue(struct ctl *);
+int ctl_set_port(struct ctl *), ctl_flush_fdb(struct ctl *);
 int ctl_trace(struct ctl *), ctl_log_level(struct ctl *), ctl_version(struct ctl *);
 
 /* --- what the commands share --------------------------------------------------- */
@@ -104,6 +105,8 @@ double ctl_real(const json_t *row, const char *name);
 
 /* Appends a rate to 'out', as rates_add() has it: "12", "0.5", or "-" if it is not known. */
 void ctl_put_rate(struct strbuf *out, const json_t *row, const char *name);
+/* "no-flood no-packet-in", or "": a list of texts, in 'buffer'. */
+const char *ctl_join(const json_t *names, char *buffer, size_t size);
 
 /* "LOCAL", "1", ...: how a port is called. The buffer has room for it. */
 enum { CTL_PORT_SIZE = 16 };

@@ -160,3 +160,18 @@ ctl_port_text(json_int_t number, char buffer[CTL_PORT_SIZE])
     snprintf(buffer, CTL_PORT_SIZE, "%u", (unsigned) number);
     return buffer;
 }
+
+const char *
+ctl_join(const json_t *names, char *buffer, size_t size)
+{
+    const json_t *name;
+    size_t i, len = 0;
+    buffer[0] = '\0';
+    json_array_foreach(names, i, name) {
+        if (len < size) {
+            len += snprintf(buffer + len, size - len, "%s%s", i ? " " : "",
+                            json_string_value(name));
+        }
+    }
+    return buffer;
+}

@@ -9,21 +9,6 @@
 
 #define N_COLUMNS(COLUMNS) (sizeof (COLUMNS) / sizeof (COLUMNS)[0])
 
-/* "no-flood no-packet-in", or "". */
-static void
-join(const json_t *names, char *buffer, size_t size)
-{
-    const json_t *name;
-    size_t i, len = 0;
-    buffer[0] = '\0';
-    json_array_foreach(names, i, name) {
-        if (len < size) {
-            len += snprintf(buffer + len, size - len, "%s%s", i ? " " : "",
-                            json_string_value(name));
-        }
-    }
-}
-
 static void
 add_speed(struct table *table, json_int_t mbps)
 {
@@ -48,13 +33,12 @@ print_bridge_ports(const struct ctl *ctl, const json_t *ports)
     size_t i;
     json_array_foreach(ports, i, port) {
         char number[CTL_PORT_SIZE], config[128];
-        join(json_object_get(port, "config"), config, sizeof config);
         table_add(table, "%s", ctl_port_text(ctl_number(port, "number"), number));
         table_add(table, "%s", ctl_text(port, "name"));
         table_add(table, "%s", ctl_text(port, "link"));
         add_speed(table, ctl_number(port, "speed_mbps"));
         table_add(table, "%s", ctl_text(port, "address"));
-        table_add(table, "%s", config);
+        table_add(table, "%s", ctl_join(json_object_get(port, "config"), config, sizeof config));
     }
     table_print(table, stdout, 2, ctl->width);
     table_free(table);
@@ -159,8 +143,25 @@ make_table(const struct ctl *ctl, const struct table_column *columns, size_t n)
     return table;
 }
 
-int
-ctl_ports(struct ctl *ctl)
+/* Why ports don't forward, a line each. */
+static void
+print_reasons(const json_t *ports)
+{
+    const json_t *port;
+    size_t i;
+    json_array_foreach(ports, i, port) {
+        const char *reason = ctl_text(port, "reason");
+        if (reason[0]) {
+            char number[CTL_PORT_SIZE];
+            printf("port %s (%s) is held back: %s\n",
+                   ctl_port_text(ctl_number(port, "number"), number), ctl_text(port, "name"),
+                   reason);
+        }
+    }
+}
+
+static void
+add_port(struct table *table, const json_t *port)
 {
     static const char *const rates[] = {
         "rx_packets_per_s", "rx_bytes_per_s", "tx_packets_per_s", "tx_bytes_per_s",
@@ -169,14 +170,32 @@ ctl_ports(struct ctl *ctl)
         "rx_packets", "rx_bytes", "rx_dropped", "rx_errors",
         "tx_packets", "tx_bytes", "tx_dropped", "tx_errors",
     };
+    char number[CTL_PORT_SIZE], config[128];
+    const char *stp = ctl_text(port, "stp_state");
+    table_add(table, "%s", ctl_port_text(ctl_number(port, "number"), number));
+    table_add(table, "%s", ctl_text(port, "name"));
+    table_add(table, "%s", ctl_text(port, "link"));
+    table_add(table, "%s", stp[0] ? stp : "-");
+    for (size_t k = 0; k < sizeof rates / sizeof rates[0]; k++) {
+        add_rate(table, port, rates[k]);
+    }
+    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+        add_counter(table, port, names[k]);
+    }
+    table_add(table, "%s", ctl_join(json_object_get(port, "config"), config, sizeof config));
+}
+
+int
+ctl_ports(struct ctl *ctl)
+{
     static const struct table_column columns[] = {
-        { "PORT", TABLE_RIGHT }, { "NAME" }, { "LINK" },
+        { "PORT", TABLE_RIGHT }, { "NAME" }, { "LINK" }, { "STP" },
         { "RX-PKT/S", TABLE_RIGHT, 0, true }, { "RX-BYTE/S", TABLE_RIGHT, 0, true },
         { "TX-PKT/S", TABLE_RIGHT, 0, true }, { "TX-BYTE/S", TABLE_RIGHT, 0, true },
         { "RX-PACKETS", TABLE_RIGHT }, { "RX-BYTES", TABLE_RIGHT }, { "RX-DROP", TABLE_RIGHT },
         { "RX-ERR", TABLE_RIGHT },
         { "TX-PACKETS", TABLE_RIGHT }, { "TX-BYTES", TABLE_RIGHT }, { "TX-DROP", TABLE_RIGHT },
-        { "TX-ERR", TABLE_RIGHT },
+        { "TX-ERR", TABLE_RIGHT }, { "CONFIG", TABLE_LEFT, 8 },
     };
     json_t *result;
     int status = ctl_call(ctl, "ports", ctl_params(ctl), &result);
@@ -189,22 +208,14 @@ ctl_ports(struct ctl *ctl)
         return CTL_OK;
     }
     struct table *table = make_table(ctl, columns, N_COLUMNS(columns));
-    const json_t *port;
+    const json_t *ports = json_object_get(result, "ports"), *port;
     size_t i;
-    json_array_foreach(json_object_get(result, "ports"), i, port) {
-        char number[CTL_PORT_SIZE];
-        table_add(table, "%s", ctl_port_text(ctl_number(port, "number"), number));
-        table_add(table, "%s", ctl_text(port, "name"));
-        table_add(table, "%s", ctl_text(port, "link"));
-        for (size_t k = 0; k < sizeof rates / sizeof rates[0]; k++) {
-            add_rate(table, port, rates[k]);
-        }
-        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
-            add_counter(table, port, names[k]);
-        }
+    json_array_foreach(ports, i, port) {
+        add_port(table, port);
     }
     table_print(table, stdout, 0, ctl->width);
     table_free(table);
+    print_reasons(ports);
     json_decref(result);
     return CTL_OK;
 }
