@@ -81,21 +81,28 @@ del(struct fixture *f, uint16_t port_no, uint32_t id)
     return dp_queue_del(f->bridge, port_no, id, &err);
 }
 
+/* ENQUEUE to port 2, queue 'id'; the caller frees it. */
+static struct action_list *
+enqueue_list(uint32_t id)
+{
+    struct action_list *list = calloc(1, sizeof *list + sizeof list->actions[0]);
+    list->len = 1;
+    list->actions[0].type = ACTION_ENQUEUE;
+    list->actions[0].enqueue.port = 2;
+    list->actions[0].enqueue.queue_hi = (uint16_t) (id >> 16);
+    list->actions[0].enqueue.queue_lo = (uint16_t) id;
+    return list;
+}
+
 /* Sends a frame to port 2, queue 'id', and returns the number of the queue it left by. */
 static uint32_t
 enqueue(struct fixture *f, uint32_t id)
 {
     static uint8_t room[PACKET_HEADROOM + 60 + PACKET_TAILROOM], got[60];
-    struct {
-        struct action_list list;
-        struct action action;
-    } one = { .list.len = 1 };
-    one.action.type = ACTION_ENQUEUE;
-    one.action.enqueue.port = 2;
-    one.action.enqueue.queue_hi = (uint16_t) (id >> 16);
-    one.action.enqueue.queue_lo = (uint16_t) id;
+    struct action_list *list = enqueue_list(id);
     struct packet packet = { .data = room + PACKET_HEADROOM, .size = 60, .in_port = 1 };
-    dp_execute(f->bridge, &packet, &one.list);
+    dp_execute(f->bridge, &packet, list);
+    free(list);
     uint32_t queue_id = 0;
     assert_int_equal(pktio_memory_take_queued(dp_port_pktio(f->bridge, 2), got, sizeof got,
                                               &queue_id), 60);
@@ -178,18 +185,13 @@ what_does_not_get_in_is_an_error(void **state)
 {
     struct fixture *f = *state;
     static uint8_t room[PACKET_HEADROOM + 60 + PACKET_TAILROOM];
-    struct {
-        struct action_list list;
-        struct action action;
-    } one = { .list.len = 1 };
-    one.action.type = ACTION_ENQUEUE;
-    one.action.enqueue.port = 2;
-    one.action.enqueue.queue_lo = 7;
+    struct action_list *enqueue_7 = enqueue_list(7);
     add(f, 2, 7);
     for (unsigned i = 0; i < 4100; i++) {    /* a port in memory holds 4096 */
         struct packet packet = { .data = room + PACKET_HEADROOM, .size = 60, .in_port = 1 };
-        dp_execute(f->bridge, &packet, &one.list);
+        dp_execute(f->bridge, &packet, enqueue_7);
     }
+    free(enqueue_7);
     struct list list = { 0 };
     dp_queue_for_each(f->bridge, 2, true, collect, &list);
     assert_int_equal(list.rows[0].stats.tx_packets, 4096);
