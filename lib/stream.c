@@ -250,7 +250,7 @@ move(struct stream *s, short what)
     if (!s->stopped && (!s->write_waits || what & s->write_waits)) {
         if (s->shutting) {
             shut_down_some(s);
-        } else if (stream_queued(s)) {
+        } else if (stream_queued(s) || s->unsent) {
             write_some(s);
         } else {
             s->write_waits = 0;
@@ -332,7 +332,7 @@ progress(struct stream *s, short what)
         break;
     }
     s->moving = false;
-    if (stream_queued(s) && !s->write_waits) {
+    if ((stream_queued(s) || s->unsent) && !s->write_waits) {
         s->write_waits = EV_WRITE;   /* more was sent meanwhile: others have their turn first */
     }
     arm(s);

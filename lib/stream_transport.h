@@ -25,9 +25,10 @@ struct stream_transport {
     enum stream_result (*handshake)(struct stream *);
     /* Reads some bytes into stream->in. */
     enum stream_result (*read)(struct stream *);
-    /* Writes from stream->out, which is not empty, and drains what was written. */
+    /* Writes from stream->out and drains what was written. Called when that is not empty, or
+     * stream->unsent. */
     enum stream_result (*write)(struct stream *);
-    /* Tells the peer that no more comes. STREAM_MOVED when it is told. */
+    /* Tells the peer that no more comes. STREAM_MOVED when it is told. stream->out is empty. */
     enum stream_result (*shut_down)(struct stream *);
     /* Bytes that were read from the socket and wait within the transport. NULL: never. */
     bool (*has_more)(const struct stream *);
@@ -50,6 +51,7 @@ struct stream {
     enum stream_state state;
     bool reading;                  /* wanted by the user */
     bool ended, stopped, shutting;
+    bool unsent;                   /* the transport has bytes of its own to write */
     bool moving;                   /* bytes are on their way: no need to ask for a turn */
     bool gated;                    /* the handshake waits for its turn */
     short handshake_waits;         /* EV_READ, EV_WRITE: before the next attempt; */

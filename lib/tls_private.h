@@ -32,7 +32,9 @@ struct tls_session {
     bool told;                     /* that no more comes */
     bool queued, counted;          /* in the gate's lists */
     TAILQ_ENTRY(tls_session) queue_link, count_link;
-    size_t retry_size;             /* of the write that is to be made again; 0: none */
+    BIO *written;                  /* what OpenSSL wants to go out is put there, and from */
+    struct evbuffer *unsent;       /* there here, to wait for the socket */
+    size_t encrypted;              /* bytes at the head of the output that are in 'unsent' */
     char verify_why[240];          /* which certificate was refused, and why */
     struct tls_info info;
 };

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One connection under TLS: the transport of a stream. OpenSSL works on the socket; each
- * attempt tells what it must wait for, and a write that was begun is repeated with the same
- * bytes, which are still the first of the stream's output. */
+/* One connection under TLS: the transport of a stream.
+ *
+ * OpenSSL reads from the socket, but writes to memory, and what is there goes out as the
+ * socket takes it. So OpenSSL never has a record that is written in part: it could not answer
+ * a key update then (it breaks the connection: "bad length"). A few records are encrypted at
+ * a time; while many bytes wait, nothing is read, as a peer could make us answer without end.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
@@ -15,7 +19,7 @@
 #include "lib/counters.h"
 #include "lib/tls_private.h"
 
-enum { RECORDS_A_WRITE = 4, LEFTOVERS_MAX = 64 };
+enum { RECORDS_A_WRITE = 4, UNSENT_MAX = 65536, LEFTOVERS_MAX = 64 };
 
 /* One record's bytes on their way between OpenSSL and a queue; one thread. */
 static unsigned char scratch[STREAM_CHUNK];
@@ -132,7 +136,40 @@ result_of(struct tls_session *t, int r)
     }
 }
 
+static const char cut_off_words[] = "closed by the peer without a word of TLS";
+
 /* --- the transport -------------------------------------------------------------------------- */
+
+/* Gives the socket what it takes of what OpenSSL wrote. */
+static enum stream_result
+send_written(struct tls_session *t)
+{
+    struct stream *s = t->stream;
+    char *data;
+    long size = BIO_get_mem_data(t->written, &data);
+    if (size > 0 && evbuffer_add(t->unsent, data, (size_t) size)) {
+        snprintf(s->why, sizeof s->why, "no memory");
+        return STREAM_BROKEN;
+    }
+    BIO_reset(t->written);
+    enum stream_result result = STREAM_MOVED;
+    while (evbuffer_get_length(t->unsent) && result == STREAM_MOVED) {
+        int n = evbuffer_write_atmost(t->unsent, s->fd, UNSENT_MAX);
+        size_t done = n < 0 ? 0 : (size_t) n < t->encrypted ? (size_t) n : t->encrypted;
+        evbuffer_drain(s->out, done);
+        t->encrypted -= done;
+        if (n <= 0) {
+            bool waits = !n || errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+            result = waits ? STREAM_WANTS_WRITE : STREAM_BROKEN;
+        }
+    }
+    s->unsent = evbuffer_get_length(t->unsent) > 0;
+    if (result == STREAM_BROKEN) {
+        t->broken = true;
+        snprintf(s->why, sizeof s->why, "%s", strerror(errno));
+    }
+    return result;
+}
 
 static enum stream_result
 established(struct tls_session *t)
@@ -153,6 +190,28 @@ established(struct tls_session *t)
 }
 
 static enum stream_result
+take_step(struct tls_session *t)
+{
+    enum stream_result sent = send_written(t);
+    if (sent != STREAM_MOVED) {
+        return sent;
+    }
+    ERR_clear_error();
+    errno = 0;
+    int r = SSL_do_handshake(t->ssl);
+    enum stream_result result = r == 1 ? established(t) : result_of(t, r);
+    if (result == STREAM_BROKEN || result == STREAM_ENDED) {
+        char why[sizeof t->stream->why];
+        memcpy(why, t->stream->why, sizeof why);
+        send_written(t);               /* an alert that says why */
+        memcpy(t->stream->why, why, sizeof why);
+        return result;
+    }
+    sent = send_written(t);
+    return sent == STREAM_MOVED || result == STREAM_MOVED ? result : sent;
+}
+
+static enum stream_result
 shake_hands(struct stream *s)
 {
     struct tls_session *t = s->session;
@@ -160,10 +219,7 @@ shake_hands(struct stream *s)
         tls_gate_enter(t);
         return STREAM_WANTS_READ;
     }
-    ERR_clear_error();
-    errno = 0;
-    int r = SSL_do_handshake(t->ssl);
-    enum stream_result result = r == 1 ? established(t) : result_of(t, r);
+    enum stream_result result = take_step(t);
     if (result == STREAM_BROKEN || result == STREAM_ENDED) {
         counter_inc(COUNTER_tls_handshake_failed);
         tls_gate_leave(t);
@@ -177,7 +233,7 @@ static enum stream_result
 cut_off(struct tls_session *t)
 {
     counter_inc(COUNTER_tls_unclean_close);
-    snprintf(t->stream->why, sizeof t->stream->why, "closed by the peer without a word of TLS");
+    snprintf(t->stream->why, sizeof t->stream->why, "%s", cut_off_words);
     return STREAM_ENDED;
 }
 
@@ -185,57 +241,62 @@ static enum stream_result
 read_record(struct stream *s)
 {
     struct tls_session *t = s->session;
+    if (evbuffer_get_length(t->unsent) + BIO_pending(t->written) >= UNSENT_MAX) {
+        return STREAM_WANTS_WRITE;
+    }
     ERR_clear_error();
     errno = 0;
     int n = SSL_read(t->ssl, scratch, sizeof scratch);
-    if (n > 0) {
-        if (evbuffer_add(s->in, scratch, (size_t) n)) {
-            snprintf(s->why, sizeof s->why, "no memory");
-            return STREAM_BROKEN;
-        }
-        return STREAM_MOVED;
-    }
-    bool eof = SSL_get_error(t->ssl, n) == SSL_ERROR_SSL
+    bool eof = n <= 0 && SSL_get_error(t->ssl, n) == SSL_ERROR_SSL
                && ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
-    enum stream_result result = result_of(t, n);
-    return eof ? cut_off(t) : result;
+    enum stream_result result = n > 0 ? STREAM_MOVED : result_of(t, n);
+    if (eof) {
+        return cut_off(t);
+    }
+    if (n > 0 && evbuffer_add(s->in, scratch, (size_t) n)) {
+        snprintf(s->why, sizeof s->why, "no memory");
+        return STREAM_BROKEN;
+    }
+    s->unsent = s->unsent || BIO_pending(t->written);   /* it may have answered something */
+    return result;
 }
 
-/* The first bytes of the output, as one record or a part of it. */
-static enum stream_result
-write_record(struct stream *s)
+/* Encrypts the head of the output. False if OpenSSL can't. */
+static bool
+encrypt(struct tls_session *t)
 {
-    struct tls_session *t = s->session;
-    size_t size = stream_queued(s);
-    size = size < sizeof scratch ? size : sizeof scratch;
-    size = t->retry_size ? t->retry_size : size;
-    evbuffer_copyout(s->out, scratch, size);
-    ERR_clear_error();
-    errno = 0;
-    int n = SSL_write(t->ssl, scratch, (int) size);
-    if (n > 0) {
-        t->retry_size = 0;
-        evbuffer_drain(s->out, (size_t) n);
-        return STREAM_MOVED;
+    struct evbuffer *out = t->stream->out;
+    for (int i = 0; i < RECORDS_A_WRITE && t->encrypted < evbuffer_get_length(out); i++) {
+        struct evbuffer_ptr from;
+        evbuffer_ptr_set(out, &from, t->encrypted, EVBUFFER_PTR_SET);
+        ev_ssize_t size = evbuffer_copyout_from(out, &from, scratch, sizeof scratch);
+        ERR_clear_error();
+        errno = 0;
+        int n = size > 0 ? SSL_write(t->ssl, scratch, (int) size) : -1;
+        if (n <= 0) {
+            if (result_of(t, n) != STREAM_BROKEN) {
+                snprintf(t->stream->why, sizeof t->stream->why, "TLS: nothing can be encrypted");
+            }
+            return false;
+        }
+        t->encrypted += (size_t) n;
     }
-    t->retry_size = size;
-    enum stream_result result = result_of(t, n);
-    return result == STREAM_ENDED ? STREAM_BROKEN : result;
+    return true;
 }
 
 static enum stream_result
 write_records(struct stream *s)
 {
     struct tls_session *t = s->session;
-    enum stream_result result = STREAM_MOVED;
     if (t->broken) {
-        snprintf(s->why, sizeof s->why, "closed by the peer without a word of TLS");
+        snprintf(s->why, sizeof s->why, "%s", cut_off_words);
         return STREAM_BROKEN;
     }
-    for (int i = 0; i < RECORDS_A_WRITE && result == STREAM_MOVED && stream_queued(s); i++) {
-        result = write_record(s);
+    enum stream_result result = send_written(t);
+    if (result != STREAM_MOVED || !stream_queued(s)) {
+        return result;
     }
-    return result;
+    return encrypt(t) ? send_written(t) : STREAM_BROKEN;
 }
 
 static enum stream_result
@@ -243,20 +304,23 @@ shut_down(struct stream *s)
 {
     struct tls_session *t = s->session;
     if (t->broken) {
-        snprintf(s->why, sizeof s->why, "closed by the peer without a word of TLS");
+        snprintf(s->why, sizeof s->why, "%s", cut_off_words);
         return STREAM_BROKEN;
     }
     if (!t->told) {
         ERR_clear_error();
         errno = 0;
         int r = SSL_shutdown(t->ssl);
-        if (r < 0) {
-            return result_of(t, r);
+        if (r < 0 && result_of(t, r) == STREAM_BROKEN) {
+            return STREAM_BROKEN;
         }
         t->told = true;
     }
-    shutdown(s->fd, SHUT_WR);
-    return STREAM_MOVED;
+    enum stream_result result = send_written(t);
+    if (result == STREAM_MOVED) {
+        shutdown(s->fd, SHUT_WR);
+    }
+    return result;
 }
 
 static bool
@@ -277,20 +341,30 @@ take_leftovers(int fd)
 }
 
 static void
+session_free(struct tls_session *t)
+{
+    SSL_free(t->ssl);                  /* and t->written */
+    if (t->unsent) {
+        evbuffer_free(t->unsent);
+    }
+    free(t);
+    ERR_clear_error();
+}
+
+static void
 close_session(struct stream *s)
 {
     struct tls_session *t = s->session;
     tls_gate_leave(t);
     if (t->established && !t->broken && !t->told) {
         ERR_clear_error();
-        SSL_shutdown(t->ssl);          /* as far as that goes without waiting */
+        SSL_shutdown(t->ssl);
+        send_written(t);               /* as far as that goes without waiting */
     }
     if (t->broken) {
         take_leftovers(s->fd);
     }
-    ERR_clear_error();
-    SSL_free(t->ssl);
-    free(t);
+    session_free(t);
 }
 
 static const struct stream_transport transport = {
@@ -332,9 +406,15 @@ static bool
 set_up(struct tls_session *t, int fd, const char *host)
 {
     t->ssl = SSL_new(t->tls->context);
-    if (!t->ssl || !SSL_set_fd(t->ssl, fd) || !SSL_set_app_data(t->ssl, t)) {
+    t->unsent = evbuffer_new();
+    BIO *written = BIO_new(BIO_s_mem());
+    if (!t->ssl || !t->unsent || !written || !SSL_set_rfd(t->ssl, fd)
+        || !SSL_set_app_data(t->ssl, t)) {
+        BIO_free(written);
         return false;
     }
+    SSL_set0_wbio(t->ssl, written);
+    t->written = written;
     if (t->role == TLS_SERVER) {
         SSL_set_accept_state(t->ssl);
         return true;
@@ -377,8 +457,7 @@ tls_secure(struct tls *tls, struct stream *s, enum tls_role role, const char *ho
     ERR_clear_error();
     if (!set_up(t, s->fd, host)) {
         errmsg_set(err, "TLS can't be set up: %s", tls_reason());
-        SSL_free(t->ssl);
-        free(t);
+        session_free(t);
         return -ENOMEM;
     }
     s->transport = &transport;

@@ -3,7 +3,7 @@
  *
  *   agent.c            the agent's life, its clock, targets
  *   agent_fail.c       what holds while no controller is live
- *   endpoint.c         targets: connecting, listening, back-off
+ *   endpoint*.c        targets: listening, connecting, back-off
  *   session.c          one controller: what it is told, which handler gets a message
  *   snoop_socket.c     BR.snoop: those who watch what is said
  *   agent_*.c          the handlers, by what they are about

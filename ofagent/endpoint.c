@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Targets: controllers that we connect to, and sockets that we listen on. */
+/* Targets: sockets that we listen on, and what they have in common with those that we connect
+ * to. */
 #include "config.h"
 
 #include <errno.h>
@@ -14,36 +15,11 @@
 #include "lib/counters.h"
 #include "lib/resolver.h"
 #include "lib/stream.h"
-#include "ofagent/agent_private.h"
+#include "ofagent/endpoint_private.h"
 
 LOG_MODULE(agent);
 
-enum { ACCEPTS_A_TURN = 16, LISTEN_PAUSE_MS = 100, LOOK_UP_MS = 5000 };
-
-struct endpoint {
-    struct endpoint *next;
-    struct agent *agent;
-    char *name;                      /* as configured */
-    struct target target;
-    bool management;
-    uint32_t n_sessions;
-    uint64_t since_ms;
-    char last_error[AGENT_ERROR_SIZE];
-
-    /* We connect. */
-    struct resolver_query *query;    /* its name is being looked up, */
-    uint64_t asked_ms;               /* since then */
-    unsigned n_tries;                /* of one address after the other */
-    uint32_t backoff_ms;             /* the wait after the next loss */
-    uint64_t retry_ms;               /* while there is no session: when to try */
-    uint64_t tried_ms;               /* when the session was begun */
-
-    /* We listen. */
-    int listen_fd;                   /* -1 if we connect */
-    struct event *listen_event;
-    struct target_file file;
-    uint64_t resume_ms;              /* 0: not paused */
-};
+enum { ACCEPTS_A_TURN = 16, LISTEN_PAUSE_MS = 100 };
 
 bool
 endpoint_is_management(const struct endpoint *e)
@@ -97,40 +73,8 @@ endpoint_tcp_port(const struct endpoint *e)
     return ntohs(addr.sin6_port);
 }
 
-/* --- connecting ---------------------------------------------------------------------- */
-
-/* The connection is lost, or was not made: when to try again. A connection that stayed as
- * long as the wait before it had been worth it, so the waits begin anew. */
-static void
-back_off(struct endpoint *e, bool was_active, const char *why)
-{
-    uint64_t now = clock_ms();
-    uint32_t max = e->agent->config.max_backoff_s * 1000;
-    max = max > AGENT_FIRST_BACKOFF_MS ? max : AGENT_FIRST_BACKOFF_MS;
-    if (was_active && now - e->tried_ms >= e->backoff_ms) {
-        e->backoff_ms = AGENT_FIRST_BACKOFF_MS;
-    }
-    e->backoff_ms = e->backoff_ms < max ? e->backoff_ms : max;
-    static struct log_limit limit;
-    log_info_limited(&limit, "%s: %s: %s; connecting again in %u.%u s",
-                     dp_bridge_name(e->agent->bridge), e->name, why, e->backoff_ms / 1000,
-                     e->backoff_ms % 1000 / 100);
-    e->retry_ms = now + e->backoff_ms;
-    e->since_ms = now;
-    e->backoff_ms *= 2;
-    agent_run_within(e->agent, (uint32_t) (e->retry_ms - now));
-}
-
-static void
-not_connected(struct endpoint *e, const char *why)
-{
-    snprintf(e->last_error, sizeof e->last_error, "%s", why);
-    back_off(e, false, why);
-}
-
-/* Takes the socket over. A session, or NULL and *err. */
-static struct session *
-begin_session(struct endpoint *e, int fd, bool connecting, struct errmsg *err)
+struct session *
+endpoint_begin_session(struct endpoint *e, int fd, bool connecting, struct errmsg *err)
 {
     struct stream *stream = stream_new(e->agent->base, fd, connecting);
     if (!stream) {
@@ -151,57 +95,6 @@ begin_session(struct endpoint *e, int fd, bool connecting, struct errmsg *err)
     }
     e->n_sessions++;
     return session;
-}
-
-static void
-connect_now(struct endpoint *e)
-{
-    struct errmsg err;
-    int fd = target_connect(&e->target, &err);
-    e->tried_ms = clock_ms();
-    if (fd < 0 || !begin_session(e, fd, true, &err)) {
-        not_connected(e, err.text);
-    }
-}
-
-static void
-look_up_failed(struct endpoint *e, const char *why)
-{
-    char text[AGENT_ERROR_SIZE];
-    counter_inc(COUNTER_resolver_failed);
-    snprintf(text, sizeof text, "%s can't be looked up: %s", e->target.host, why);
-    not_connected(e, text);
-}
-
-/* Of several addresses each is tried in its turn. */
-static void
-on_addresses(void *endpoint_, const struct resolver_answer *answer)
-{
-    struct endpoint *e = endpoint_;
-    e->query = NULL;
-    if (!answer->n_addresses) {
-        look_up_failed(e, answer->why);
-        return;
-    }
-    unsigned i = e->n_tries++ % (unsigned) answer->n_addresses;
-    target_set_address(&e->target, (const struct sockaddr *) &answer->addresses[i].addr,
-                       answer->addresses[i].size);
-    connect_now(e);
-}
-
-static void
-try_to_connect(struct endpoint *e, uint64_t now)
-{
-    struct errmsg err;
-    if (!target_needs_look_up(&e->target)) {
-        connect_now(e);
-        return;
-    }
-    e->asked_ms = e->since_ms = now;
-    e->query = resolver_ask(e->agent->base, e->target.host, on_addresses, e, &err);
-    if (!e->query) {
-        not_connected(e, err.text);
-    }
 }
 
 /* --- listening ----------------------------------------------------------------------- */
@@ -283,7 +176,7 @@ on_connection(evutil_socket_t listen_fd, short what, void *endpoint_)
         int one = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* unix: fails */
         struct errmsg err;
-        if (!begin_session(e, fd, false, &err)) {
+        if (!endpoint_begin_session(e, fd, false, &err)) {
             static struct log_limit limit;
             snprintf(e->last_error, sizeof e->last_error, "%s", err.text);
             log_warn_limited(&limit, "%s: %s: a connection is refused: %s",
@@ -388,7 +281,7 @@ endpoint_session_ended(struct endpoint *e, const char *peer, bool was_active, co
     e->n_sessions--;
     snprintf(e->last_error, sizeof e->last_error, "%s", why);
     if (!target_listens(&e->target)) {
-        back_off(e, was_active, why);
+        endpoint_back_off(e, was_active, why);
     } else if (target_has_tls(&e->target) && !was_active) {
         tell_tls_failure(e, peer, why);
     } else {
@@ -411,31 +304,13 @@ listener_run(struct endpoint *e, uint64_t now)
     return UINT32_MAX;
 }
 
-/* Returns the ms until there is something to do. */
-static uint32_t
-endpoint_run(struct endpoint *e, uint64_t now)
-{
-    if (target_listens(&e->target)) {
-        return listener_run(e, now);
-    }
-    if (e->query && now - e->asked_ms >= LOOK_UP_MS) {
-        resolver_cancel(e->query);
-        e->query = NULL;
-        look_up_failed(e, "no answer in 5 s");
-    }
-    if (!e->n_sessions && !e->query && now >= e->retry_ms) {
-        try_to_connect(e, now);
-    }
-    uint64_t next_ms = e->query ? e->asked_ms + LOOK_UP_MS : e->retry_ms;
-    return !e->n_sessions && next_ms > now ? (uint32_t) (next_ms - now) : UINT32_MAX;
-}
-
 uint32_t
 endpoints_run(struct agent *agent, uint64_t now)
 {
     uint32_t wait = UINT32_MAX;
     for (struct endpoint *e = agent->endpoints; e; e = e->next) {
-        uint32_t ms = endpoint_run(e, now);
+        uint32_t ms = target_listens(&e->target) ? listener_run(e, now)
+                                                 : endpoint_connect_run(e, now);
         wait = ms < wait ? ms : wait;
     }
     return wait;

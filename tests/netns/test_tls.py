@@ -3,8 +3,10 @@
 """OpenFlow under TLS, with Python's ssl at the other end: whom the switch believes and refuses,
 and that nobody is held up by those who are slow, many or hostile."""
 
+import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -13,7 +15,8 @@ import threading
 import time
 import warnings
 
-from netns.lib import Failure, Lab, Switch, check, check_equal, run, wait_for
+from netns.lib import (Failure, Lab, Switch, check, check_equal, program, run, run_command,
+                       wait_for)
 from netns.pki import Pki, context
 from netns import rawof
 
@@ -489,6 +492,64 @@ def the_ca_is_learnt_once(lab):
     server.close()
 
 
+def names_are_looked_up_and_checked(lab):
+    """controller.example is in the hosts file of the switch's namespace alone; the first of its
+    addresses has nobody listening."""
+    lab.switch.stop()
+    folder = "/etc/netns/" + lab.switch_ns.name
+    server = Server(lab, context(True, lab.pki.issue("named", ["controller.example"]), lab.pki.ca))
+    other = Server(lab, context(True, lab.pki.issue("misnamed", ["example"]), lab.pki.ca))
+    good, bad, unknown = ["ssl:%s:%d" % (name, port) for name, port in (
+        ("controller.example", server.port), ("controller.example", other.port),
+        ("nobody.invalid", server.port))]
+    os.makedirs(folder)
+    try:
+        for name, text in (("hosts", "127.0.0.9 controller.example\n127.0.0.1 controller.example\n"),
+                           ("resolv.conf", "nameserver 127.0.0.1\n"),
+                           ("nsswitch.conf", "hosts: files\n")):
+            with open(os.path.join(folder, name), "w") as out:
+                out.write(text)
+        lab.switch = Switch(lab, ["p1@1"], controllers=[good, bad, unknown],
+                            options=tls_options(lab.identity, lab.pki.ca, "--max-backoff", "1"))
+    finally:
+        shutil.rmtree(folder)
+        with contextlib.suppress(OSError):
+            os.rmdir("/etc/netns")
+    wait_for(lambda: server.good, "it is found and connected with")
+    wait_for(lambda: "hostname mismatch, it is not for controller.example"
+             in rows(lab, bad)[0]["last_error"], "its certificate is for another name")
+    wait_for(lambda: "nobody.invalid can't be looked up: " in rows(lab, unknown)[0]["last_error"],
+             "an unknown name")
+    check(lab.switch.counters()["resolver_failed"], "it is counted")
+    server.close()
+    other.close()
+
+
+def the_walkthrough_of_the_manual_works(lab):
+    """turnoutctl pki, turnoutd, ovs-ofctl with its default settings."""
+    lab.switch.stop()
+    folder = lab.path("walk")
+
+    def path(name):
+        return os.path.join(folder, name)
+
+    for words in (["init"], ["req", "s1"], ["sign", "s1"], ["req", "controller", "192.0.2.1"],
+                  ["sign", "controller"]):
+        run_command(program("turnoutctl"), "pki", *words, "--dir", folder)
+    lab.switch = Switch(lab, ["p1@1"], listeners=[lab.listener],
+                        options=["--private-key", path("s1-privkey.pem"),
+                                 "--certificate", path("s1-cert.pem"),
+                                 "--ca-cert", path("ca-cert.pem")])
+    check("can read it" not in log_of(lab), "the key is private")
+    ofctl = ["ovs-ofctl", "--private-key=" + path("controller-privkey.pem"),
+             "--certificate=" + path("controller-cert.pem"), "--ca-cert=" + path("ca-cert.pem")]
+    target = "ssl:127.0.0.1:%d" % PORT
+    lab.switch_ns.run(*ofctl, "add-flow", target, "priority=7,in_port=1,actions=drop")
+    text = lab.switch_ns.run(*ofctl, "dump-flows", target).stdout
+    check("priority=7,in_port=1 actions=drop" in text.replace('"p1"', "1"), text)
+    check("1(p1): addr:" in lab.switch_ns.run(*ofctl, "show", target).stdout, "show")
+
+
 def without_bootstrap_or_files_it_does_not_start(lab):
     lab.switch.stop()
 
@@ -524,4 +585,5 @@ if __name__ == "__main__":
         half_open_handshakes_are_bounded_and_end, many_handshakes_let_messages_through,
         new_files_are_used_after_sighup, a_big_dump_reaches_a_slow_reader,
         ovs_ofctl_speaks_tls_with_us, servers_are_judged, a_silent_server_is_given_up,
-        the_ca_is_learnt_once, without_bootstrap_or_files_it_does_not_start)
+        the_ca_is_learnt_once, names_are_looked_up_and_checked, the_walkthrough_of_the_manual_works,
+        without_bootstrap_or_files_it_does_not_start)

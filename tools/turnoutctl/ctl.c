@@ -52,6 +52,8 @@ const struct ctl_command ctl_commands[] = {
       ctl_log_level },
     { "snoop", "[BRIDGE] [CONTROLLER]", "OpenFlow messages as they come and go", 0, 1, true,
       ctl_snoop },
+    { "pki", "init|req|sign [NAME] [HOST...]", "keys and certificates for a lab", 1, CTL_MAX_ARGS,
+      false, ctl_pki, CTL_OFFLINE },
     { "completion", "bash|bridges|ports|connections [BRIDGE]",
       "a script for bash; the names that it completes", 1, 2, false, ctl_completion, CTL_OFFLINE },
     { "version", "", "versions of turnoutd and its protocol", 0, 0, false, ctl_version },
@@ -65,6 +67,8 @@ const struct ctl_option ctl_options[] = {
     { "all", NULL, "counters: also those that are 0", "counters" },
     { "burst", "BYTES", "a queue: what may leave at once", "add-queue mod-queue" },
     { "count", "N", "snoop: end after N messages", "snoop" },
+    { "days", "N", "pki: how long a certificate is valid (default 365, a CA's 3650)", "pki" },
+    { "dir", "DIR", "pki: where the files are (default: here)", "pki" },
     { "max-rate", "RATE", "a queue: bit/s that it has at most", "add-queue mod-queue" },
     { "min-rate", "RATE", "a queue: bit/s that it has for sure, as in 10M",
       "add-queue mod-queue" },
@@ -91,7 +95,7 @@ refuse(const char *format, ...)
 
 /* What the command line says, before it is known to make sense. */
 struct line {
-    const char *words[8];          /* without options */
+    const char *words[1 + CTL_MAX_ARGS];   /* without options */
     unsigned n_words;
     bool help, version;
     uint64_t options;              /* a bit for each row of ctl_options that was given */
@@ -137,6 +141,10 @@ store_option(struct ctl *ctl, struct line *line, const char *name, const char *v
         ctl->burst = value;
     } else if (!strcmp(name, "table")) {
         ctl->table = value;
+    } else if (!strcmp(name, "dir")) {
+        ctl->dir = value;
+    } else if (!strcmp(name, "days")) {
+        ctl->days = value;
     } else if (!strcmp(name, "write")) {
         ctl->write = value;
     } else if (!strcmp(name, "count")) {

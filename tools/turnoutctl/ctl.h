@@ -10,6 +10,8 @@
 
 enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
+enum { CTL_MAX_ARGS = 7 };
+
 struct client;
 struct rates;
 struct strbuf;
@@ -19,10 +21,11 @@ struct ctl {
     const char *control;           /* the socket's path */
     bool json;
     bool all;                      /* counters: also those that are 0 */
+    const char *dir, *days;        /* pki; NULL: not given */
     const char *min_rate, *max_rate, *burst;    /* of a queue; NULL: not given */
     const char *table;             /* flows: which; NULL: those that packets go through */
     const char *bridge;            /* NULL: the only one */
-    const char *args[2];           /* what follows the bridge; NULL: not given */
+    const char *args[CTL_MAX_ARGS + 1];   /* what follows the bridge; NULL behind them */
     struct client *client;
     size_t width;                  /* columns to fit; 0: as wide as it gets */
     uint64_t count;                /* snoop: messages to end after; 0: no end */
@@ -75,7 +78,7 @@ int ctl_main(int argc, char *argv[]);
 int ctl_show(struct ctl *), ctl_ports(struct ctl *), ctl_flows(struct ctl *);
 int ctl_cache(struct ctl *), ctl_fdb(struct ctl *), ctl_controllers(struct ctl *);
 int ctl_counters(struct ctl *), ctl_add_port(struct ctl *), ctl_del_port(struct ctl *);
-int ctl_snoop(struct ctl *), ctl_completion(struct ctl *);
+int ctl_snoop(struct ctl *), ctl_completion(struct ctl *), ctl_pki(struct ctl *);
 int ctl_queues(struct ctl *), ctl_add_queue(struct ctl *), ctl_mod_queue(struct ctl *);
 int ctl_del_queue(struct ctl *);
 int ctl_set_port(struct ctl *), ctl_flush_fdb(struct ctl *);
