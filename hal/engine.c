@@ -159,8 +159,8 @@ is_replaced_by(const struct entry *e, uint32_t actions)
 }
 
 /* The source has a derivation with other owner or mask, or none: out, and in again later. */
-static void
-leave(struct hal *hal, uint32_t index, bool again, enum hal_reason reason)
+void
+engine_leave(struct hal *hal, uint32_t index, bool again, enum hal_reason reason)
 {
     struct entry *e = entry_at(hal->store, index);
     if (is_replaced_by(e, 0)) {
@@ -174,10 +174,10 @@ leave(struct hal *hal, uint32_t index, bool again, enum hal_reason reason)
 static void
 note_dependencies(struct entry *e, const struct hal_derivation *d)
 {
-    e->flags &= (uint16_t) ~(ENTRY_EXACT_RULE | ENTRY_DEP_ADDRESS | ENTRY_DEP_CONFIG);
+    e->flags &= (uint16_t) ~(ENTRY_EXACT_RULE | ENTRY_DEP_ADDRESS | ENTRY_DEP_FLOOD);
     e->flags |= (uint16_t) ((d->exact_rule ? ENTRY_EXACT_RULE : 0)
                             | (d->depends.address ? ENTRY_DEP_ADDRESS : 0)
-                            | (d->depends.config ? ENTRY_DEP_CONFIG : 0));
+                            | (d->depends.flood ? ENTRY_DEP_FLOOD : 0));
     e->priority = d->priority;
 }
 
@@ -212,8 +212,11 @@ take_derivation(struct hal *hal, uint32_t index, const struct hal_derivation *d)
     bool limbo = e->flags & ENTRY_LIMBO;
     bool mine = actions && (limbo ? adopt(hal, index, d, actions) : same_derivation(hal, e, d));
     if (!mine) {
+        /* Under another mask the entry is not what packets would get now; who has such
+         * packets offers them anew. */
+        bool same = flow_key_equal(&entry_mask(hal->store, e)->bits, &d->match.mask.bits);
         entry_actions_put(hal->store, actions);
-        leave(hal, index, true, HAL_REASON_DEPENDS_CHANGED);
+        engine_leave(hal, index, same, HAL_REASON_DEPENDS_CHANGED);
         return;
     }
     note_dependencies(e, d);
@@ -225,7 +228,7 @@ take_derivation(struct hal *hal, uint32_t index, const struct hal_derivation *d)
     engine_place(hal, index, d, &verdict);
     if (verdict.reason) {
         entry_actions_put(hal->store, actions);
-        leave(hal, index, false, verdict.reason);
+        engine_leave(hal, index, false, verdict.reason);
         return;
     }
     set_wanted(hal, e, actions);
@@ -249,7 +252,7 @@ engine_rederive(struct hal *hal, uint32_t index)
         return;                      /* no rule yet: it stays until the grace ends */
     }
     if (!found || !d.actions) {
-        leave(hal, index, false, d.verdict.reason ? d.verdict.reason : HAL_REASON_TABLE_MISS);
+        engine_leave(hal, index, false, d.verdict.reason ? d.verdict.reason : HAL_REASON_TABLE_MISS);
         return;
     }
     if (e->has || e->flags & (ENTRY_IN_FLIGHT | ENTRY_LIMBO | ENTRY_UNKNOWN)) {

@@ -32,7 +32,7 @@ enum entry_flag {
     ENTRY_LIMBO = 1 << 3,        /* found at start: nobody has derived it yet */
     ENTRY_EXACT_RULE = 1 << 4,
     ENTRY_DEP_ADDRESS = 1 << 5,
-    ENTRY_DEP_CONFIG = 1 << 6,
+    ENTRY_DEP_FLOOD = 1 << 6,
     ENTRY_SEEN = 1 << 7,         /* by the comparison that is under way */
     ENTRY_AGAIN = 1 << 8,        /* derive again once it is out of the device */
     ENTRY_UNKNOWN = 1 << 9,      /* a change failed: the device may or may not have it */

@@ -43,7 +43,7 @@ struct hal_bridge;
 /* What an entry depends on, besides its owner and the ports that it names. */
 struct hal_depends {
     bool address;                 /* where 'dl_dst' in VLAN 'vid' was learnt */
-    bool config;                  /* fragment mode, fail mode, flooding: of the whole bridge */
+    bool flood;                   /* every port of the bridge, its flags and state */
     uint8_t dl_dst[6];
     uint16_t vid;
 };
@@ -146,12 +146,14 @@ void hal_changed_match(struct hal_bridge *, const struct flow_match *);
 /* ... the same for a removal that was asked for by name, which also ends limbo for what it
  * overlaps ... */
 void hal_deleted_match(struct hal_bridge *, const struct flow_match *);
-/* ... those of one rule: its actions changed, or it goes. The owner may still be credited
- * until a barrier from then on is over, if hal_owner_is_used(). */
+/* ... those of one rule, whose actions changed ... */
 void hal_changed_owner(struct hal_bridge *, void *owner);
+/* ... or which is gone: it is not derived from any more, but it may still be credited, until
+ * a barrier from now on is over or hal_owner_is_used() says no ... */
+void hal_owner_gone(struct hal_bridge *, void *owner);
 bool hal_owner_is_used(const struct hal_bridge *, const void *owner);
-/* ... those to a learnt address; those that come in by or go out to a port; all that
- * depend on the configuration. */
+/* ... those to a learnt address; those that come in by or go out to a port, which may be new;
+ * all, because the fragment mode or the like changed. */
 void hal_changed_address(struct hal_bridge *, const uint8_t dl_dst[6], uint16_t vid);
 void hal_changed_port(struct hal_bridge *, const struct hal_port *);
 void hal_changed_config(struct hal_bridge *);

@@ -190,6 +190,8 @@ struct hal_port_rec *bridge_port(const struct hal_bridge *, uint16_t port);
 void engine_settle(struct hal *, uint32_t index);
 /* Derives an entry again, and settles it. */
 void engine_rederive(struct hal *, uint32_t index);
+/* The entry leaves its device; 'again': then it is derived and offered again. */
+void engine_leave(struct hal *, uint32_t index, bool again, enum hal_reason reason);
 /* The entry is to be in no device. 'reason': why. */
 void engine_want_nothing(struct hal *, uint32_t index, enum hal_reason reason);
 /* Hands out what waits in a device's queues. */

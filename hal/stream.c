@@ -203,7 +203,7 @@ make_entry(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t p
     e->reason = HAL_REASON_PENDING;
     e->flags |= (uint16_t) ((d->exact_rule ? ENTRY_EXACT_RULE : 0)
                             | (d->depends.address ? ENTRY_DEP_ADDRESS : 0)
-                            | (d->depends.config ? ENTRY_DEP_CONFIG : 0));
+                            | (d->depends.flood ? ENTRY_DEP_FLOOD : 0));
     engine_settle(hal, index);
     return true;
 }
@@ -354,6 +354,17 @@ hal_changed_owner(struct hal_bridge *bridge, void *owner)
     rederive_found(&found);
 }
 
+void
+hal_owner_gone(struct hal_bridge *bridge, void *owner)
+{
+    struct hal *hal = bridge->hal;
+    for (uint32_t i = entry_of_owner(hal->store, bridge->id, owner), next; i; i = next) {
+        next = entry_at(hal->store, i)->by_owner.next;
+        engine_leave(hal, i, true, HAL_REASON_DEPENDS_CHANGED);
+    }
+    hal_wake(hal);
+}
+
 bool
 hal_owner_is_used(const struct hal_bridge *bridge, const void *owner)
 {
@@ -361,24 +372,12 @@ hal_owner_is_used(const struct hal_bridge *bridge, const void *owner)
 }
 
 static void
-collect_flagged(uint32_t index, void *aux, uint16_t flag)
-{
-    struct found *found = aux;
-    if (entry_at(found->hal->store, index)->flags & flag) {
-        collect(index, aux);
-    }
-}
-
-static void
 collect_address(uint32_t index, void *aux)
 {
-    collect_flagged(index, aux, ENTRY_DEP_ADDRESS);
-}
-
-static void
-collect_config(uint32_t index, void *aux)
-{
-    collect_flagged(index, aux, ENTRY_DEP_CONFIG);
+    const struct found *found = aux;
+    if (entry_at(found->hal->store, index)->flags & ENTRY_DEP_ADDRESS) {
+        collect(index, aux);
+    }
 }
 
 void
@@ -397,7 +396,7 @@ hal_changed_config(struct hal_bridge *bridge)
 {
     struct found found = { .hal = bridge->hal };
     struct flow_match all = { 0 };
-    entry_for_each_overlap(bridge->hal->store, bridge->id, &all, collect_config, &found);
+    entry_for_each_overlap(bridge->hal->store, bridge->id, &all, collect, &found);
     rederive_found(&found);
 }
 
@@ -429,7 +428,7 @@ collect_port(uint32_t index, void *aux)
     entry_get_match(store, e, &match);
     if (match.value.in_port == to->port || goes_to(entry_actions_list(store, e->has), to->port)
         || goes_to(entry_actions_list(store, e->wanted), to->port)
-        || e->flags & ENTRY_DEP_CONFIG) {
+        || e->flags & ENTRY_DEP_FLOOD) {
         collect(index, &to->found);
     }
 }

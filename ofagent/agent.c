@@ -19,6 +19,7 @@ static const struct flow_table_ops table_ops = { .removed = agent_flow_removed }
 static const struct dp_bridge_ops bridge_ops = {
     .packet_in = agent_packet_in,
     .port_event = agent_port_event,
+    .rule_cookie = flow_table_cookie_of,
 };
 
 uint32_t

@@ -101,6 +101,11 @@ barrier_done(void *session_)
     /* FLOW_REMOVED of what went before the barrier goes before its reply. */
     flow_table_poll(s->agent->flows);
     s->barrier_pending = false;
+    if (s->barrier.error) {
+        /* Never a false reply: hardware may go on as before until its ports are down. */
+        conn_fail(s->conn, "a barrier can't be kept: an offload device failed");
+        return;
+    }
     ofp_encode_header_only(&s->agent->reply, OFPT_BARRIER_REPLY, s->barrier_xid);
     session_reply(s);
     conn_unpark(s->conn);

@@ -100,6 +100,9 @@ flow_table_publish(struct flow_table *ft, struct flow *flow, struct flow *old,
     if (old) {
         flow_table_set_acting(ft, old, false);
         classifier_replace(ft->classifier, &old->rule, &flow->rule);
+        if (ft->bridge) {
+            dp_rule_removed(ft->bridge, &old->rule);
+        }
         flow_list_replace(ft, old, flow);
         flow_timer_remove(&ft->timer, old);
         flow_table_dispose(ft, old);
@@ -114,6 +117,9 @@ flow_table_publish(struct flow_table *ft, struct flow *flow, struct flow *old,
     }
     if (flow->idle_timeout || flow->hard_timeout) {
         flow_timer_add(&ft->timer, flow);
+    }
+    if (ft->bridge) {
+        dp_rule_added(ft->bridge, &flow->rule);
     }
     return 0;
 }
@@ -154,6 +160,9 @@ flow_table_set_actions(struct flow_table *ft, struct flow *flow, const struct ac
         action_intern_ref(actions);
         atomic_store_explicit(&flow->rule.actions, actions, memory_order_release);
         action_intern_put(ft->actions, old);
+        if (ft->bridge) {
+            dp_rule_changed(ft->bridge, &flow->rule);
+        }
     }
 }
 
@@ -238,6 +247,9 @@ delete(struct flow_table *ft, const struct ofp_flow_mod *fm)
     struct change change = { .ft = ft, .fm = fm };
     if (fm->command == OFPFC_DELETE) {
         classifier_for_each_covered(ft->classifier, &fm->match.match, delete_rule, &change);
+        if (ft->bridge && fm->out_port == PORT_NONE && !fm->only.mask) {
+            dp_rules_deleted(ft->bridge, &fm->match.match);
+        }
         return;
     }
     struct flow *flow = find(ft, fm);
@@ -268,6 +280,9 @@ flow_table_delete_some(struct flow_table *ft, const struct ofp_match *match, uin
 {
     struct some some = { ft, max };
     classifier_for_each_covered(ft->classifier, &match->match, delete_one, &some);
+    if (ft->bridge && some.left) {
+        dp_rules_deleted(ft->bridge, &match->match);
+    }
     return some.left > 0;
 }
 

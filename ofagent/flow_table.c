@@ -69,7 +69,11 @@ struct flow_table *
 flow_table_new(struct dp *dp, struct dp_bridge *bridge, uint32_t max_flows,
                const struct flow_table_ops *ops, void *aux)
 {
-    return table_new(dp, dp_bridge_classifier(bridge), max_flows, ops, aux);
+    struct flow_table *ft = table_new(dp, dp_bridge_classifier(bridge), max_flows, ops, aux);
+    if (ft) {
+        ft->bridge = bridge;
+    }
+    return ft;
 }
 
 struct flow_table *
@@ -90,7 +94,26 @@ void
 flow_table_dispose(struct flow_table *ft, struct flow *flow)
 {
     action_intern_put(ft->actions, flow_actions(flow));
-    epoch_defer(free, flow);
+    if (ft->bridge && dp_rule_is_in_hardware(ft->bridge, &flow->rule)) {
+        flow->list_next = ft->lingering;   /* hardware is still counting for it */
+        ft->lingering = flow;
+    } else {
+        epoch_defer(free, flow);
+    }
+}
+
+/* Frees the flows that hardware has left. */
+static void
+free_lingering(struct flow_table *ft, bool all)
+{
+    for (struct flow **p = &ft->lingering, *flow; (flow = *p);) {
+        if (all || !dp_rule_is_in_hardware(ft->bridge, &flow->rule)) {
+            *p = flow->list_next;
+            epoch_defer(free, flow);
+        } else {
+            p = &flow->list_next;
+        }
+    }
 }
 
 static void
@@ -101,6 +124,9 @@ take_out(struct flow_table *ft, struct flow *flow)
     flow_list_remove(ft, flow);
     ft->n_flows--;
     ft->n_acting -= flow->flags & OFPFF_EMERG ? 1 : 0;
+    if (ft->bridge) {
+        dp_rule_removed(ft->bridge, &flow->rule);
+    }
 }
 
 void
@@ -126,6 +152,7 @@ flow_table_free(struct flow_table *ft)
         epoch_defer(free, d->flow);
         free(d);
     }
+    free_lingering(ft, true);
     action_intern_free(ft->actions);
     if (ft->acting) {
         classifier_free(ft->classifier);   /* its own: no packet goes through it */
@@ -198,7 +225,7 @@ flow_table_settle(struct flow_table *ft)
         }
         ft->unsettled = NULL;
     }
-    if (ft->departed && !ft->barrier_armed) {
+    if ((ft->departed || ft->lingering) && !ft->barrier_armed) {
         ft->barrier_armed = true;
         ft->barrier = (struct dp_barrier) { .done = settled, .aux = ft };
         dp_barrier(ft->dp, &ft->barrier);
@@ -237,6 +264,9 @@ flow_table_poll(struct flow_table *ft)
                 break;
             }
             passed = d->epoch;
+        }
+        if (ft->bridge && dp_rule_is_in_hardware(ft->bridge, &d->flow->rule)) {
+            break;
         }
         ft->departed = d->next;
         if (!ft->departed) {
@@ -334,6 +364,13 @@ const struct action_list *
 flow_actions(const struct flow *flow)
 {
     return atomic_load_explicit(&flow->rule.actions, memory_order_relaxed);
+}
+
+uint64_t
+flow_table_cookie_of(void *aux, const struct rule *rule)
+{
+    (void) aux;
+    return flow_of_rule(rule)->cookie;
 }
 
 size_t

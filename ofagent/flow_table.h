@@ -112,6 +112,9 @@ void flow_get_stats(const struct flow *, struct flow_stats *);
 void flow_get_match(const struct flow_table *, const struct flow *, struct ofp_match *);
 const struct action_list *flow_actions(const struct flow *);
 
+/* The cookie of the flow that a rule is of: dp_bridge_ops.rule_cookie. */
+uint64_t flow_table_cookie_of(void *aux, const struct rule *);
+
 size_t flow_table_count(const struct flow_table *);
 uint32_t flow_table_max(const struct flow_table *);
 /* Holds for ADDs from now on; flows over it stay. */

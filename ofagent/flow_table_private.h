@@ -20,6 +20,7 @@ struct departed {
 
 struct flow_table {
     struct dp *dp;
+    struct dp_bridge *bridge;    /* whose rules these are; NULL: the flows don't act */
     struct classifier *classifier;
     const struct flow_table_ops *ops;
     void *aux;
@@ -41,6 +42,7 @@ struct flow_table {
     struct departed *departed, **departed_end;
     struct departed *unsettled;  /* the first with epoch 0 */
     struct dp_barrier barrier;   /* for the departed */
+    struct flow *lingering;      /* removed, and hardware is still counting; by list_next */
     bool barrier_armed;
 };
 

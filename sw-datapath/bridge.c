@@ -6,6 +6,7 @@
 
 #include "lib/log.h"
 #include "sw-datapath/dp_internal.h"
+#include "sw-datapath/offload.h"
 
 LOG_MODULE(bridge);
 
@@ -76,6 +77,12 @@ dp_bridge_new(struct dp *dp, const char *name, const struct dp_bridge_config *co
         bridge_destroy(bridge);
         return NULL;
     }
+    if (offload_bridge_added(bridge)) {
+        errmsg_set(err, "bridge %s: no memory for offload", name);
+        port_close_all(bridge);
+        epoch_defer(bridge_destroy, bridge);
+        return NULL;
+    }
     bridge->next = dp->bridges;
     dp->bridges = bridge;
     dp_publish_rx(dp);
@@ -96,6 +103,7 @@ dp_bridge_free(struct dp_bridge *bridge)
     }
     *p = bridge->next;
     log_info("bridge %s: removed", bridge->name);
+    offload_bridge_removed(bridge);
     dp_publish_rx(dp);
     port_close_all(bridge);
     epoch_defer(bridge_destroy, bridge);
@@ -177,7 +185,9 @@ dp_bridge_miss_mode(const struct dp_bridge *bridge)
 void
 dp_bridge_set_drop_fragments(struct dp_bridge *bridge, bool drop)
 {
-    atomic_store_explicit(&bridge->drop_fragments, drop, memory_order_relaxed);
+    if (atomic_exchange(&bridge->drop_fragments, drop) != drop) {
+        offload_config_changed(bridge);
+    }
 }
 
 bool

@@ -58,8 +58,9 @@ void cache_lookup_batch(struct cache *, const struct flow_key *keys[], unsigned 
                         struct cache_hit hits[], uint64_t now_ms);
 
 /* Counts packets in the entry (for the display; rules have counters of their own), and
- * keeps it from being swept as idle. UINT32_MAX does nothing. Worker. */
-void cache_count(struct cache *, uint32_t entry, uint64_t packets, uint64_t bytes, uint64_t now_ms);
+ * keeps it from being swept as idle. UINT32_MAX does nothing. True with each HEAT_STEP-th
+ * packet (heat.h). Worker. */
+bool cache_count(struct cache *, uint32_t entry, uint64_t packets, uint64_t bytes, uint64_t now_ms);
 
 /* Looks at up to 'n' slots from where the last sweep ended, and frees entries unused for
  * 'max_idle_ms' or of generations that are gone. Returns how many entries there are. */

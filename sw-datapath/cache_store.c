@@ -2,6 +2,7 @@
 /* The cache's memory: sets, entries, and which go when room is needed. */
 #include "sw-datapath/cache_private.h"
 #include "sw-datapath/classifier_race.h"
+#include "sw-datapath/heat.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -194,11 +195,11 @@ spill(struct cache_entry *e, struct cache_rest *rest, uint64_t packets, uint64_t
     change_end(rest);
 }
 
-void
+bool
 cache_count(struct cache *cache, uint32_t entry, uint64_t packets, uint64_t bytes, uint64_t now_ms)
 {
     if (entry == CACHE_NO_ENTRY) {
-        return;
+        return false;
     }
     struct cache_entry *e = &cache->entries[entry];
     uint64_t used = cache_word(e, 6), counted = cache_word(e, 7);
@@ -210,6 +211,7 @@ cache_count(struct cache *cache, uint32_t entry, uint64_t packets, uint64_t byte
         store(&e->word[7], packets << CACHE_BYTES_BITS | bytes);
     }
     store(&e->word[6], (used & ~CACHE_USED) | (now_ms & CACHE_USED));
+    return packets / HEAT_STEP != (counted >> CACHE_BYTES_BITS) / HEAT_STEP;
 }
 
 /* --- sets ----------------------------------------------------------------------- */

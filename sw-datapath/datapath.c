@@ -17,6 +17,8 @@
 #include "lib/cpulist.h"
 #include "lib/log.h"
 #include "sw-datapath/dp_internal.h"
+#include "sw-datapath/heat.h"
+#include "sw-datapath/offload.h"
 #include "sw-datapath/parse.h"
 
 LOG_MODULE(datapath);
@@ -24,6 +26,7 @@ LOG_MODULE(datapath);
 enum {
     UPCALL_RING_BYTES = 1 << 20,
     UPCALLS_A_TURN = 64,          /* of each worker, before other events have their turn */
+    OFFERS_A_TURN = 64,
     TICK_MS = 100,
     TICKS_A_SECOND = 10,
 };
@@ -54,8 +57,9 @@ barriers_ask(struct dp *dp)
     barriers_run(dp);
 }
 
-void
-dp_barrier(struct dp *dp, struct dp_barrier *barrier)
+/* The devices' part of a barrier is over: the workers'. */
+static void
+barrier_workers(struct dp *dp, struct dp_barrier *barrier)
 {
     barrier->epoch = epoch_advance();
     barrier->next = NULL;
@@ -69,8 +73,15 @@ dp_barrier(struct dp *dp, struct dp_barrier *barrier)
 }
 
 void
+dp_barrier(struct dp *dp, struct dp_barrier *barrier)
+{
+    offload_barrier(dp, barrier, barrier_workers);
+}
+
+void
 dp_barrier_cancel(struct dp *dp, struct dp_barrier *barrier)
 {
+    offload_barrier_cancel(dp, barrier);
     for (struct dp_barrier **p = &dp->barriers; *p; p = &(*p)->next) {
         if (*p == barrier) {
             *p = barrier->next;
@@ -101,7 +112,8 @@ take_turn(struct dp *dp)
     static const struct timeval at_once = { 0 };
     atomic_store(&dp->event_set, false);
     barriers_run(dp);
-    if (upcall_deliver(dp, UPCALLS_A_TURN)) {
+    bool more = offload_take_offers(dp, OFFERS_A_TURN);
+    if (upcall_deliver(dp, UPCALLS_A_TURN) || more) {
         /* A timer, and not event_active(): libevent runs what is made active within the
          * same pass, and a flood of packet-ins would keep everybody else from theirs.
          * Until it comes, nobody need write the descriptor. */
@@ -188,6 +200,8 @@ worker_free(struct worker *w)
     thread_fini(&w->thread);
     epoch_reader_free(w->reader);
     rx_list_free(atomic_load(&w->ports));
+    heat_free(w->heat);
+    ring_free(w->offers);
     if (w->wake_fd >= 0) {
         close(w->wake_fd);
     }
@@ -331,6 +345,10 @@ dp_new(struct event_base *base, const struct dp_config *config, struct errmsg *e
         return NULL;
     }
     dp->control.slot = dp->n_workers;
+    if (config->hal && !(dp->offload = offload_new(dp, config->hal, err))) {
+        dp_free(dp);
+        return NULL;
+    }
     dp->control.again = malloc(PACKET_HEADROOM + PACKET_MAX_SIZE + PACKET_TAILROOM);
     if (!dp->control.again) {
         errmsg_set(err, "datapath: no memory");
@@ -370,6 +388,7 @@ dp_free(struct dp *dp)
         close(dp->event_fd);
     }
     thread_fini(&dp->control);
+    offload_free(dp->offload);
     free(dp);
 }
 
@@ -384,6 +403,9 @@ dp_run_once(struct dp *dp)
         epoch_offline(w->reader);
     }
     while (upcall_deliver(dp, UPCALLS_A_TURN)) {
+        continue;
+    }
+    while (offload_take_offers(dp, OFFERS_A_TURN)) {
         continue;
     }
     barriers_run(dp);

@@ -35,10 +35,16 @@ struct dp_bridge;
 
 enum { DP_CACHE_ENTRIES_DEFAULT = 262144, DP_MAX_WORKERS = 32 };
 
+struct hal;
+struct hal_bridge;
+struct hal_device;
+
 struct dp_config {
     const char *cpus;          /* "0,2-3": one pinned worker each; NULL: one, not pinned */
     uint32_t cache_entries;    /* each worker and bridge */
     bool threads;              /* false: no threads; the caller runs dp_run_once() (tests) */
+    struct hal *hal;           /* NULL: no offload. The caller's; must outlive the datapath */
+    uint32_t promote_pps;      /* packets a second from which on a flow is offered to the HAL */
 };
 
 /* Starts the workers. Returns NULL and *err on failure. */
@@ -71,6 +77,8 @@ enum dp_port_event { DP_PORT_ADDED, DP_PORT_REMOVED, DP_PORT_MODIFIED };
 struct dp_bridge_ops {
     void (*packet_in)(void *aux, const struct dp_packet_in *);
     void (*port_event)(void *aux, enum dp_port_event, const struct port_info *);
+    /* The OpenFlow cookie of a rule. NULL: rules have none. */
+    uint64_t (*rule_cookie)(void *aux, const struct rule *);
 };
 
 struct dp_bridge_config {
@@ -199,6 +207,26 @@ bool dp_queue_get(const struct dp_bridge *, uint16_t port_no, uint32_t id,
 void dp_queue_for_each(const struct dp_bridge *, uint16_t port_no, bool stats,
                        void (*visit)(const struct dp_queue_info *, void *aux), void *aux);
 
+/* --- offload (offload.c) ---
+ *
+ * Of no effect without dp_config.hal. */
+
+/* The port's flows may go into the device. 0, or what the HAL and the driver say. */
+int dp_port_set_device(struct dp_bridge *, uint16_t port_no, struct hal_device *, struct errmsg *err);
+
+/* Who changes rules says so in the same turn, after publishing: a rule was inserted, or took
+ * another's place; its actions were replaced; it was removed, or replaced. */
+void dp_rule_added(struct dp_bridge *, struct rule *);
+void dp_rule_changed(struct dp_bridge *, struct rule *);
+void dp_rule_removed(struct dp_bridge *, struct rule *);
+/* All rules that 'match' covers were removed by name. */
+void dp_rules_deleted(struct dp_bridge *, const struct flow_match *);
+/* A removed rule that is may still be counted in, and must not be freed. It is not any more
+ * when a dp_barrier() begun after its removal is done. */
+bool dp_rule_is_in_hardware(const struct dp_bridge *, const struct rule *);
+/* NULL without offload. */
+struct hal_bridge *dp_bridge_hal(struct dp_bridge *);
+
 /* The pktio behind a port of kind PKTIO_MEMORY; NULL for others. Tests. */
 struct pktio *dp_port_pktio(const struct dp_bridge *, uint16_t port_no);
 /* Plugs the cable of a port of that kind in or out. Tests. */
@@ -221,6 +249,9 @@ struct dp_barrier {
     uint64_t epoch;
     void (*done)(void *aux);
     void *aux;
+    int error;           /* 0; with offload also -EIO: a device may forward by what was before,
+                          * its ports go down */
+    void *parked;        /* the datapath's */
 };
 void dp_barrier(struct dp *, struct dp_barrier *);
 /* The owner goes away: done() is not called any more. */

@@ -69,6 +69,8 @@ struct worker {
     _Atomic(struct rx_list *) ports;
     _Atomic bool stop;
     _Atomic bool notify;                /* a barrier waits for this worker */
+    struct heat *heat;                  /* NULL without offload, as the next */
+    struct ring *offers;                /* to the control thread: busy flows (offload.c) */
     struct packet packets[PACKET_BATCH_MAX];
     struct flow_key keys[PACKET_BATCH_MAX];
 };
@@ -130,6 +132,7 @@ struct dp_port {
     uint16_t no;
     _Atomic uint32_t path;              /* PORT_PATH_* */
     _Atomic(struct pktio *) io;
+    _Atomic(struct hal_device *) device; /* flows may go there; NULL: nowhere */
     struct pktio_stats gone;            /* of devices that were behind this port before */
     struct port_slot *slots;            /* dp_n_slots() of them */
     struct dp_queue *queues;
@@ -209,6 +212,7 @@ struct dp_bridge {
     const struct dp_bridge_ops *ops;
     void *ops_aux;
     struct classifier *classifier;
+    struct hal_bridge *hal;             /* NULL without offload */
     struct fdb *fdb;
     struct cache *caches[DP_MAX_WORKERS];
     struct bridge_slot *slots;
@@ -235,6 +239,7 @@ struct dp {
     struct event *again;                /* more upcalls wait: the next turn */
     _Atomic bool event_set;
     struct dp_barrier *barriers, **barriers_tail;
+    struct offload *offload;            /* NULL: there is none */
 };
 
 struct dp_bridge *dp_find_bridge(const struct dp *, uint32_t id);

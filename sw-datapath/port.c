@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "sw-datapath/offload.h"
 #include "sw-datapath/port_private.h"
 
 LOG_MODULE(port);
@@ -160,6 +161,7 @@ port_add(struct dp_bridge *bridge, const char *name, uint16_t want, enum pktio_k
         return error;
     }
     dp_publish_rx(dp);
+    offload_port_changed(port);
     *port_no = no;
     log_info("bridge %s: port %u is %s%s", bridge->name, no, name,
              absent ? ", which does not exist yet" : "");
@@ -204,6 +206,7 @@ dp_port_del(struct dp_bridge *bridge, uint16_t port_no, struct errmsg *err)
         return -ENOMEM;
     }
     log_info("bridge %s: port %u, %s, removed", bridge->name, port_no, port->info.name);
+    offload_port_removed(port);
     struct port_info info = port->info;
     dp_publish_rx(bridge->dp);
     port_remove(port);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "sw-datapath/offload.h"
 #include "sw-datapath/port_private.h"
 
 static bool
@@ -78,6 +79,9 @@ port_update_path(struct dp_port *port)
     if (before & ~path & PORT_PATH_LEARN) {
         fdb_flush_port(port->bridge->fdb, port->no);
         epoch_defer(forget_again, port);
+    }
+    if (before != path) {
+        offload_port_changed(port);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/counters.h"
 #include "sw-datapath/dp_internal.h"
+#include "sw-datapath/offload.h"
 #include "sw-datapath/parse.h"
 
 /* Rounds without a frame before the worker sleeps: a few microseconds, so that a reply
@@ -62,6 +63,10 @@ receive(struct worker *w, const struct rx_port *rx)
     thread->now_ms = clock_ms();
     const struct port_map *map = atomic_load_explicit(&bridge->map, memory_order_acquire);
     unsigned kept = parse_batch(w, bridge, rx->port, n);
+    bool offered = atomic_load_explicit(&rx->port->device, memory_order_relaxed) != NULL;
+    if (offered) {
+        kept = offload_process(thread, rx, map, w->packets, w->keys, kept);
+    }
 
     const struct flow_key *keys[PACKET_BATCH_MAX];
     struct cache_hit hits[PACKET_BATCH_MAX];
@@ -73,8 +78,11 @@ receive(struct worker *w, const struct rx_port *rx)
     for (unsigned i = 0; i < kept; i++) {
         struct packet *packet = &w->packets[i];
         if (hits[i].entry != UINT32_MAX) {
-            cache_count(cache, hits[i].entry, packet_n_segments(packet), packet_wire_bytes(packet),
-                        thread->now_ms);
+            bool step = cache_count(cache, hits[i].entry, packet_n_segments(packet),
+                                    packet_wire_bytes(packet), thread->now_ms);
+            if (step && offered) {
+                offload_heat(w, rx, &w->keys[i], hits[i].entry);
+            }
         }
         forward_packet(thread, bridge, map, packet, hits[i].rule);
     }

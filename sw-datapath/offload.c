@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sw-datapath/offload.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/counters.h"
+#include "lib/log.h"
+#include "sw-datapath/heat.h"
+
+LOG_MODULE(offload);
+
+enum { OFFER_RING_BYTES = 1 << 18 };
+
+struct offload {
+    struct dp *dp;
+    struct hal *hal;
+    struct event *ready, *timer;
+    struct derive_room room;
+    unsigned n_parked;           /* barriers that wait for the HAL */
+};
+
+/* What a worker says of a busy flow. */
+struct offer {
+    uint32_t bridge;
+    uint32_t pps;
+    struct flow_key key;
+};
+
+/* --- the source ------------------------------------------------------------------------- */
+
+static bool
+derive(void *aux, const struct flow_key *key, struct hal_derivation *d)
+{
+    struct dp_bridge *bridge = aux;
+    return derive_entry(bridge, key, &bridge->dp->offload->room, d);
+}
+
+static void
+credit(void *aux, void *owner, uint64_t packets, uint64_t bytes, uint64_t used_ms)
+{
+    struct dp_bridge *bridge = aux;
+    const struct rule *rule = owner;
+    unsigned slot = bridge->dp->control.slot;
+    rule_count(rule, slot, packets, bytes, used_ms);
+    slot_add(&bridge->slots[slot].lookups, packets);
+    slot_add(&bridge->slots[slot].matched, packets);
+}
+
+static void
+port_failed(void *aux, uint16_t port, const char *why)
+{
+    struct dp_bridge *bridge = aux;
+    log_error("bridge %s: port %u goes down: its device can't be stopped: %s", bridge->name, port,
+              why);
+    dp_port_set_config(bridge, port, PORT_CONFIG_DOWN, PORT_CONFIG_DOWN);
+}
+
+static const struct hal_source source = { derive, credit, port_failed };
+
+/* --- life --------------------------------------------------------------------------------- */
+
+static void
+run(struct offload *offload)
+{
+    int ms = hal_step(offload->hal);
+    struct timeval wait = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+    if (ms >= 0) {
+        event_add(offload->timer, &wait);
+    }
+}
+
+static void
+on_ready(evutil_socket_t fd, short what, void *aux)
+{
+    (void) fd;
+    (void) what;
+    run(aux);
+}
+
+struct offload *
+offload_new(struct dp *dp, struct hal *hal, struct errmsg *err)
+{
+    struct offload *offload = calloc(1, sizeof *offload);
+    if (!offload) {
+        errmsg_set(err, "offload: no memory");
+        return NULL;
+    }
+    offload->dp = dp;
+    offload->hal = hal;
+    offload->ready = event_new(dp->base, hal_fd(hal), EV_READ | EV_PERSIST, on_ready, offload);
+    offload->timer = evtimer_new(dp->base, on_ready, offload);
+    if (!offload->ready || !offload->timer || event_add(offload->ready, NULL)) {
+        errmsg_set(err, "offload: cannot watch for events");
+        offload_free(offload);
+        return NULL;
+    }
+    for (unsigned i = 0; i < dp->n_workers; i++) {
+        dp->workers[i]->heat = heat_new();
+        dp->workers[i]->offers = ring_new(OFFER_RING_BYTES);
+        if (!dp->workers[i]->heat || !dp->workers[i]->offers) {
+            errmsg_set(err, "offload: no memory");
+            offload_free(offload);
+            return NULL;
+        }
+    }
+    return offload;
+}
+
+void
+offload_free(struct offload *offload)
+{
+    if (!offload) {
+        return;
+    }
+    if (offload->ready) {
+        event_free(offload->ready);
+    }
+    if (offload->timer) {
+        event_free(offload->timer);
+    }
+    free(offload);
+}
+
+int
+offload_bridge_added(struct dp_bridge *bridge)
+{
+    struct offload *offload = bridge->dp->offload;
+    if (offload) {
+        bridge->hal = hal_bridge_new(offload->hal, bridge->name, &source, bridge);
+    }
+    return offload && !bridge->hal ? -ENOMEM : 0;
+}
+
+void
+offload_bridge_removed(struct dp_bridge *bridge)
+{
+    if (bridge->hal) {
+        hal_bridge_free(bridge->hal);
+        bridge->hal = NULL;
+    }
+}
+
+/* --- ports ---------------------------------------------------------------------------------- */
+
+static struct hal_port
+describe(const struct dp_port *port)
+{
+    struct hal_port out = { .no = port->no, .ifindex = (int) port->link.ifindex,
+                            .config = port->info.config };
+    uint32_t path = atomic_load_explicit(&port->path, memory_order_relaxed);
+    memcpy(out.name, port->info.name, sizeof out.name);
+    if (!(path & PORT_PATH_TX)) {
+        out.config |= PORT_CONFIG_NO_FWD;    /* for whatever reason it does not send */
+    }
+    return out;
+}
+
+int
+dp_port_set_device(struct dp_bridge *bridge, uint16_t port_no, struct hal_device *device,
+                   struct errmsg *err)
+{
+    struct dp_port *port = port_map_find(atomic_load(&bridge->map), port_no);
+    char error[HAL_ERROR_SIZE];
+    if (!bridge->hal || !port || port_no == PORT_LOCAL) {
+        errmsg_set(err, "port %u can't have an offload device", port_no);
+        return -EOPNOTSUPP;
+    }
+    struct hal_port description = describe(port);
+    int result = hal_port_add(bridge->hal, device, &description, error);
+    if (result) {
+        errmsg_set(err, "port %s: %s", port->info.name, error);
+        return result;
+    }
+    atomic_store_explicit(&port->device, device, memory_order_release);
+    return 0;
+}
+
+void
+offload_port_changed(struct dp_port *port)
+{
+    if (port->bridge->hal) {
+        struct hal_port description = describe(port);
+        hal_changed_port(port->bridge->hal, &description);
+    }
+}
+
+void
+offload_port_removed(struct dp_port *port)
+{
+    if (port->bridge->hal) {
+        struct hal_port description = describe(port);
+        atomic_store_explicit(&port->device, NULL, memory_order_release);
+        hal_port_del(port->bridge->hal, port->no);
+        hal_changed_port(port->bridge->hal, &description);
+    }
+}
+
+void
+offload_config_changed(struct dp_bridge *bridge)
+{
+    if (bridge->hal) {
+        hal_changed_config(bridge->hal);
+    }
+}
+
+/* --- rules ------------------------------------------------------------------------------------ */
+
+void
+dp_rule_added(struct dp_bridge *bridge, struct rule *rule)
+{
+    struct flow_match match;
+    if (!bridge->hal) {
+        return;
+    }
+    classifier_rule_match(bridge->classifier, rule, &match);
+    hal_changed_match(bridge->hal, &match);
+    if (rule->rank == RULE_RANK_EXACT) {
+        hal_offer(bridge->hal, &match.value, 0, NULL);
+    }
+}
+
+void
+dp_rule_changed(struct dp_bridge *bridge, struct rule *rule)
+{
+    if (bridge->hal) {
+        hal_changed_owner(bridge->hal, rule);
+    }
+}
+
+void
+dp_rule_removed(struct dp_bridge *bridge, struct rule *rule)
+{
+    if (bridge->hal) {
+        hal_owner_gone(bridge->hal, rule);
+    }
+}
+
+void
+dp_rules_deleted(struct dp_bridge *bridge, const struct flow_match *match)
+{
+    if (bridge->hal) {
+        hal_deleted_match(bridge->hal, match);
+    }
+}
+
+bool
+dp_rule_is_in_hardware(const struct dp_bridge *bridge, const struct rule *rule)
+{
+    return bridge->hal && hal_owner_is_used(bridge->hal, rule);
+}
+
+struct hal_bridge *
+dp_bridge_hal(struct dp_bridge *bridge)
+{
+    return bridge->hal;
+}
+
+/* --- barriers --------------------------------------------------------------------------------- */
+
+/* A barrier that waits for the HAL; the barrier may be cancelled meanwhile. */
+struct parked {
+    struct dp *dp;
+    struct dp_barrier *barrier;  /* NULL: cancelled */
+    void (*next)(struct dp *, struct dp_barrier *);
+};
+
+static void
+hal_barrier_done(void *aux, int error)
+{
+    struct parked *parked = aux;
+    if (parked->barrier) {
+        parked->barrier->parked = NULL;
+        parked->barrier->error = error;
+        parked->next(parked->dp, parked->barrier);
+    }
+    free(parked);
+}
+
+void
+offload_barrier(struct dp *dp, struct dp_barrier *barrier,
+                void (*next)(struct dp *, struct dp_barrier *))
+{
+    struct parked *parked = dp->offload ? malloc(sizeof *parked) : NULL;
+    barrier->parked = NULL;
+    barrier->error = dp->offload && !parked ? -ENOMEM : 0;
+    if (!parked) {
+        next(dp, barrier);
+        return;
+    }
+    *parked = (struct parked) { dp, barrier, next };
+    barrier->parked = parked;
+    hal_barrier(dp->offload->hal, hal_barrier_done, parked);
+}
+
+void
+offload_barrier_cancel(struct dp *dp, struct dp_barrier *barrier)
+{
+    (void) dp;
+    struct parked *parked = barrier->parked;
+    if (parked) {
+        parked->barrier = NULL;
+        barrier->parked = NULL;
+    }
+}
+
+/* --- offers --------------------------------------------------------------------------------------- */
+
+void
+offload_heat(struct worker *w, const struct rx_port *rx, const struct flow_key *key, uint32_t entry)
+{
+    uint32_t pps = heat_step(w->heat, rx->bridge->id, entry, w->thread.now_ms,
+                             w->thread.dp->config.promote_pps);
+    if (!pps) {
+        return;
+    }
+    struct offer *offer = ring_reserve(w->offers, sizeof *offer);
+    if (!offer) {
+        counter_inc(COUNTER_offload_offer_lost);
+        return;
+    }
+    *offer = (struct offer) { rx->bridge->id, pps, *key };
+    ring_commit(w->offers);
+    dp_notify(w->thread.dp);
+}
+
+bool
+offload_take_offers(struct dp *dp, unsigned n)
+{
+    bool more = false;
+    for (unsigned i = 0; dp->offload && i < dp->n_workers; i++) {
+        size_t size;
+        const struct offer *offer;
+        unsigned taken = 0;
+        while (taken++ < n && (offer = ring_peek(dp->workers[i]->offers, &size))) {
+            struct dp_bridge *bridge = dp_find_bridge(dp, offer->bridge);
+            if (bridge && bridge->hal) {
+                hal_offer(bridge->hal, &offer->key, offer->pps, NULL);
+            }
+            ring_consume(dp->workers[i]->offers);
+        }
+        more = more || !ring_empty(dp->workers[i]->offers);
+    }
+    if (dp->offload) {
+        run(dp->offload);
+    }
+    return more;
+}
+
+/* --- packets through a device ------------------------------------------------------------------------ */
+
+struct through {
+    struct hal_packet_out out;
+    struct dp_thread *thread;
+    struct dp_bridge *bridge;
+    const struct port_map *map;
+};
+
+static void
+through_execute(struct hal_packet_out *out, struct hal_packet *packet, const struct action_list *list)
+{
+    const struct through *t = (const struct through *) (const void *) out;
+    forward_actions(t->thread, t->bridge, t->map, packet->frame, list, false);
+}
+
+static void
+through_output(struct hal_packet_out *out, const struct hal_packet *packet, uint16_t port)
+{
+    struct { struct action_list list; struct action a; } one = { .list.len = 1 };
+    one.a = (struct action) { .type = ACTION_OUTPUT, .output.port = port };
+    struct hal_packet copy = *packet;
+    through_execute(out, &copy, &one.list);
+}
+
+unsigned
+offload_process(struct dp_thread *thread, const struct rx_port *rx, const struct port_map *map,
+                struct packet packets[], struct flow_key keys[], unsigned n)
+{
+    struct hal_device *device = atomic_load_explicit(&rx->port->device, memory_order_acquire);
+    if (!device || !n || !hal_device_in_path(device)) {
+        return n;
+    }
+    struct hal_packet through[PACKET_BATCH_MAX];
+    bool miss[PACKET_BATCH_MAX] = { false };
+    struct through out = { { through_output, through_execute, thread->slot, thread->now_ms },
+                           thread, rx->bridge, map };
+    for (unsigned i = 0; i < n; i++) {
+        through[i] = (struct hal_packet) { packets[i].data, packets[i].size,
+                                           packet_n_segments(&packets[i]),
+                                           packet_wire_bytes(&packets[i]), &keys[i], &packets[i] };
+    }
+    hal_process(device, rx->port->no, through, n, miss, &out.out);
+    unsigned kept = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (miss[i]) {
+            if (kept != i) {
+                packets[kept] = packets[i];
+                keys[kept] = keys[i];
+            }
+            kept++;
+        }
+    }
+    return kept;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The datapath as the HAL's source: what it derives for hardware, what it offers, and how its
+ * changes reach the HAL.
+ *
+ * Workers find busy flows (heat.h) and offer their keys through a ring each; the control
+ * thread derives what becomes of such packets from the rules as they are, and the HAL
+ * places it. Whatever changes what would be derived is told to the HAL in the same turn, and
+ * dp_barrier() waits for the HAL first. Packets of a port whose device is in the packet path
+ * pass through the device before the cache.
+ *
+ * Control thread, but for what is said to be the workers'. */
+#ifndef SW_DATAPATH_OFFLOAD_H
+#define SW_DATAPATH_OFFLOAD_H 1
+
+#include "hal/hal.h"
+#include "sw-datapath/dp_internal.h"
+
+struct offload;
+
+/* The datapath's part with this HAL, which must outlive it. NULL and *err. */
+struct offload *offload_new(struct dp *, struct hal *, struct errmsg *err);
+void offload_free(struct offload *);
+
+/* A bridge comes, and goes. 0 or -ENOMEM. */
+int offload_bridge_added(struct dp_bridge *);
+void offload_bridge_removed(struct dp_bridge *);
+
+/* A port's configuration or state changed, or it goes. */
+void offload_port_changed(struct dp_port *);
+void offload_port_removed(struct dp_port *);
+/* Fragment mode, or what a table miss does. */
+void offload_config_changed(struct dp_bridge *);
+
+/* Handles what workers offered: up to 'n' of each. True if there is more. */
+bool offload_take_offers(struct dp *, unsigned n);
+
+/* Calls next() once the HAL's barrier is over. The barrier's done() can still be cancelled. */
+void offload_barrier(struct dp *, struct dp_barrier *, void (*next)(struct dp *, struct dp_barrier *));
+void offload_barrier_cancel(struct dp *, struct dp_barrier *);
+
+/* --- workers ---------------------------------------------------------------------------- */
+
+/* Passes a batch through the port's device, if it has one in the packet path. Packets that
+ * it forwards leave the batch; returns how many are left, in packets[] and keys[]. */
+unsigned offload_process(struct dp_thread *, const struct rx_port *, const struct port_map *,
+                         struct packet packets[], struct flow_key keys[], unsigned n);
+
+/* HEAT_STEP more packets of a cached flow that came in by a port with a device. */
+void offload_heat(struct worker *, const struct rx_port *, const struct flow_key *, uint32_t entry);
+
+/* --- derivations (derive.c) --------------------------------------------------------------- */
+
+/* Room for the actions of a derivation. */
+enum { DERIVE_MAX_ACTIONS = 256 };
+
+struct derive_room {
+    struct action_list list;
+    struct action actions[DERIVE_MAX_ACTIONS];
+};
+
+/* What becomes of packets with this key, for hardware: hal_source.derive. */
+bool derive_entry(const struct dp_bridge *, const struct flow_key *, struct derive_room *,
+                  struct hal_derivation *);
+
+#endif /* sw-datapath/offload.h */
