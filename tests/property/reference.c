@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The naive switch: ports, learning, outputs, PACKET_OUT. */
+/* The naive switch: outputs, the way of a frame, PACKET_OUT. */
 #include "tests/property/reference.h"
 
 #include <stdlib.h>
@@ -45,91 +45,6 @@ ref_switch_free(struct ref_switch *sw)
     }
 }
 
-void
-ref_add_port(struct ref_switch *sw, uint16_t number, uint32_t config)
-{
-    struct ref_port port = { .number = number, .config = config };
-    if (sw->n_ports < REF_MAX_PORTS) {
-        sw->ports[sw->n_ports++] = port;
-    }
-}
-
-struct ref_port *
-ref_find_port(struct ref_switch *sw, uint16_t number)
-{
-    for (size_t i = 0; i < sw->n_ports; i++) {
-        if (sw->ports[i].number == number) {
-            return &sw->ports[i];
-        }
-    }
-    return NULL;
-}
-
-/* --- learning ----------------------------------------------------------------------- */
-
-static bool
-fdb_is(const struct ref_switch *sw, size_t i, const uint8_t addr[6], uint16_t vid)
-{
-    return sw->fdb[i].vid == vid && !memcmp(sw->fdb[i].addr, addr, 6);
-}
-
-uint16_t
-ref_fdb_find(const struct ref_switch *sw, const uint8_t addr[6], uint16_t vid)
-{
-    for (size_t i = 0; i < sw->n_fdb; i++) {
-        if (fdb_is(sw, i, addr, vid)
-            && (!sw->fdb_age_ms || sw->now_ms - sw->fdb[i].used_ms < sw->fdb_age_ms)) {
-            return sw->fdb[i].port;
-        }
-    }
-    return 0;
-}
-
-static void
-fdb_learn(struct ref_switch *sw, const uint8_t addr[6], uint16_t vid, uint16_t port)
-{
-    if (addr[0] % 2 || !ref_find_port(sw, port)) {
-        return;
-    }
-    size_t i = 0;
-    while (i < sw->n_fdb && !fdb_is(sw, i, addr, vid)) {
-        i++;
-    }
-    if (i == sw->n_fdb) {
-        if (sw->n_fdb == REF_MAX_FLOWS) {
-            return;
-        }
-        sw->n_fdb++;
-    }
-    memcpy(sw->fdb[i].addr, addr, 6);
-    sw->fdb[i].vid = vid;
-    sw->fdb[i].port = port;
-    sw->fdb[i].used_ms = sw->now_ms;
-}
-
-void
-ref_remove_port(struct ref_switch *sw, uint16_t number)
-{
-    struct ref_port *port = ref_find_port(sw, number);
-    if (port) {
-        ref_fdb_flush(sw, number);
-        sw->n_ports--;
-        memmove(port, port + 1, (size_t) (&sw->ports[sw->n_ports] - port) * sizeof *port);
-    }
-}
-
-void
-ref_fdb_flush(struct ref_switch *sw, uint16_t port)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < sw->n_fdb; i++) {
-        if (port && sw->fdb[i].port != port) {
-            sw->fdb[kept++] = sw->fdb[i];
-        }
-    }
-    sw->n_fdb = kept;
-}
-
 /* --- outputs ------------------------------------------------------------------------ */
 
 /* One frame on its way through the switch. */
@@ -159,7 +74,8 @@ static void
 send_to(struct way *way, struct ref_port *port)
 {
     struct ref_output *out = way->out;
-    if (!port || port->config & (PC_DOWN | PC_NO_FWD) || port->is_link_down) {
+    if (!port || port->config & (PC_DOWN | PC_NO_FWD)
+        || (port->is_link_down && way->sw->plant != REF_PLANT_SENDS_WITHOUT_LINK)) {
         return;
     }
     bool is_queued = way->queue < REF_MAX_QUEUES && port->queues[way->queue].is_there;
@@ -178,14 +94,27 @@ send_to(struct way *way, struct ref_port *port)
     }
 }
 
+/* The spanning tree lets FLOOD and NORMAL use the port. */
+static bool
+may_relay(struct way *way, const struct ref_port *port)
+{
+    bool may = ref_stp(way->sw, port) == REF_STP_FORWARD;
+    way->sw->n_held_by_stp += !may;
+    return may;
+}
+
 static void
 send_to_all(struct way *way, bool is_flood)
 {
     for (size_t i = 0; i < way->sw->n_ports; i++) {
         struct ref_port *port = &way->sw->ports[i];
-        if (port->number != way->in_port && !(is_flood && port->config & PC_NO_FLOOD)) {
-            send_to(way, port);
+        if (port->number == way->in_port || (is_flood && port->config & PC_NO_FLOOD)) {
+            continue;
         }
+        if (is_flood && !may_relay(way, port) && way->sw->plant != REF_PLANT_FLOODS_TO_BLOCKED) {
+            continue;
+        }
+        send_to(way, port);
     }
 }
 
@@ -201,15 +130,21 @@ normal(struct way *way)
     if (way->sw->plant == REF_PLANT_LEARNS_WITHOUT_VLAN) {
         vid = 0;
     }
-    if (!memcmp(dst, reserved, 5) && dst[5] < 16) {
+    if (!memcmp(dst, reserved, 5) && dst[5] < 16 && !way->sw->forward_bpdu) {
         return;
     }
-    fdb_learn(way->sw, src, vid, way->in_port);
+    const struct ref_port *in = ref_find_port(way->sw, way->in_port);
+    if (in) {
+        ref_fdb_learn(way->sw, src, vid, in);
+        if (!may_relay(way, in) && way->sw->plant != REF_PLANT_TAKES_FROM_BLOCKED) {
+            return;
+        }
+    }
     uint16_t known = dst[0] % 2 ? 0 : ref_fdb_find(way->sw, dst, vid);
     struct ref_port *port = ref_find_port(way->sw, known);
     if (!port) {
         send_to_all(way, true);
-    } else if (known != way->in_port) {
+    } else if (known != way->in_port && may_relay(way, port)) {
         send_to(way, port);
     }
 }

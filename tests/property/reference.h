@@ -31,6 +31,11 @@
  *  - Port bits: DOWN receives and sends nothing. NO_RECV drops all but spanning tree
  *    frames on receipt, NO_RECV_STP those. NO_FWD keeps everything from leaving. NO_FLOOD counts
  *    for FLOOD and NORMAL's flood. NO_PACKET_IN silences table misses only.
+ *  - Spanning tree, if the switch has it: FLOOD sends to ports in state FORWARD only. NORMAL
+ *    forwards from and to these only, and learns in LEARN too, but not while the port is down.
+ *    Other outputs and the flow table don't look at states (4.5). LOCAL, and ports with NO_STP,
+ *    are in FORWARD. Who goes down, or loses NO_STP, begins in LISTEN; who ceases to learn is
+ *    forgotten.
  *  - An output to TABLE is one like others: what flows do to the packet is not seen by the
  *    rest of the list. (Open vSwitch goes on with what they left.)
  *  - An output to the ingress port is dropped: IN_PORT is the way back.
@@ -64,6 +69,10 @@ enum ref_plant {
     REF_PLANT_LEARNS_WITHOUT_VLAN,  /* one forwarding database for all VLANs */
     REF_PLANT_SENDS_BACK,           /* an output to the ingress port is sent */
     REF_PLANT_MISSES_IGNORE_FLAG,   /* NO_PACKET_IN does nothing */
+    REF_PLANT_FLOODS_TO_BLOCKED,    /* FLOOD ignores the spanning tree */
+    REF_PLANT_TAKES_FROM_BLOCKED,   /* NORMAL forwards what came in by a port that is blocked */
+    REF_PLANT_LEARNS_BEHIND_BLOCKED,/* NORMAL learns in every state */
+    REF_PLANT_SENDS_WITHOUT_LINK,   /* a port sends while its link is down */
     REF_PLANT_FRAGMENTS_HAVE_PORTS, /* flows of ports match later fragments' payload */
     REF_PLANT_NEXT_QUEUE,           /* ENQUEUE sends through the queue behind the right one */
     REF_PLANT_QUEUES_OF_ALL,        /* ENQUEUE is taken if any port has the queue */
@@ -187,10 +196,14 @@ struct ref_output {
     struct ref_sent sent[REF_MAX_OUT];
 };
 
+/* As on the wire. */
+enum { REF_STP_LISTEN, REF_STP_LEARN, REF_STP_FORWARD, REF_STP_BLOCK };
+
 struct ref_port {
     uint16_t number;
     uint32_t config;               /* OFPPC_* */
     bool is_link_down;
+    uint32_t stp;                  /* REF_STP_*, as it was set */
     uint64_t rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes;
     /* Queues have numbers below REF_MAX_QUEUES: each is there or not. */
     struct {
@@ -201,6 +214,9 @@ struct ref_port {
 
 struct ref_switch {
     enum ref_plant plant;          /* table.plant as well */
+    bool has_stp;                  /* ports have spanning tree states */
+    bool forward_bpdu;             /* NORMAL forwards to reserved addresses */
+    uint64_t n_held_by_stp;        /* times that a port's state kept FLOOD or NORMAL from it */
     uint64_t lookups, matched;
     struct ref_table table, emergency;
     struct ref_port ports[REF_MAX_PORTS];
@@ -231,10 +247,19 @@ void ref_remove_port(struct ref_switch *, uint16_t number);
  * what IN_PORT stands for, 0 if that is open. */
 bool ref_check_enqueues(struct ref_switch *, uint16_t in_port, const uint8_t *actions, size_t size,
                         struct ref_error *error);
+/* What changes a port after that; false if the spanning tree state can't be set. */
+void ref_set_config(struct ref_switch *, struct ref_port *, uint32_t config);
+void ref_set_link(struct ref_switch *, struct ref_port *, bool is_up);
+bool ref_set_stp(struct ref_switch *, struct ref_port *, uint32_t stp);
+/* The spanning tree state that counts; OFPPS_* of the port. */
+uint32_t ref_stp(const struct ref_switch *, const struct ref_port *);
+uint32_t ref_port_state(const struct ref_switch *, const struct ref_port *);
 /* What a PACKET_OUT's in_port means: NONE if it is no port. */
 uint16_t ref_ingress(struct ref_switch *, uint16_t in_port);
 /* Forgets what was learnt behind 'port'; 0: everything. */
 void ref_fdb_flush(struct ref_switch *, uint16_t port);
+/* The address was seen behind the port, which learns it, if it may. */
+void ref_fdb_learn(struct ref_switch *, const uint8_t addr[6], uint16_t vid, const struct ref_port *);
 /* The port behind which the address is known to be, or 0. */
 uint16_t ref_fdb_find(const struct ref_switch *, const uint8_t addr[6], uint16_t vid);
 

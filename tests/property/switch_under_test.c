@@ -226,13 +226,29 @@ sut_set_queue(struct sut *sut, uint16_t port, uint32_t id, bool there)
                  : dp_queue_del(bridge, port, id, &err)) == 0, "queue");
 }
 
+void
+sut_set_link(struct sut *sut, uint16_t port, bool is_up)
+{
+    dp_port_set_memory_link(agent_bridge(sut->agent), port, is_up);
+}
+
+bool
+sut_set_stp(struct sut *sut, uint16_t port, uint32_t state)
+{
+    struct errmsg err;
+    return !dp_port_set_stp_state(agent_bridge(sut->agent), port, (enum port_stp_state) state,
+                                  &err);
+}
+
 static void
 make_agent(struct sut *sut, const struct sut_config *config)
 {
     const struct dp_config dp_config = { .cpus = config->cpus,
                                          .cache_entries = config->cache_entries };
     const struct dp_bridge_config bridge_config = { .fdb_max = 8192,
-                                                    .fdb_age_s = config->fdb_age_s };
+                                                    .fdb_age_s = config->fdb_age_s,
+                                                    .stp = config->stp,
+                                                    .forward_bpdu = config->forward_bpdu };
     const struct agent_config agent_config = {
         .fail_mode = config->peer == SUT_STANDALONE ? AGENT_FAIL_STANDALONE : AGENT_FAIL_SECURE,
         .max_flows = config->max_flows,

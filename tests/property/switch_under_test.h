@@ -29,6 +29,7 @@ struct sut_config {
     uint32_t cache_entries;    /* of each worker */
     uint32_t fdb_age_s;
     const char *cpus;          /* as many workers as it has; NULL: one */
+    bool stp, forward_bpdu;    /* as in struct dp_bridge_config */
 };
 
 /* A switch that has shaken hands with its peer. */
@@ -47,6 +48,9 @@ uint32_t sut_take(struct sut *, uint16_t port, void *frame, uint32_t capacity, u
 
 void sut_add_port(struct sut *, uint16_t port);
 void sut_remove_port(struct sut *, uint16_t port);
+void sut_set_link(struct sut *, uint16_t port, bool is_up);
+/* False if it is refused. */
+bool sut_set_stp(struct sut *, uint16_t port, uint32_t state);
 /* Makes a queue, or removes it. */
 void sut_set_queue(struct sut *, uint16_t port, uint32_t id, bool there);
 

@@ -270,7 +270,7 @@ outputs_obey_ports(void **state)
 {
     (void) state;
     add_output(1, ALL);
-    ref_find_port(sw, 2)->config = 16;             /* NO_FLOOD */
+    ref_set_config(sw, ref_find_port(sw, 2), 16);             /* NO_FLOOD */
     assert_goes_to(1, TO(2, 3, LOCAL));
     add_output(1, FLOOD);
     assert_goes_to(1, TO(3, LOCAL));
@@ -278,11 +278,11 @@ outputs_obey_ports(void **state)
     assert_goes_to(1, NOWHERE);
     add_output(1, IN_PORT);
     assert_goes_to(1, TO(1));
-    ref_find_port(sw, 1)->config = 32;             /* NO_FWD */
+    ref_set_config(sw, ref_find_port(sw, 1), 32);             /* NO_FWD */
     assert_goes_to(1, NOWHERE);
     add_output(1, ALL);
     assert_goes_to(3, TO(2, LOCAL));
-    ref_find_port(sw, 3)->config = 4;              /* NO_RECV */
+    ref_set_config(sw, ref_find_port(sw, 3), 4);              /* NO_RECV */
     assert_goes_to(3, NOWHERE);
     assert_int_equal(ref_find_port(sw, 3)->rx_packets, 2);
     assert_int_equal(ref_find_port(sw, 2)->tx_packets, 2);
@@ -290,7 +290,7 @@ outputs_obey_ports(void **state)
     struct message delete = flow_mod(DELETE, 0);
     put(delete.bytes + 68, 2, NONE);
     send_mod(&delete);
-    ref_find_port(sw, 2)->config = 64;             /* NO_PACKET_IN: of misses */
+    ref_set_config(sw, ref_find_port(sw, 2), 64);             /* NO_PACKET_IN: of misses */
     assert_goes_to(2, NOWHERE);
     add_output(1, CONTROLLER);
     assert_goes_to(2, TO(CONTROLLER));
@@ -319,6 +319,44 @@ normal_learns(void **state)
     memcpy(back, "\x01\x80\xc2\0\0\x03", 6);
     ref_receive(sw, 2, back, sizeof back, out);
     assert_int_equal(out->n, 0);
+}
+
+static void
+spanning_tree_holds_flood_and_normal(void **state)
+{
+    (void) state;
+    struct ref_port *two = ref_find_port(sw, 2), *local = ref_find_port(sw, LOCAL);
+    assert_false(ref_set_stp(sw, two, REF_STP_FORWARD));
+    assert_int_equal(ref_port_state(sw, two), 0);
+    sw->has_stp = true;
+    assert_false(ref_set_stp(sw, local, REF_STP_BLOCK));
+    assert_int_equal(ref_port_state(sw, local), 0x200);
+    add_output(1, FLOOD);
+    assert_goes_to(1, TO(LOCAL));
+    assert_true(ref_set_stp(sw, two, REF_STP_FORWARD));
+    assert_goes_to(1, TO(2, LOCAL));
+    add_output(1, ALL);
+    assert_goes_to(1, TO(2, 3, LOCAL));
+    add_output(1, NORMAL);
+    assert_goes_to(1, NOWHERE);
+    assert_int_equal(sw->n_fdb, 0);
+    assert_true(ref_set_stp(sw, ref_find_port(sw, 1), REF_STP_LEARN));
+    assert_goes_to(1, NOWHERE);
+    assert_int_equal(ref_fdb_find(sw, tcp + 6, 0), 1);
+    assert_goes_to(2, TO(LOCAL));
+    ref_set_config(sw, two, 2);                    /* NO_STP */
+    assert_false(ref_set_stp(sw, two, REF_STP_BLOCK));
+    assert_goes_to(LOCAL, TO(2));
+    ref_set_link(sw, two, false);
+    assert_int_equal(sw->n_fdb, 1);                /* LOCAL */
+    assert_int_equal(ref_port_state(sw, two), 0x201);
+    ref_set_config(sw, two, 0);
+    assert_false(ref_set_stp(sw, two, REF_STP_FORWARD));
+    assert_true(ref_set_stp(sw, two, REF_STP_BLOCK));
+    ref_set_link(sw, two, true);
+    assert_int_equal(ref_port_state(sw, two), 0x300);
+    add_output(1, 2);
+    assert_goes_to(3, TO(2));
 }
 
 static void
@@ -489,6 +527,7 @@ main(void)
         CASE(what_is_wrong_is_refused),
         CASE(outputs_obey_ports),
         CASE(normal_learns),
+        CASE(spanning_tree_holds_flood_and_normal),
         CASE(actions_act_in_order),
         CASE(packet_outs_run),
         CASE(the_table_gets_a_copy),

@@ -225,6 +225,8 @@ static const struct {
     FLOOR(echoes, 1000), FLOOR(cache_hits, 200000), FLOOR(cache_revalidated, 5000),
     FLOOR(cache_rederived, 5000), FLOOR(cache_misses, 20000), FLOOR(cache_evictions, 5000),
     FLOOR(cache_promoted, 1000), FLOOR(learnt, 500),
+    FLOOR(links_changed, 100), FLOOR(stp_changed, 100), FLOOR(stp_refused, 20),
+    FLOOR(held_by_stp, 2000),
 #undef FLOOR
 };
 

@@ -198,7 +198,8 @@ void
 trial_expect_status(struct trial *t, uint8_t reason, const struct ref_port *port)
 {
     if (t->async && t->n_statuses < STATUSES_MAX) {
-        t->status[t->n_statuses++] = (struct expected_status) { reason, port->number, port->config };
+        t->status[t->n_statuses++] = (struct expected_status) {
+            reason, port->number, port->config, ref_port_state(t->ref, port) };
         tally.port_statuses++;
     }
 }
@@ -289,6 +290,8 @@ make_config(struct trial *t)
         .cache_entries = cache_entries[gen_below(g, 5)],
         .fdb_age_s = ages[gen_below(g, 3)],
         .cpus = cpus[gen_below(g, 4)],
+        .stp = once_in(g, 3),
+        .forward_bpdu = once_in(g, 6),
     };
     t->target_flows = 5 + gen_below(g, once_in(g, 24) ? 800 : once_in(g, 4) ? 250 : 60);
     t->sut_config.max_emergency_flows = 1 + gen_below(g, 20);
@@ -317,6 +320,8 @@ make_reference(struct trial *t)
     ref->emergency.max_flows = t->sut_config.max_emergency_flows;
     ref->emergency.queues_of = ref;
     ref->miss = misses[t->sut_config.peer];
+    ref->has_stp = t->sut_config.stp;
+    ref->forward_bpdu = t->sut_config.forward_bpdu;
     ref->fdb_age_ms = t->sut_config.fdb_age_s * 1000u;
     ref->now_ms = t->now_ms;
     t->ref = ref;
@@ -339,6 +344,7 @@ begin(struct trial *t)
     trial_add_message(t, msg, sizeof msg);
     trial_settle(t);
     trial_ask_features(t);
+    trial_mend_ports(t);
 }
 
 static struct trial *
@@ -367,6 +373,7 @@ add_to_tally(const struct trial *t)
     tally.flow_hits += t->ref->matched;
     tally.table_misses += t->ref->lookups - t->ref->matched;
     tally.learnt += t->ref->n_fdb;
+    tally.held_by_stp += t->ref->n_held_by_stp;
     tally.cache_hits += stats.cache.hits;
     tally.cache_revalidated += stats.cache.revalidated;
     tally.cache_rederived += stats.cache.rederived;
@@ -391,12 +398,12 @@ static const struct step {
     bool (*run)(struct trial *);
     uint8_t weight;              /* sum 100 */
 } steps[] = {
-    { "frames", trial_frames, 53 },
+    { "frames", trial_frames, 50 },
     { "messages", trial_messages, 21 },
     { "the universe", trial_warm, 6 },
     { "time", trial_time, 10 },
     { "a question", trial_question, 7 },
-    { "ports", trial_ports, 1 },
+    { "ports", trial_ports, 4 },
     { "queues", trial_queues, 2 },
 };
 

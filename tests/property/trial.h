@@ -5,6 +5,7 @@
  *   trial.c           a trial's life, what is expected, time
  *   trial_frames.c    frames into ports, frames that left
  *   trial_flow_mod.c  FLOW_MODs
+ *   trial_ports.c     ports, links, spanning tree states and queues that come, change and go
  *   trial_messages.c  the other messages that change something, and wrong ones
  *   trial_stats.c     statistics and other questions
  *   trial_compare.c   what came from the product, against what is expected
@@ -30,7 +31,8 @@
     X(odd_messages) X(errors) X(removed_idle) X(removed_hard) X(removed_delete)                \
     X(flow_stats) X(aggregates) X(table_stats) X(port_stats) X(queue_stats) X(features) X(get_configs)        \
     X(barriers) X(echoes) X(cache_hits) X(cache_revalidated) X(cache_rederived)                \
-    X(cache_misses) X(cache_evictions) X(cache_promoted) X(learnt)
+    X(cache_misses) X(cache_evictions) X(cache_promoted) X(learnt)             \
+    X(links_changed) X(stp_changed) X(stp_refused) X(held_by_stp)
 
 struct tally {
 #define TALLY(NAME) uint64_t NAME;
@@ -102,7 +104,7 @@ struct expected_error {
 struct expected_status {
     uint8_t reason;
     uint16_t port;
-    uint32_t config;
+    uint32_t config, state;
 };
 
 /* A packet that the product has, or had, in a buffer. */
@@ -217,6 +219,7 @@ bool trial_question(struct trial *);
 /* Asks for FEATURES; false if the answer is wrong. */
 bool trial_ask_features(struct trial *);
 bool trial_ports(struct trial *);
+bool trial_mend_ports(struct trial *);  /* most links come up, most ports to forward */
 bool trial_queues(struct trial *);
 bool trial_compare_all(struct trial *); /* every statistic */
 

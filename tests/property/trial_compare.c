@@ -184,10 +184,10 @@ take_status(struct trial *t, const uint8_t *msg, size_t size)
         struct expected_status *s = &t->status[i];
         if (s->port) {
             bool same = size == 64 && msg[8] == s->reason && wire_get(msg + 16, 2) == s->port
-                        && wire_get(msg + 40, 4) == s->config;
+                        && wire_get(msg + 40, 4) == s->config && wire_get(msg + 44, 4) == s->state;
             if (!same) {
-                trial_fail(t, "PORT_STATUS that differs: reason %u, port %u, configuration %x",
-                           s->reason, s->port, s->config);
+                trial_fail(t, "PORT_STATUS that differs: reason %u, port %u, configuration %x, state %x",
+                           s->reason, s->port, s->config, s->state);
                 trial_explain_bytes(t, "the product's", msg, size);
             }
             s->port = 0;                 /* in order */

@@ -181,7 +181,7 @@ port_mod(struct trial *t)
     } else {
         uint32_t old = port->config;
         mask &= KNOWN_CONFIG;
-        port->config = (old & ~mask) | (config & mask);
+        ref_set_config(t->ref, port, (old & ~mask) | (config & mask));
         if (port->config != old) {
             trial_expect_status(t, 2, port);
         }
@@ -265,48 +265,4 @@ trial_messages(struct trial *t)
         }
     }
     return trial_settle(t);
-}
-
-/* Mostly nothing; at times a port goes, to come back later. */
-bool
-trial_ports(struct trial *t)
-{
-    for (uint16_t number = 1; number <= t->sut_config.n_ports; number++) {
-        if (!ref_find_port(t->ref, number)) {
-            sut_add_port(t->sut, number);
-            ref_add_port(t->ref, number, 0);
-            trial_expect_status(t, 0, ref_find_port(t->ref, number));
-            return trial_settle(t);
-        }
-    }
-    if (once_in(&t->g, 2)) {
-        uint16_t number = (uint16_t) (1 + gen_below(&t->g, t->sut_config.n_ports));
-        trial_expect_status(t, 1, ref_find_port(t->ref, number));
-        sut_remove_port(t->sut, number);
-        ref_remove_port(t->ref, number);
-        for (unsigned i = 0; i < t->n_held; i++) {
-            t->held[i].gone = t->held[i].gone || t->held[i].in_port == number;
-        }
-        tally.ports_removed++;
-    }
-    return trial_settle(t);
-}
-
-/* Some ports get queues, or lose them. */
-bool
-trial_queues(struct trial *t)
-{
-    for (size_t i = 0; i < t->ref->n_ports; i++) {
-        struct ref_port *port = &t->ref->ports[i];
-        for (uint32_t id = 0; id < REF_MAX_QUEUES && port->number != P_LOCAL; id++) {
-            if (!once_in(&t->g, 3)) {
-                continue;
-            }
-            sut_set_queue(t->sut, port->number, id, !port->queues[id].is_there);
-            port->queues[id].is_there = !port->queues[id].is_there;
-            port->queues[id].packets = port->queues[id].bytes = 0;
-            tally.queues_changed++;
-        }
-    }
-    return true;
 }

@@ -384,7 +384,8 @@ trial_ask_features(struct trial *t)
     for (size_t i = 0; i < t->ref->n_ports && !t->failed; i++) {
         const uint8_t *e = answer->body + 24 + 48 * i;
         const struct ref_port *port = ref_find_port(t->ref, (uint16_t) wire_get(e, 2));
-        if (!port || wire_get(e + 24, 4) != port->config) {
+        if (!port || wire_get(e + 24, 4) != port->config
+            || wire_get(e + 28, 4) != ref_port_state(t->ref, port)) {
             trial_fail(t, "FEATURES: a port differs");
             trial_explain_bytes(t, "the product's", e, 48);
         }
