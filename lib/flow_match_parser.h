@@ -16,6 +16,7 @@ struct flow_match_parser {
         const char *name;
         size_t at;
     } needs[N_FIELD_PREREQS];
+    bool no_wildcards;             /* of OpenFlow 1.0, once flow_match_parser_end() was called */
 };
 
 /* 'ports' may be NULL and must outlive the parser. */
@@ -24,7 +25,9 @@ void flow_match_parser_init(struct flow_match_parser *, const struct flow_text_p
 /* Takes one element: 0; 1 and a message if it is neither a field nor a shorthand; -EINVAL. */
 int flow_match_parser_add(struct flow_match_parser *, const struct text_token *, struct errmsg *);
 
-/* Checks the prerequisites: 0 and the match, canonical, is parser->match; or -EINVAL. */
+/* Checks the prerequisites: 0 and the match, canonical, is parser->match; or -EINVAL. Where
+ * every field of OpenFlow 1.0 is given exactly, as dumps have flows without wildcards, those
+ * that mean nothing there are left out if they are 0. */
 int flow_match_parser_end(struct flow_match_parser *, struct errmsg *);
 
 #endif /* lib/flow_match_parser.h */

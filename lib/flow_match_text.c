@@ -168,10 +168,80 @@ flow_match_parser_add(struct flow_match_parser *parser, const struct text_token 
     return 1;
 }
 
+/* True if every field of OpenFlow 1.0, and nothing else, is matched exactly, whether or not it
+ * means something. A frame without a tag has no more bits to ask for. */
+static bool
+has_no_wildcards(const struct flow_match *match)
+{
+    for (int id = 0; id < N_FIELDS; id++) {
+        const struct field *f = &fields[id];
+        enum field_mask_mode wanted = f->openflow10 == FIELD_MASK_NONE ? FIELD_MASK_NONE
+                                                                      : FIELD_MASK_EXACT;
+        bool untagged = id == FIELD_VLAN && !match->value.vlan_tci.raw
+                        && be16_to_host(match->mask.bits.vlan_tci) & FLOW_VLAN_PRESENT;
+        if (!untagged && field_mask_mode(f, &match->mask) != wanted) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+is_zero(const struct field *field, const struct flow_key *key)
+{
+    static const uint8_t zeros[FIELD_MAX_SIZE];
+    return !memcmp(field_bytes(field, key), zeros, field->size);
+}
+
+static void
+drop_what_means_nothing(struct flow_match *match)
+{
+    for (int id = 0; id < N_FIELDS; id++) {
+        const struct field *f = &fields[id];
+        if (!field_prereq_met(f->prereq, match) && is_zero(f, &match->value)) {
+            memset(field_bytes_mutable(f, &match->mask.bits), 0, f->size);
+        }
+    }
+}
+
+void
+flow_match_print_meaningless(struct strbuf *out, const struct flow_match *match)
+{
+    static const uint8_t zeros[FIELD_MAX_SIZE];
+    for (int id = 0; id < N_FIELDS; id++) {
+        const struct field *f = &fields[id];
+        if (f->openflow10 != FIELD_MASK_NONE && !field_prereq_met(f->prereq, match)) {
+            struct flow_mask mask = { 0 };
+            field_mask_exact(f, &mask);
+            strbuf_putc(out, ',');
+            f->print(out, f, f->name, zeros, field_bytes(f, &mask.bits), NULL);
+        }
+    }
+}
+
+/* Whether a field's prerequisite, and not one of the name that it was given under, is 'prereq':
+ * what a match without wildcards may lack. */
+static bool
+is_of_a_field(enum field_prereq prereq)
+{
+    return prereq == FIELD_PREREQ_IP_OR_ARP || prereq == FIELD_PREREQ_IP
+           || prereq == FIELD_PREREQ_PORTS;
+}
+
 int
 flow_match_parser_end(struct flow_match_parser *parser, struct errmsg *err)
 {
+    parser->no_wildcards = has_no_wildcards(&parser->match);
+    if (parser->no_wildcards) {
+        drop_what_means_nothing(&parser->match);
+        if (field_check_prereqs(&parser->match, err)) {
+            return -EINVAL;
+        }
+    }
     for (int prereq = 0; prereq < N_FIELD_PREREQS; prereq++) {
+        if (parser->no_wildcards && is_of_a_field(prereq)) {
+            continue;
+        }
         if (parser->needs[prereq].name && !field_prereq_met(prereq, &parser->match)) {
             errmsg_set(err, "%s at %zu: needs %s", parser->needs[prereq].name,
                        parser->needs[prereq].at, field_prereq_text(prereq));

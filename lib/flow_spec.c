@@ -165,6 +165,7 @@ parse_attributes(const char *text, enum flow_spec_use use, const struct flow_tex
         return -EINVAL;
     }
     spec->match = parser.match;
+    spec->exact = parser.no_wildcards;
     return field_check_flow(&spec->match, err);
 }
 
@@ -233,6 +234,9 @@ flow_spec_print(struct strbuf *out, const struct flow_spec *spec, enum flow_spec
     }
     struct strbuf match = { 0 };
     flow_match_print(&match, &spec->match, ports);
+    if (spec->exact) {
+        flow_match_print_meaningless(&match, &spec->match);
+    }
     bool priority = spec->priority != FLOW_SPEC_DEFAULT_PRIORITY;
     if (priority) {
         strbuf_printf(out, "priority=%u%s", (unsigned) spec->priority, match.len ? "," : "");

@@ -37,11 +37,12 @@ struct flow_spec {
     uint16_t idle_timeout, hard_timeout;  /* seconds, 0: none */
     uint16_t flags;                       /* FLOW_SPEC_* */
     uint16_t out_port;                    /* PORT_NONE if not given */
+    bool exact;                           /* all fields of OpenFlow 1.0 are given, exactly */
     uint32_t n_actions;
     struct action actions[ACTION_LIST_MAX];
 };
 
-/* Parses the line. A match that no flow of ours can have (field_check_flow()) is an error,
+/* Parses the line; what follows a '#' is not the caller's to leave in. A match that no flow of ours can have (field_check_flow()) is an error,
  * and so is a table other than 0; what dump-flows adds (duration, n_packets, n_bytes,
  * idle_age, hard_age) is read and forgotten, so a dump can be fed back. A cookie that
  * selects has a mask, of which -1 is all: "cookie=1/-1". 0, or -EINVAL, -E2BIG or -ENOMEM

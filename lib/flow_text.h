@@ -24,6 +24,10 @@
  * all. */
 void flow_match_print(struct strbuf *, const struct flow_match *, const struct flow_text_ports *);
 
+/* Appends ",FIELD=0" for each field of OpenFlow 1.0 that means nothing in the match: how a
+ * match without wildcards is told from one that has wildcards there. */
+void flow_match_print_meaningless(struct strbuf *, const struct flow_match *);
+
 /* Parses a match: comma- or space-separated fields, shorthands included; prerequisites
  * are checked, masks only where the field takes one (addresses: /LEN or /MASK); "FIELD=*"
  * says that any value will do. Fields may come in any order. 0, or -EINVAL with a message

@@ -9,6 +9,7 @@
 #include "lib/epoch.h"
 #include "lib/log.h"
 #include "mgmt/flow_walk.h"
+#include "mgmt/method_restore.h"
 
 LOG_MODULE(mgmt);
 
@@ -54,6 +55,7 @@ bridge_remove(struct bridges *bridges, struct bridge *bridge)
     }
     *p = bridge->next;
     flow_walk_close_all(bridge);
+    restore_close_all(bridge);
     agent_free(bridge->agent);
     free(bridge);
 }

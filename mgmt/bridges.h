@@ -17,6 +17,7 @@ struct bridge {
     char name[PORT_NAME_SIZE];
     struct agent *agent;
     struct flow_walk *walks;       /* clients that are listing its flows */
+    struct restore *restores;      /* clients that stage flows for it */
     struct bridge *next;
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mgmt/flow_walk.h"
+#include "mgmt/method_restore.h"
 #include "mgmt/method_snoop.h"
 
 const struct method methods[] = {
@@ -26,6 +27,11 @@ const struct method methods[] = {
     { "trace", method_trace },
     { "log-level", method_log_level },
     { "snoop", method_snoop },
+    { "restore-begin", method_restore_begin },
+    { "restore-add", method_restore_add },
+    { "restore-diff", method_restore_diff },
+    { "restore-run", method_restore_run },
+    { "restore-status", method_restore_status },
 };
 const size_t n_methods = sizeof methods / sizeof methods[0];
 
@@ -100,6 +106,7 @@ void
 method_session_fini(struct method_session *session)
 {
     flow_walk_close(session->walk);
+    restore_close(session->restore);
     snoop_stream_free(session->snoop);
     session->snoop = NULL;
 }

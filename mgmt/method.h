@@ -30,6 +30,7 @@ struct method_session {
     struct flow_walk *walk;        /* a list of flows that is not at its end */
     json_int_t cursor;             /* the latest one given out for it; never goes back */
     struct method_output output;   /* without functions: it can't be done */
+    struct restore *restore;       /* flows that it stages; NULL: none */
     struct snoop_stream *snoop;    /* the client watches OpenFlow connections; NULL: no */
 };
 /* Ends what goes on; the client may still call methods. */
@@ -62,6 +63,8 @@ method_fn method_queues, method_add_queue, method_mod_queue, method_del_queue;
 method_fn method_set_port, method_flush_fdb;
 method_fn method_flows, method_cache, method_fdb, method_controllers, method_counters;
 method_fn method_trace, method_log_level, method_snoop;
+method_fn method_restore_begin, method_restore_add, method_restore_diff, method_restore_run;
+method_fn method_restore_status;
 
 /* --- what the methods share ---------------------------------------------------- */
 

@@ -54,6 +54,11 @@ append_flow(struct page *page, const struct flow_table *table, int number,
         "duration_s", (double) (stats.duration_ns / 1000000) / 1000,
         "idle_timeout", (int) flow->idle_timeout, "hard_timeout", (int) flow->hard_timeout,
         "idle_s", (double) stats.idle_ms / 1000, "actions", method_take_text(&actions_text));
+    json_t *flags = json_array();
+    if (flow->flags & OFPFF_SEND_FLOW_REM) {
+        json_array_append_new(flags, json_string("send_flow_rem"));
+    }
+    json_object_set_new(row, "flags", flags);
     page_append(page, row, bytes);
 }
 

@@ -145,6 +145,7 @@ agent_free(struct agent *agent)
     if (!agent) {
         return;
     }
+    flow_restore_free(agent->restore);
     snoop_socket_free(agent->snoop_socket);
     while (agent->endpoints) {
         endpoint_free(agent->endpoints);

@@ -26,6 +26,23 @@ check_actions(const struct agent *agent, const struct ofp_flow_mod *fm,
     return 0;
 }
 
+int
+agent_flow_mod(struct agent *agent, const struct ofp_flow_mod *fm, struct flow **flow,
+               struct ofp_refusal *refusal)
+{
+    struct flow_table *table = fm->flags & OFPFF_EMERG ? agent->emergency : agent->flows;
+    if (check_actions(agent, fm, refusal) || flow_table_mod(table, fm, flow, refusal)) {
+        return OFP_REFUSED;
+    }
+    if (fm->idle_timeout || fm->hard_timeout) {
+        agent_run_within(agent, FIRST_LOOK_MS);
+    }
+    if (fm->flags & OFPFF_EMERG) {
+        agent_run_within(agent, 0);    /* the first, or the last, of them may change the mode */
+    }
+    return 0;
+}
+
 static bool
 delete_step(void *session_)
 {
@@ -57,7 +74,6 @@ do_flow_mod(struct session *s, const struct ofp_header *header, const uint8_t *m
 {
     struct agent *agent = s->agent;
     struct ofp_flow_mod *fm = &agent->flow_mod;
-    struct flow_table *table;
     struct ofp_refusal refusal;
     struct flow *flow;
     if (may_be_long(agent->flows, fm)) {
@@ -66,16 +82,9 @@ do_flow_mod(struct session *s, const struct ofp_header *header, const uint8_t *m
         conn_set_job(s->conn, CONN_SLICE_MESSAGES, delete_step, s);
         return;
     }
-    table = fm->flags & OFPFF_EMERG ? agent->emergency : agent->flows;
-    if (check_actions(agent, fm, &refusal) || flow_table_mod(table, fm, &flow, &refusal)) {
+    if (agent_flow_mod(agent, fm, &flow, &refusal)) {
         conn_send_error(s->conn, &refusal, msg, header->length);
         return;
-    }
-    if (fm->idle_timeout || fm->hard_timeout) {
-        agent_run_within(agent, FIRST_LOOK_MS);
-    }
-    if (fm->flags & OFPFF_EMERG) {
-        agent_run_within(agent, 0);    /* the first, or the last, of them may change the mode */
     }
     if (fm->buffer_id != OFP_NO_BUFFER && flow) {
         /* As Open vSwitch does: a buffer that is not good any more is an error, but the

@@ -5,6 +5,7 @@
  *   agent_fail.c       what holds while no controller is live
  *   endpoint*.c        targets: listening, connecting, back-off
  *   session.c          one controller: what it is told, which handler gets a message
+ *   flow_restore*.c    sets of flows that are put in, all or none
  *   snoop_socket.c     BR.snoop: those who watch what is said
  *   agent_*.c          the handlers, by what they are about
  */
@@ -14,6 +15,7 @@
 #include "lib/log.h"
 #include "ofagent/agent.h"
 #include "ofagent/conn.h"
+#include "ofagent/flow_restore.h"
 #include "ofagent/nx.h"
 #include "ofagent/packet_queue.h"
 #include "ofagent/pktbuf.h"
@@ -45,6 +47,8 @@ struct agent {
     struct session *sessions;
     struct session *master;          /* the one whose role that is, or NULL */
     struct snoop_socket *snoop_socket;   /* BR.snoop, or NULL */
+    struct flow_restore *restore;        /* the one that runs, or NULL */
+    struct flow_restore_status restored; /* of that one, or of the latest that ran */
     struct event *timer;
     uint64_t timer_ms;               /* when it comes up, clock_ms(); 0: not armed */
     struct event *drain;             /* packet-ins that wait are due */
@@ -200,6 +204,10 @@ nx_handler session_flow_mod_table_id, session_flow_age;
 void session_barrier_cancel(struct session *);
 /* The session ends: what it asked for is done all the same. */
 void session_finish_delete(struct session *);
+/* Does what the message says, of which the codec has checked all that it can, but for its
+ * buffer. 0 and *flow as flow_table_mod(), or OFP_REFUSED. */
+int agent_flow_mod(struct agent *, const struct ofp_flow_mod *, struct flow **flow,
+                   struct ofp_refusal *);
 void agent_flow_removed(void *agent, const struct ofp_flow_removed *);
 void agent_packet_in(void *agent, const struct dp_packet_in *);
 /* --- agent_packet_queue.c: packet-ins that wait --- */

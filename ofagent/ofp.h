@@ -159,6 +159,10 @@ int ofp_decode_flow_mod(const uint8_t *msg, size_t size, struct ofp_flow_mod *,
 int ofp_decode_flow_mod_table_id(const uint8_t *msg, size_t size, struct ofp_flow_mod *,
                                  struct ofp_refusal *);
 
+/* Checks the actions of a flow that did not come in a message as those of one that did. 0 or
+ * OFP_REFUSED. */
+int ofp_check_actions(const struct action *, uint32_t n_actions, struct ofp_refusal *);
+
 struct ofp_packet_out {
     uint32_t buffer_id;
     uint16_t in_port;          /* physical, PORT_LOCAL, PORT_CONTROLLER or PORT_NONE (0 too) */

@@ -333,3 +333,20 @@ of10_encode_actions(const struct action *actions, uint32_t n_actions, uint8_t *o
         out += wire_size[type];
     }
 }
+
+int
+ofp_check_actions(const struct action *actions, uint32_t n_actions, struct ofp_refusal *refusal)
+{
+    for (uint32_t i = 0; i < n_actions; i++) {
+        uint8_t wire[64];
+        struct action decoded[sizeof wire / OF10_ACTION_ALIGN];
+        uint32_t n;
+        size_t size = of10_actions_size(&actions[i], 1);
+        assert(size <= sizeof wire);
+        of10_encode_actions(&actions[i], 1, wire);
+        if (of10_decode_actions(wire, size, OF10_IN_FLOW, decoded, &n, refusal)) {
+            return OFP_REFUSED;
+        }
+    }
+    return 0;
+}

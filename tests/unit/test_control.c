@@ -723,6 +723,88 @@ the_other_methods_answer(void **state)
     close(fd);
 }
 
+/* The restore's status once it is over. */
+struct restoring {
+    struct fixture *f;
+    int fd;
+    json_t *status;
+};
+
+static void
+wait_for_restore(struct restoring *r)
+{
+    const char *state;
+    do {
+        json_decref(r->status);
+        r->status = call(r->f, r->fd, "restore-status", "{}");
+        state = json_string_value(json_object_get(r->status, "state"));
+    } while (strcmp(state, "done") && strcmp(state, "failed"));
+}
+
+static void
+flows_are_staged_compared_and_put_in(void **state)
+{
+    struct fixture *f = *state;
+    struct restoring r = { f, greeted_client(f), NULL };
+    static const char *const without[] = { "restore-add", "restore-diff", "restore-run" };
+    for (int i = 0; i < 3; i++) {
+        expect_refusal(f, r.fd, without[i], i ? "{}" : "{\"flows\":[]}", RPC_FAILED,
+                       "there is no \"restore-begin\"");
+    }
+    world_add_flow(&f->world, "br0", "priority=1,ip,actions=1", false);
+    world_add_flow(&f->world, "br0", "priority=2,arp,actions=1", false);
+    expect_refusal(f, r.fd, "restore-begin", "{\"bridge\":\"br7\"}", RPC_FAILED, "no bridge 'br7'");
+    json_decref(call(f, r.fd, "restore-begin", "{\"replace\":true}"));
+    expect_refusal(f, r.fd, "restore-add", "{\"flows\":[{\"line\":7,\"flow\":\"ip\"}]}",
+                   RPC_INVALID_PARAMS, "line 7: actions=... is missing");
+    expect_refusal(f, r.fd, "restore-add", "{\"flows\":[7]}", RPC_INVALID_PARAMS, "params");
+    expect_refusal(f, r.fd, "restore-add",
+                   "{\"flows\":[{\"line\":8,\"flow\":\"actions=table\"}]}", RPC_FAILED,
+                   "line 8: output to TABLE");
+    json_decref(call(f, r.fd, "restore-add",
+                     "{\"flows\":[{\"line\":1,\"flow\":\"priority=1,ip,actions=2\"},"
+                     "{\"line\":2,\"flow\":\"priority=3,actions=drop\"}]}"));
+    expect_refusal(f, r.fd, "restore-diff", "{\"cursor\":7}", RPC_INVALID_PARAMS, "cursor");
+    json_t *page = call(f, r.fd, "restore-diff", "{\"limit\":2}");
+    assert_int_equal(json_array_size(json_object_get(page, "differences")), 2);
+    assert_int_equal(json_integer_value(json_object_get(page, "next")), 1);
+    json_decref(page);
+    page = call(f, r.fd, "restore-diff", "{\"cursor\":1}");
+    const json_t *row = json_array_get(json_object_get(page, "differences"), 0);
+    assert_string_equal(json_string_value(json_object_get(row, "op")), "delete");
+    assert_string_equal(json_string_value(json_object_get(row, "is")),
+                        "cookie=0x0, priority=2,arp actions=output:1");
+    assert_true(json_is_null(json_object_get(page, "next")));
+    json_decref(page);
+    json_decref(call(f, r.fd, "restore-run", "{}"));
+    wait_for_restore(&r);
+    assert_int_equal(json_integer_value(json_object_get(r.status, "added")), 1);
+    assert_int_equal(json_integer_value(json_object_get(r.status, "changed")), 1);
+    assert_int_equal(json_integer_value(json_object_get(r.status, "deleted")), 1);
+    assert_int_equal(flow_table_count(agent_flows(world_bridge(&f->world, "br0")->agent)), 2);
+    expect_refusal(f, r.fd, "restore-run", "{}", RPC_FAILED, "restore-begin");
+    json_decref(r.status);
+    close(r.fd);
+}
+
+/* A bridge that goes takes what is staged for it along, and what runs. */
+static void
+what_is_staged_goes_with_its_bridge(void **state)
+{
+    struct fixture *f = *state;
+    int fd = greeted_client(f), other = greeted_client(f);
+    struct errmsg err;
+    json_decref(call(f, fd, "restore-begin", "{\"bridge\":\"br0\"}"));
+    json_decref(call(f, fd, "restore-add", "{\"flows\":[{\"line\":1,\"flow\":\"actions=1\"}]}"));
+    json_decref(call(f, other, "restore-begin", "{\"bridge\":\"br0\"}"));
+    json_decref(call(f, other, "restore-run", "{}"));
+    assert_int_equal(world_apply(&f->world, "bridge br1", &err), 0);
+    expect_refusal(f, fd, "restore-run", "{}", RPC_FAILED, "restore-begin");
+    json_decref(call(f, fd, "restore-begin", "{\"bridge\":\"br1\"}"));
+    close(fd);
+    close(other);
+}
+
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
 
 int
@@ -749,6 +831,8 @@ main(void)
         TEST(lists_survive_what_happens_meanwhile),
         TEST(learnt_addresses_come_in_pages),
         TEST(ports_are_added_and_removed),
+        TEST(flows_are_staged_compared_and_put_in),
+        TEST(what_is_staged_goes_with_its_bridge),
         TEST(the_other_methods_answer),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

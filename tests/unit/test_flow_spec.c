@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/field.h"
 #include "lib/flow_spec.h"
 #include "tests/unit/random_flow.h"
 #include "turnout/port.h"
@@ -74,6 +75,44 @@ a_dump_can_be_fed_back(void **state)
     strbuf_fini(&out);
 }
 
+/* Every field of OpenFlow 1.0 is given: the flow has no wildcards, also where some of the
+ * fields mean nothing and are 0. */
+static void
+a_flow_without_wildcards_is_told(void **state)
+{
+    (void) state;
+#define LINK "in_port=1,vlan_tci=0x0000,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02"
+    static const char *const exact[] = {
+        "cookie=0x0, tcp," LINK ",nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_tos=0,tp_src=3,tp_dst=4"
+        " actions=output:2",
+        "cookie=0x0, " LINK ",dl_type=0x88cc,nw_src=0.0.0.0,nw_dst=0.0.0.0,nw_proto=0,nw_tos=0,"
+        "tp_src=0,tp_dst=0 actions=output:2",
+        "cookie=0x0, arp," LINK ",arp_spa=10.0.0.1,arp_tpa=10.0.0.2,arp_op=1,nw_tos=0,tp_src=0,"
+        "tp_dst=0 actions=output:2",
+        "cookie=0x0, ip," LINK ",nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_proto=47,nw_tos=0,tp_src=0,"
+        "tp_dst=0 actions=output:2",
+    };
+    for (size_t i = 0; i < sizeof exact / sizeof exact[0]; i++) {
+        struct strbuf out = { 0 };
+        parse(exact[i], FLOW_SPEC_ADD);
+        assert_true(spec.exact);
+        assert_int_equal(field_check_prereqs(&spec.match, NULL), 0);
+        flow_spec_print(&out, &spec, FLOW_SPEC_ADD, NULL);
+        assert_string_equal(out.text, exact[i]);
+        strbuf_fini(&out);
+    }
+    static const char *const other[] = {
+        LINK ",dl_type=0x88cc,actions=1",
+        LINK ",tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_tos=0,tp_src=3,actions=1",
+        LINK ",tcp,nw_src=10.0.0.1,nw_dst=10.0.0.0/31,nw_tos=0,tp_src=3,tp_dst=4,actions=1",
+        LINK ",tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_tos=0,tp_src=3,tp_dst=4,nw_frag=no,actions=1",
+    };
+    for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+        parse(other[i], FLOW_SPEC_ADD);
+        assert_false(spec.exact);
+    }
+}
+
 static void
 selections_have_an_out_port_and_no_actions(void **state)
 {
@@ -102,6 +141,11 @@ what_is_wrong_is_said(void **state)
         enum flow_spec_use use;
         const char *says;
     } rows[] = {
+        { LINK ",dl_type=0x88cc,nw_src=10.0.0.1,nw_dst=0.0.0.0,nw_proto=0,nw_tos=0,tp_src=0,"
+          "tp_dst=0,actions=1", FLOW_SPEC_ADD, "nw_src needs ip or arp" },
+        { LINK ",dl_type=0x88cc,arp_spa=0.0.0.0,nw_dst=0.0.0.0,nw_proto=0,nw_tos=0,tp_src=0,"
+          "tp_dst=0,actions=1", FLOW_SPEC_ADD, "arp_spa at 92: needs arp" },
+        { LINK ",nw_src=0.0.0.0,actions=1", FLOW_SPEC_ADD, "nw_src at 77: needs ip or arp" },
         { "in_port=1", FLOW_SPEC_ADD, "actions=... is missing" },
         { "in_port=1,actions=1", FLOW_SPEC_SELECT, "actions are out of place here" },
         { "out_port=1,actions=1", FLOW_SPEC_ADD, "out_port at 1: only" },
@@ -186,6 +230,7 @@ main(void)
         cmocka_unit_test(a_whole_line_is_read),
         cmocka_unit_test(what_is_not_given_has_defaults),
         cmocka_unit_test(a_dump_can_be_fed_back),
+        cmocka_unit_test(a_flow_without_wildcards_is_told),
         cmocka_unit_test(selections_have_an_out_port_and_no_actions),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(more_actions_than_a_list_holds_are_refused),

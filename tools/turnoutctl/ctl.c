@@ -50,6 +50,10 @@ const struct ctl_command ctl_commands[] = {
       ctl_trace },
     { "log-level", "[MODULE:]LEVEL", "set a log level: error, warn, info or debug", 1, 1, false,
       ctl_log_level },
+    { "save-flows", "[BRIDGE] [FILE]", "flows, as add-flows of ovs-ofctl reads them", 0, 1, true,
+      ctl_save_flows },
+    { "restore-flows", "[BRIDGE] [FILE]", "put the flows of a file in, all or none", 0, 1, true,
+      ctl_restore_flows },
     { "snoop", "[BRIDGE] [CONTROLLER]", "OpenFlow messages as they come and go", 0, 1, true,
       ctl_snoop },
     { "pki", "init|req|sign [NAME] [HOST...]", "keys and certificates for a lab", 1, CTL_MAX_ARGS,
@@ -73,6 +77,9 @@ const struct ctl_option ctl_options[] = {
     { "min-rate", "RATE", "a queue: bit/s that it has for sure, as in 10M",
       "add-queue mod-queue" },
     { "table", "NAME", "flows: main (default), or emergency", "flows" },
+    { "diff", NULL, "restore-flows: show what would change, change nothing", "restore-flows" },
+    { "remaining", NULL, "save-flows: of hard time-outs what is left", "save-flows" },
+    { "replace", NULL, "restore-flows: delete all other flows", "restore-flows" },
     { "watch", "[=SECONDS]", "lists: again and again, with rates; every 2 seconds" },
     { "write", "FILE", "snoop: write a capture file for Wireshark ('-': standard output)",
       "snoop" },
@@ -154,6 +161,9 @@ store_option(struct ctl *ctl, struct line *line, const char *name, const char *v
     }
     ctl->json |= !strcmp(name, "json");
     ctl->all |= !strcmp(name, "all");
+    ctl->diff |= !strcmp(name, "diff");
+    ctl->remaining |= !strcmp(name, "remaining");
+    ctl->replace |= !strcmp(name, "replace");
     line->help |= !strcmp(name, "help");
     line->version |= !strcmp(name, "version");
     return status;

@@ -30,6 +30,9 @@ struct ctl {
     size_t width;                  /* columns to fit; 0: as wide as it gets */
     uint64_t count;                /* snoop: messages to end after; 0: no end */
     const char *write;             /* snoop: a capture file; NULL: print */
+    bool replace;                  /* restore-flows: delete the flows that are not in the file */
+    bool diff;                     /* restore-flows: only show what would change */
+    bool remaining;                /* save-flows: hard time-outs as what is left of them */
     uint32_t watch_ms;             /* between two refreshes; 0: print once */
     struct rates *rates;           /* while watching: where rates come from; else NULL */
     size_t max_rows;               /* of a list that is printed; 0: all */
@@ -79,6 +82,8 @@ int ctl_show(struct ctl *), ctl_ports(struct ctl *), ctl_flows(struct ctl *);
 int ctl_cache(struct ctl *), ctl_fdb(struct ctl *), ctl_controllers(struct ctl *);
 int ctl_counters(struct ctl *), ctl_add_port(struct ctl *), ctl_del_port(struct ctl *);
 int ctl_snoop(struct ctl *), ctl_completion(struct ctl *), ctl_pki(struct ctl *);
+int ctl_save_flows(struct ctl *), ctl_restore_flows(struct ctl *);
+int ctl_snoop(struct ctl *), ctl_completion(struct ctl *);
 int ctl_queues(struct ctl *), ctl_add_queue(struct ctl *), ctl_mod_queue(struct ctl *);
 int ctl_del_queue(struct ctl *);
 int ctl_set_port(struct ctl *), ctl_flush_fdb(struct ctl *);
@@ -89,6 +94,10 @@ int ctl_trace(struct ctl *), ctl_log_level(struct ctl *), ctl_version(struct ctl
 /* Calls a method with 'params' (taken; NULL: none) and stores its result, for the caller
  * to free. CTL_OK, or the error is printed. */
 int ctl_call(struct ctl *, const char *method, json_t *params, json_t **result);
+
+/* The same, but errors begin with 'what' (NULL: nothing). */
+int ctl_call_about(struct ctl *, const char *what, const char *method, json_t *params,
+                   json_t **result);
 
 /* {"bridge": NAME}, or {} if none was given. */
 json_t *ctl_params(const struct ctl *);

@@ -17,6 +17,13 @@
 int
 ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **result)
 {
+    return ctl_call_about(ctl, NULL, method, params, result);
+}
+
+int
+ctl_call_about(struct ctl *ctl, const char *what, const char *method, json_t *params,
+               json_t **result)
+{
     struct errmsg err = { "" };
     int code = client_call(ctl->client, method, params, result, &err);
     if (!code) {
@@ -25,7 +32,7 @@ ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **result)
         }
         return CTL_OK;
     }
-    fprintf(stderr, "turnoutctl: %s\n", err.text);
+    fprintf(stderr, "turnoutctl: %s%s%s\n", what ? what : "", what ? ": " : "", err.text);
     return code == RPC_INVALID_PARAMS ? CTL_USAGE : CTL_FAILED;
 }
 
