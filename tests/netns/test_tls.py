@@ -550,6 +550,39 @@ def the_walkthrough_of_the_manual_works(lab):
     check("1(p1): addr:" in lab.switch_ns.run(*ofctl, "show", target).stdout, "show")
 
 
+def a_key_that_only_root_s_rights_open_is_told_about(lab):
+    """TLS that comes with a SIGHUP, and a key that can be read before privileges are given up, but
+    not after."""
+    lab.switch.stop()
+    config, key = lab.path("turnoutd.conf"), lab.path("key.pem")
+    tls = ["private-key " + key, "certificate " + lab.identity.cert_path,
+           "ca-cert " + lab.pki.ca.cert_path]
+
+    def configure(*lines):
+        with open(config, "w") as out:
+            out.write("\n".join(lines) + "\nbridge br1\nlisten punix:%s%s\n"
+                      % (lab.path("sock"), " pssl:%d" % PORT if lines else ""))
+
+    configure()
+    shutil.copy(lab.identity.key_path, key)
+    os.chmod(key, 0o600)
+    lab.switch = Switch(lab, options=["--config", config])
+    configure(*tls)
+    lab.switch.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: lab.listens(PORT), "it listens under TLS now")
+    bystander = works(dial(lab, lab.good))
+
+    os.chown(key, 65534, 65534)
+    lab.switch.process.send_signal(signal.SIGHUP)
+    wait_log(lab, "private key %s: Permission denied; the key and certificates stay" % key, "kept")
+    bystander.ask(rawof.ECHO_REQUEST, b"")
+    works(dial(lab, lab.good)).sock.close()
+    lab.switch.stop()
+    lab.switch.start()
+    wait_log(lab, r"%s was read with privileges.*unless user 0 may read it" % key, "the warning")
+    works(dial(lab, lab.good)).sock.close()
+
+
 def without_bootstrap_or_files_it_does_not_start(lab):
     lab.switch.stop()
 
@@ -586,4 +619,5 @@ if __name__ == "__main__":
         new_files_are_used_after_sighup, a_big_dump_reaches_a_slow_reader,
         ovs_ofctl_speaks_tls_with_us, servers_are_judged, a_silent_server_is_given_up,
         the_ca_is_learnt_once, names_are_looked_up_and_checked, the_walkthrough_of_the_manual_works,
+        a_key_that_only_root_s_rights_open_is_told_about,
         without_bootstrap_or_files_it_does_not_start)
