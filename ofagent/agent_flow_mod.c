@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* FLOW_MOD and FLOW_REMOVED, 1.0's and Nicira's. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "lib/counters.h"
 #include "ofagent/agent_private.h"
 
 /* The shortest time-out is a second: the timer has to come up by then. */
 enum { FIRST_LOOK_MS = 1000 };
 
-/* Flows that are deleted in one go, some ten milliseconds; more are deleted in several, so
- * that other controllers need not wait for a million. */
-enum { DELETE_AT_ONCE = 16384 };
+/* Flows that one FLOW_MOD looks at in one go, some ten milliseconds; one that has to look at
+ * more does so in several, so that other controllers need not wait for a million. */
+enum { FLOWS_AT_ONCE = 16384 };
+
+/* A FLOW_MOD that is under way. */
+struct long_flow_mod {
+    struct flow_mod_walk *walk;
+    struct ofp_header header;
+    uint8_t msg[OFP_ERROR_DATA];     /* its first bytes: what an error carries */
+    uint16_t size;
+};
 
 /* What the codec can't know: which queues there are. */
 static int
@@ -43,29 +54,84 @@ agent_flow_mod(struct agent *agent, const struct ofp_flow_mod *fm, struct flow *
     return 0;
 }
 
-static bool
-delete_step(void *session_)
+/* The packet in the message's buffer goes through the flow. As Open vSwitch does: a buffer that is
+ * not good any more is an error, but the flow stays. */
+static void
+run_buffer(struct session *s, const struct ofp_flow_mod *fm, const struct ofp_header *header,
+           const uint8_t *msg, struct flow *flow)
 {
-    struct session *s = session_;
-    s->deleting = !flow_table_delete_some(s->agent->flows, &s->delete_match, DELETE_AT_ONCE);
-    return !s->deleting;
-}
-
-void
-session_finish_delete(struct session *s)
-{
-    if (s->deleting) {
-        flow_table_delete_some(s->agent->flows, &s->delete_match, UINT32_MAX);
-        flow_table_settle(s->agent->flows);
-        s->deleting = false;
+    if (fm->buffer_id != OFP_NO_BUFFER && flow) {
+        session_run_buffer(s, header, msg, fm->buffer_id, flow, PORT_NONE);
     }
 }
 
-static bool
-may_be_long(const struct flow_table *ft, const struct ofp_flow_mod *fm)
+static void
+long_flow_mod_free(struct session *s)
 {
-    return fm->command == OFPFC_DELETE && fm->out_port == PORT_NONE && !(fm->flags & OFPFF_EMERG)
-           && !fm->only.mask && flow_table_count(ft) > DELETE_AT_ONCE;
+    flow_mod_walk_free(s->long_flow_mod->walk);
+    free(s->long_flow_mod);
+    s->long_flow_mod = NULL;
+}
+
+static bool
+work_on_long(struct session *s, uint32_t n)
+{
+    struct long_flow_mod *m = s->long_flow_mod;
+    const struct ofp_flow_mod *fm = flow_mod_walk_message(m->walk);
+    struct ofp_refusal refusal;
+    struct flow *flow;
+    bool end = flow_mod_walk_step(m->walk, n, &flow);
+    run_buffer(s, fm, &m->header, m->msg, flow);
+    if (!end) {
+        return false;
+    }
+    if (flow_mod_walk_finish(m->walk, &flow, &refusal)) {
+        conn_send_error(s->conn, &refusal, m->msg, m->size);
+    } else {
+        run_buffer(s, fm, &m->header, m->msg, flow);
+    }
+    long_flow_mod_free(s);
+    return true;
+}
+
+static bool
+long_step(void *session)
+{
+    return work_on_long(session, FLOWS_AT_ONCE);
+}
+
+void
+session_finish_flow_mod(struct session *s)
+{
+    if (s->long_flow_mod) {
+        work_on_long(s, UINT32_MAX);
+        flow_table_settle(s->agent->flows);
+    }
+}
+
+/* Does what the message in agent->flow_mod says in pieces; its connection's further messages wait
+ * until it is done, others don't. */
+static void
+begin_long(struct session *s, const struct ofp_header *header, const uint8_t *msg)
+{
+    const struct ofp_flow_mod *fm = &s->agent->flow_mod;
+    struct long_flow_mod *m = malloc(sizeof *m);
+    struct ofp_refusal refusal = { OFPET_FLOW_MOD_FAILED, OFPFMFC_ALL_TABLES_FULL, "no memory" };
+    if (m) {
+        m->walk = check_actions(s->agent, fm, &refusal)
+                  ? NULL : flow_mod_walk_new(s->agent->flows, fm, &refusal);
+    }
+    if (!m || !m->walk) {
+        free(m);
+        conn_send_error(s->conn, &refusal, msg, header->length);
+        return;
+    }
+    m->header = *header;
+    m->size = header->length < sizeof m->msg ? header->length : sizeof m->msg;
+    memcpy(m->msg, msg, m->size);
+    m->header.length = m->size;
+    s->long_flow_mod = m;
+    conn_set_job(s->conn, CONN_SLICE_MESSAGES, long_step, s);
 }
 
 /* Does what the message in agent->flow_mod says. */
@@ -76,21 +142,16 @@ do_flow_mod(struct session *s, const struct ofp_header *header, const uint8_t *m
     struct ofp_flow_mod *fm = &agent->flow_mod;
     struct ofp_refusal refusal;
     struct flow *flow;
-    if (may_be_long(agent->flows, fm)) {
-        s->delete_match = fm->match;
-        s->deleting = true;
-        conn_set_job(s->conn, CONN_SLICE_MESSAGES, delete_step, s);
+    bool emergency = fm->flags & OFPFF_EMERG;
+    if (!emergency && flow_table_mod_is_long(agent->flows, fm, FLOWS_AT_ONCE)) {
+        begin_long(s, header, msg);
         return;
     }
     if (agent_flow_mod(agent, fm, &flow, &refusal)) {
         conn_send_error(s->conn, &refusal, msg, header->length);
         return;
     }
-    if (fm->buffer_id != OFP_NO_BUFFER && flow) {
-        /* As Open vSwitch does: a buffer that is not good any more is an error, but the
-         * flow stays. */
-        session_run_buffer(s, header, msg, fm->buffer_id, flow, PORT_NONE);
-    }
+    run_buffer(s, fm, header, msg, flow);
 }
 
 void

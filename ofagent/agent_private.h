@@ -95,8 +95,7 @@ struct session {
     bool barrier_pending;
     uint32_t barrier_xid;
     struct dump *dump;               /* statistics under way */
-    bool deleting;                   /* a DELETE of very many flows is under way: */
-    struct ofp_match delete_match;   /* of these */
+    struct long_flow_mod *long_flow_mod; /* one over very many flows, under way */
 };
 
 /* --- agent.c ------------------------------------------------------------------------ */
@@ -203,7 +202,7 @@ nx_handler session_flow_mod_table_id, session_flow_age;
 
 void session_barrier_cancel(struct session *);
 /* The session ends: what it asked for is done all the same. */
-void session_finish_delete(struct session *);
+void session_finish_flow_mod(struct session *);
 /* Does what the message says, of which the codec has checked all that it can, but for its
  * buffer. 0 and *flow as flow_table_mod(), or OFP_REFUSED. */
 int agent_flow_mod(struct agent *, const struct ofp_flow_mod *, struct flow **flow,

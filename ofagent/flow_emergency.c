@@ -82,6 +82,9 @@ flow_emergency_clear_some(struct flow_table *emergency, uint32_t max)
     }
     flow_cursor_close(&emergency->others);
     emergency->clearing = false;
+    if (emergency->acting->bridge) {
+        dp_rules_deleted(emergency->acting->bridge, &emergency->others.match.match);
+    }
     if (emergency->in_force) {
         /* Those for which there was no room, of masks or memory, before the others went. */
         counter_add(COUNTER_emergency_flow_failed, make_copies(emergency));

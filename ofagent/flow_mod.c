@@ -166,6 +166,7 @@ flow_table_set_actions(struct flow_table *ft, struct flow *flow, const struct ac
     }
 }
 
+/* What a MODIFY or DELETE does to the flows that it finds. */
 struct change {
     struct flow_table *ft;
     const struct ofp_flow_mod *fm;
@@ -205,13 +206,29 @@ modify_rule(struct rule *rule, void *change_)
 }
 
 static int
+change_init(struct change *change, struct flow_table *ft, const struct ofp_flow_mod *fm,
+            struct ofp_refusal *refusal)
+{
+    *change = (struct change) { .ft = ft, .fm = fm, .now_ns = clock_ns() };
+    change->actions = action_intern_get(ft->actions, fm->actions, fm->n_actions);
+    return change->actions ? 0 : refuse_full(refusal, "no memory for the actions");
+}
+
+/* What a MODIFY that has found nothing does. */
+static int
+modify_nothing(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow **out,
+               struct ofp_refusal *refusal)
+{
+    return fm->only.mask || keeps_cookie(fm) ? 0 : add(ft, fm, out, refusal);
+}
+
+static int
 modify(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow **out,
        struct ofp_refusal *refusal)
 {
-    struct change change = { .ft = ft, .fm = fm, .now_ns = clock_ns() };
-    change.actions = action_intern_get(ft->actions, fm->actions, fm->n_actions);
-    if (!change.actions) {
-        return refuse_full(refusal, "no memory for the actions");
+    struct change change;
+    if (change_init(&change, ft, fm, refusal)) {
+        return OFP_REFUSED;
     }
     if (fm->command == OFPFC_MODIFY) {
         classifier_for_each_covered(ft->classifier, &fm->match.match, modify_rule, &change);
@@ -222,11 +239,8 @@ modify(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow **out,
         }
     }
     action_intern_put(ft->actions, change.actions);
-    if (!change.first) {
-        return fm->only.mask || keeps_cookie(fm) ? 0 : add(ft, fm, out, refusal);
-    }
     *out = change.first;
-    return 0;
+    return change.first ? 0 : modify_nothing(ft, fm, out, refusal);
 }
 
 static bool
@@ -241,49 +255,28 @@ delete_rule(struct rule *rule, void *change_)
     return true;
 }
 
+/* Every flow that the DELETE covers is gone, by its match: that holds for hardware as well. */
+static void
+tell_deleted(struct flow_table *ft, const struct ofp_flow_mod *fm)
+{
+    if (ft->bridge && fm->out_port == PORT_NONE && !fm->only.mask) {
+        dp_rules_deleted(ft->bridge, &fm->match.match);
+    }
+}
+
 static void
 delete(struct flow_table *ft, const struct ofp_flow_mod *fm)
 {
     struct change change = { .ft = ft, .fm = fm };
     if (fm->command == OFPFC_DELETE) {
         classifier_for_each_covered(ft->classifier, &fm->match.match, delete_rule, &change);
-        if (ft->bridge && fm->out_port == PORT_NONE && !fm->only.mask) {
-            dp_rules_deleted(ft->bridge, &fm->match.match);
-        }
+        tell_deleted(ft, fm);
         return;
     }
     struct flow *flow = find(ft, fm);
     if (flow) {
         delete_rule(&flow->rule, &change);
     }
-}
-
-struct some {
-    struct flow_table *ft;
-    uint32_t left;
-};
-
-static bool
-delete_one(struct rule *rule, void *some_)
-{
-    struct some *some = some_;
-    if (!some->left) {
-        return false;
-    }
-    some->left--;
-    flow_table_remove(some->ft, flow_of_rule(rule), OFPRR_DELETE);
-    return true;
-}
-
-bool
-flow_table_delete_some(struct flow_table *ft, const struct ofp_match *match, uint32_t max)
-{
-    struct some some = { ft, max };
-    classifier_for_each_covered(ft->classifier, &match->match, delete_one, &some);
-    if (ft->bridge && some.left) {
-        dp_rules_deleted(ft->bridge, &match->match);
-    }
-    return some.left > 0;
 }
 
 int
@@ -309,5 +302,83 @@ flow_table_mod(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow
     default:
         return refuse(refusal, COUNTER_flow_mod_bad_command, OFPFMFC_BAD_COMMAND,
                       "no such command");
+    }
+}
+
+/* --- in pieces -------------------------------------------------------------------------- */
+
+struct flow_mod_walk {
+    struct flow_cursor cursor;
+    struct change change;
+    bool found;                      /* a flow was changed */
+    struct ofp_flow_mod fm;
+};
+
+bool
+flow_table_mod_is_long(const struct flow_table *ft, const struct ofp_flow_mod *fm, size_t n)
+{
+    return (fm->command == OFPFC_MODIFY || fm->command == OFPFC_DELETE) && ft->n_flows > n
+           && classifier_count_candidates(ft->classifier, &fm->match.match) > n;
+}
+
+struct flow_mod_walk *
+flow_mod_walk_new(struct flow_table *ft, const struct ofp_flow_mod *fm,
+                  struct ofp_refusal *refusal)
+{
+    struct flow_mod_walk *walk = malloc(sizeof *walk);
+    if (!walk) {
+        refuse_full(refusal, "no memory");
+        return NULL;
+    }
+    memcpy(&walk->fm, fm, offsetof(struct ofp_flow_mod, actions)
+                          + fm->n_actions * sizeof fm->actions[0]);
+    if (change_init(&walk->change, ft, &walk->fm, refusal)) {
+        free(walk);
+        return NULL;
+    }
+    walk->found = false;
+    flow_cursor_open(ft, &walk->cursor, &fm->match, fm->out_port);
+    return walk;
+}
+
+bool
+flow_mod_walk_step(struct flow_mod_walk *walk, uint32_t n, struct flow **first)
+{
+    bool (*act)(struct rule *, void *) = walk->fm.command == OFPFC_MODIFY ? modify_rule
+                                                                          : delete_rule;
+    struct flow *flow;
+    walk->change.first = NULL;
+    while ((flow = flow_cursor_next(walk->change.ft, &walk->cursor, &n))) {
+        act(&flow->rule, &walk->change);
+    }
+    *first = walk->found ? NULL : walk->change.first;
+    walk->found = walk->found || walk->change.first;
+    return n > 0;
+}
+
+int
+flow_mod_walk_finish(struct flow_mod_walk *walk, struct flow **flow, struct ofp_refusal *refusal)
+{
+    *flow = NULL;
+    if (walk->fm.command == OFPFC_DELETE) {
+        tell_deleted(walk->change.ft, &walk->fm);
+        return 0;
+    }
+    return walk->found ? 0 : modify_nothing(walk->change.ft, &walk->fm, flow, refusal);
+}
+
+const struct ofp_flow_mod *
+flow_mod_walk_message(const struct flow_mod_walk *walk)
+{
+    return &walk->fm;
+}
+
+void
+flow_mod_walk_free(struct flow_mod_walk *walk)
+{
+    if (walk) {
+        flow_cursor_close(&walk->cursor);
+        action_intern_put(walk->change.ft->actions, walk->change.actions);
+        free(walk);
     }
 }

@@ -63,9 +63,22 @@ void flow_table_free(struct flow_table *);
 int flow_table_mod(struct flow_table *, const struct ofp_flow_mod *, struct flow **flow,
                    struct ofp_refusal *);
 
-/* For a DELETE (not strict, without out_port) that covers very many flows: removes up to
- * 'max' of those that 'match' covers. True when there are no more. */
-bool flow_table_delete_some(struct flow_table *, const struct ofp_match *match, uint32_t max);
+/* A MODIFY or DELETE (not strict) that has to look at very many flows, in pieces. Between them
+ * the table may change: a flow that is there throughout is looked at exactly once, also one
+ * that an ADD replaces; what is added after the beginning is left alone. */
+struct flow_mod_walk;
+/* True if the message would look at more than 'n' flows in one go. */
+bool flow_table_mod_is_long(const struct flow_table *, const struct ofp_flow_mod *, size_t n);
+/* Begins one; 'fm' is copied. NULL and *refusal. */
+struct flow_mod_walk *flow_mod_walk_new(struct flow_table *, const struct ofp_flow_mod *fm,
+                                        struct ofp_refusal *);
+/* Looks at up to 'n' flows. True when that was all. If the first flow that a MODIFY changes is
+ * among them, *first is that one, until the table changes; else NULL. */
+bool flow_mod_walk_step(struct flow_mod_walk *, uint32_t n, struct flow **first);
+/* At the end, a MODIFY that has found nothing adds, as flow_table_mod() does. */
+int flow_mod_walk_finish(struct flow_mod_walk *, struct flow **flow, struct ofp_refusal *);
+const struct ofp_flow_mod *flow_mod_walk_message(const struct flow_mod_walk *);
+void flow_mod_walk_free(struct flow_mod_walk *);
 
 /* Begins the grace period of the flows removed so far whose FLOW_REMOVED is due, and
  * sees to it that they are told when it is over (at once, if no worker is busy). Cheap

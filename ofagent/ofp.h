@@ -229,6 +229,9 @@ int ofp_decode_any_error(const uint8_t *msg, size_t size, struct ofp_refusal *wh
 /* Each appends one whole message to 'w'. */
 
 void ofp_encode_header_only(struct writer *w, uint8_t type, uint32_t xid);
+/* As much of a refused message as the specification asks for; more would let a peer make us
+ * send more than it did. */
+enum { OFP_ERROR_DATA = 64 };
 /* 'request': the message refused; its first 64 bytes, or all of it, go along (with
  * HELLO_FAILED: refusal->why as text, as 5.4.4 has it). The xid is the request's. Counts
  * the refusal by its type. */

@@ -6,10 +6,6 @@
 #include "ofagent/nicira.h"
 #include "ofagent/ofp_internal.h"
 
-/* As much of the refused message as the specification asks for; more would let a peer
- * make us send more than it did. */
-enum { ERROR_DATA_MAX = 64 };
-
 static const struct {
     const char *codes[9];
     enum counter counter;
@@ -161,7 +157,7 @@ ofp_encode_error(struct writer *w, const struct ofp_refusal *refusal, const uint
                  size_t size)
 {
     const void *data = request;
-    size_t data_size = size < ERROR_DATA_MAX ? size : ERROR_DATA_MAX;
+    size_t data_size = size < OFP_ERROR_DATA ? size : OFP_ERROR_DATA;
     if (refusal->vendor) {
         encode_vendor_error(w, refusal, request, data_size);
         return;

@@ -103,7 +103,7 @@ on_seen(void *session_, bool sent, const uint8_t *msg, size_t size)
 static void
 detach(struct session *s)
 {
-    session_finish_delete(s);
+    session_finish_flow_mod(s);
     session_barrier_cancel(s);
     session_drop_role(s);
     dump_free(s->dump);

@@ -65,6 +65,9 @@ struct rule *classifier_find(const struct classifier *, const struct flow_match 
 void classifier_for_each_covered(struct classifier *, const struct flow_match *match,
                                  bool (*visit)(struct rule *, void *aux), void *aux);
 
+/* How many rules classifier_for_each_covered() would look at, at most: what it costs. */
+size_t classifier_count_candidates(const struct classifier *, const struct flow_match *match);
+
 /* A rule of 'rank' that some packet of 'match' could also match, or NULL (CHECK_OVERLAP).
  * 'match' with that rank itself counts as well. Control thread. */
 struct rule *classifier_find_overlap(const struct classifier *, const struct flow_match *,

@@ -121,6 +121,31 @@ classifier_for_each_covered(struct classifier *cls, const struct flow_match *mat
     }
 }
 
+static size_t
+chain_len(const struct rule *rule)
+{
+    size_t n = 0;
+    for (; rule; rule = chain_next(rule)) {
+        n++;
+    }
+    return n;
+}
+
+size_t
+classifier_count_candidates(const struct classifier *cls, const struct flow_match *match)
+{
+    size_t n = match_is_exact(match) ? chain_len(find_exact_chain(cls, &match->value))
+                                     : cls->exact.n_rules;
+    const struct subtable *st;
+    for (unsigned cursor = 0; (st = classifier_index_next(cls, match, &cursor)); ) {
+        if (mask_includes(&st->mask, &match->mask)) {
+            n += flow_key_equal(&st->mask.bits, &match->mask.bits)
+                 ? chain_len(find_chain(cls, st, &match->value)) : st->refs;
+        }
+    }
+    return n;
+}
+
 /* --- rules that a match overlaps ------------------------------------------------ */
 
 struct overlap_walk {

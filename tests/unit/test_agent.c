@@ -1264,6 +1264,107 @@ a_long_delete_is_finished_when_its_connection_ends(void **state)
     assert_int_equal(flow_table_count(agent_flows(f->rig.agent)), 0);
 }
 
+static bool
+count_one(const struct flow *flow, void *n)
+{
+    (void) flow;
+    ++*(unsigned *) n;
+    return true;
+}
+
+/* Flows with an output to 'port'. */
+static unsigned
+count_to(struct fixture *f, uint16_t port)
+{
+    static const struct ofp_match all;
+    unsigned n = 0;
+    flow_table_for_each(agent_flows(f->rig.agent), &all, port, count_one, &n);
+    return n;
+}
+
+static void
+a_long_modify_leaves_time_for_others(void **state)
+{
+    struct fixture *f = *state;
+    struct peer other;
+    peer_hello(&other, &f->rig, f->rig.path);
+    add_40000(f);
+    put_flow_mod(&f->peer, OFPFC_MODIFY, "tcp", 3);
+    peer_send(&f->peer);
+    peer_send_header(&other, OFPT_ECHO_REQUEST, 1);
+    peer_expect(&other, OFPT_ECHO_REPLY);
+    unsigned left = count_to(f, 2);
+    assert_true(left > 0 && left < 40000);
+    put_flow_mod(&other, OFPFC_ADD, "udp", 2);          /* came later: stays as it is */
+    peer_send(&other);
+    peer_barrier(&other);
+    peer_barrier(&f->peer);
+    assert_int_equal(count_to(f, 3), 40000);
+    assert_int_equal(count_to(f, 2), 1);
+    peer_close(&other);
+}
+
+static void
+a_long_modify_that_finds_nothing_adds(void **state)
+{
+    struct fixture *f = *state;
+    struct agent_config config = rig_config;
+    add_40000(f);
+    config.max_flows = 40000;
+    agent_set_config(f->rig.agent, &config);
+    ofp_encode_flow_mod(&f->peer.out, 0x77, flow_mod_of(OFPFC_MODIFY, "udp", 3));
+    peer_send(&f->peer);
+    peer_expect_error(&f->peer, OFPET_FLOW_MOD_FAILED, OFPFMFC_ALL_TABLES_FULL, 0x77);
+    config.max_flows = 40001;
+    agent_set_config(f->rig.agent, &config);
+    send_flow_mod(f, OFPFC_MODIFY, "udp", 3);
+    peer_barrier(&f->peer);
+    assert_int_equal(count_to(f, 3), 1);
+    assert_int_equal(flow_table_count(agent_flows(f->rig.agent)), 40001);
+}
+
+static void
+a_long_modify_runs_its_buffered_packet(void **state)
+{
+    struct fixture *f = *state;
+    add_40000(f);
+    rig_frame(f->frame, 200, 1, 2, 80);
+    f->frame[23] = 17;
+    rig_inject(&f->rig, 1, f->frame, 200);
+    struct ofp_packet_in in = expect_packet_in(f, &f->peer);
+    struct ofp_flow_mod *fm = flow_mod_of(OFPFC_MODIFY, "tcp", 3);
+    fm->buffer_id = in.buffer_id;
+    ofp_encode_flow_mod(&f->peer.out, 5, fm);
+    peer_send(&f->peer);
+    peer_barrier(&f->peer);
+    assert_int_equal(rig_take(&f->rig, 3, f->got, sizeof f->got), 200);
+    ofp_encode_flow_mod(&f->peer.out, 6, fm);           /* it is gone: an error, and the flows */
+    peer_send(&f->peer);
+    peer_expect_error(&f->peer, OFPET_BAD_REQUEST, OFPBRC_BUFFER_EMPTY, 6);
+    assert_int_equal(count_to(f, 3), 40000);
+}
+
+static void
+a_long_delete_by_output_leaves_time_for_others(void **state)
+{
+    struct fixture *f = *state;
+    struct peer other;
+    peer_hello(&other, &f->rig, f->rig.path);
+    add_40000(f);
+    add_flow(f, "udp", 3);
+    struct ofp_flow_mod *fm = flow_mod_of(OFPFC_DELETE, "", PORT_NONE);
+    fm->out_port = 2;
+    ofp_encode_flow_mod(&f->peer.out, 5, fm);
+    peer_send(&f->peer);
+    peer_send_header(&other, OFPT_ECHO_REQUEST, 1);
+    peer_expect(&other, OFPT_ECHO_REPLY);
+    size_t left = flow_table_count(agent_flows(f->rig.agent));
+    assert_true(left > 1 && left < 40000);
+    peer_barrier(&f->peer);
+    assert_int_equal(flow_table_count(agent_flows(f->rig.agent)), 1);
+    peer_close(&other);
+}
+
 /* --- fail modes ------------------------------------------------------------------------------- */
 
 static void
@@ -1353,6 +1454,10 @@ main(void)
         TEST(a_dump_ends_with_its_connection),
         TEST(a_long_delete_leaves_time_for_others),
         TEST(a_long_delete_is_finished_when_its_connection_ends),
+        TEST(a_long_modify_leaves_time_for_others),
+        TEST(a_long_modify_that_finds_nothing_adds),
+        TEST(a_long_modify_runs_its_buffered_packet),
+        TEST(a_long_delete_by_output_leaves_time_for_others),
         TEST(secure_drops_misses_without_a_controller),
         TEST(standalone_switches_when_controllers_are_lost),
     };

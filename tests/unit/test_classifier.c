@@ -134,6 +134,7 @@ covered_rules_are_visited_once_each(void **state)
         struct flow_match match;
         random_query(&match);
         unsigned expected = count_covered(&match);
+        assert_in_range(classifier_count_candidates(model.cls, &match), expected, model.n);
         struct visit all = { 0 };
         classifier_for_each_covered(model.cls, &match, visit_rule, &all);
         assert_int_equal(all.n, expected);
