@@ -10,7 +10,7 @@
  * action. */
 struct action_text {
     const char *name, *alias;   /* printed, and parsed as well */
-    bool without_value;
+    enum { WITH_VALUE, WITHOUT_VALUE, PERHAPS_VALUE } form;
     int (*parse)(struct action *, const char *value, const struct flow_text_ports *,
                  struct errmsg *);
     void (*print)(struct strbuf *, const struct action *, const struct flow_text_ports *);
@@ -57,22 +57,6 @@ parse_output(struct action *a, const char *value, const struct flow_text_ports *
     return error ? error : set_output(a, port_no, err);
 }
 
-/* "controller:N" or "controller(max_len=N)". */
-static int
-parse_controller(struct action *a, const char *value, struct errmsg *err)
-{
-    static const char key[] = "max_len=";
-    unsigned max_len;
-    if (!strncmp(value, key, sizeof key - 1)) {
-        value += sizeof key - 1;
-    }
-    int error = parse_number(value, UINT16_MAX, &max_len, err);
-    if (!error) {
-        set_output(a, PORT_CONTROLLER, err);
-        a->output.max_len = (uint16_t) max_len;
-    }
-    return error;
-}
 
 static void
 print_output(struct strbuf *out, const struct action *a, const struct flow_text_ports *ports)
@@ -85,6 +69,144 @@ print_output(struct strbuf *out, const struct action *a, const struct flow_text_
         strbuf_puts(out, "output:");
     }
     port_text_print(out, a->output.port, ports);
+}
+
+/* --- controller --- */
+
+/* As ovs-ofctl has them; those from action_set on are later than OpenFlow 1.0. */
+static const char *const reasons[] = {
+    "no_match", "action", "invalid_ttl", "action_set", "group", "packet_out",
+};
+enum { N_REASONS = sizeof reasons / sizeof reasons[0], REASON_ACTION = 1 };
+
+static int
+parse_reason(const char *value, unsigned *reason, struct errmsg *err)
+{
+    for (unsigned i = 0; i < N_REASONS; i++) {
+        if (!strcmp(value, reasons[i])) {
+            *reason = i;
+            return 0;
+        }
+    }
+    uint64_t x;
+    if (!text_parse_number(value, ACTION_CONTROLLER_REASON_MAX, &x)) {
+        errmsg_set(err, "\"%s\" is no reason: no_match, action, invalid_ttl or a number up to %d",
+                   value, ACTION_CONTROLLER_REASON_MAX);
+        return -EINVAL;
+    }
+    *reason = (unsigned) x;
+    return 0;
+}
+
+static int
+parse_controller_part(const struct text_token *token, unsigned *max_len, unsigned *id,
+                      unsigned *reason, struct errmsg *err)
+{
+    if (!token->has_value) {
+        return parse_number(token->key, UINT16_MAX, max_len, err);
+    }
+    if (!strcmp(token->key, "max_len")) {
+        return parse_number(token->value, UINT16_MAX, max_len, err);
+    }
+    if (!strcmp(token->key, "id")) {
+        return parse_number(token->value, UINT16_MAX, id, err);
+    }
+    if (!strcmp(token->key, "reason")) {
+        return parse_reason(token->value, reason, err);
+    }
+    errmsg_set(err, "\"%s\" is no part of it: max_len, id or reason", token->key);
+    return -EINVAL;
+}
+
+/* "controller", "controller:N", "controller(max_len=N,id=N,reason=NAME)". */
+static int
+parse_controller(struct action *a, const char *value, const struct flow_text_ports *ports,
+                 struct errmsg *err)
+{
+    (void) ports;
+    unsigned max_len = WHOLE_PACKET, id = 0, reason = REASON_ACTION;
+    struct text_cursor cursor;
+    struct text_token token;
+    int got;
+    text_cursor_init(&cursor, value);
+    while ((got = text_token_next(&cursor, &token, err)) == 1) {
+        int error = parse_controller_part(&token, &max_len, &id, &reason, err);
+        if (error) {
+            return error;
+        }
+    }
+    memset(a, 0, sizeof *a);
+    if (reason == REASON_ACTION && !id) {
+        set_output(a, PORT_CONTROLLER, err);
+        a->output.max_len = (uint16_t) max_len;
+    } else {
+        a->type = ACTION_CONTROLLER;
+        a->controller.max_len = (uint16_t) max_len;
+        a->controller.id = (uint16_t) id;
+        a->controller.reason = (uint8_t) reason;
+    }
+    return got;
+}
+
+static void
+print_controller(struct strbuf *out, const struct action *a, const struct flow_text_ports *ports)
+{
+    (void) ports;
+    const char *before = "";
+    strbuf_puts(out, "controller(");
+    if (a->controller.reason >= N_REASONS) {
+        strbuf_printf(out, "reason=%u", (unsigned) a->controller.reason);
+        before = ",";
+    } else if (a->controller.reason != REASON_ACTION) {
+        strbuf_printf(out, "reason=%s", reasons[a->controller.reason]);
+        before = ",";
+    }
+    if (a->controller.max_len != WHOLE_PACKET) {
+        strbuf_printf(out, "%smax_len=%u", before, (unsigned) a->controller.max_len);
+        before = ",";
+    }
+    if (a->controller.id) {
+        strbuf_printf(out, "%sid=%u", before, (unsigned) a->controller.id);
+    }
+    strbuf_putc(out, ')');
+}
+
+/* --- dec_ttl --- */
+
+/* "dec_ttl" or "dec_ttl(ID,ID,ID)": controllers that are told of a TTL at its end. */
+static int
+parse_dec_ttl(struct action *a, const char *value, const struct flow_text_ports *ports,
+              struct errmsg *err)
+{
+    (void) ports;
+    struct text_cursor cursor;
+    struct text_token token;
+    int got;
+    text_cursor_init(&cursor, value);
+    while ((got = text_token_next(&cursor, &token, err)) == 1) {
+        unsigned id;
+        if (a->n_ids == ACTION_DEC_TTL_IDS) {
+            errmsg_set(err, "more than %d controller ids", ACTION_DEC_TTL_IDS);
+            return -EINVAL;
+        }
+        int error = parse_number(token.has_value ? "" : token.key, UINT16_MAX, &id, err);
+        if (error) {
+            return error;
+        }
+        a->dec_ttl.ids[a->n_ids++] = (uint16_t) id;
+    }
+    return got;
+}
+
+static void
+print_dec_ttl(struct strbuf *out, const struct action *a, const struct flow_text_ports *ports)
+{
+    (void) ports;
+    strbuf_puts(out, "dec_ttl");
+    for (unsigned i = 0; i < a->n_ids && i < ACTION_DEC_TTL_IDS; i++) {
+        strbuf_printf(out, i ? ",%u" : "(%u", (unsigned) a->dec_ttl.ids[i]);
+    }
+    strbuf_puts(out, a->n_ids ? ")" : "");
 }
 
 /* --- enqueue --- */
@@ -282,20 +404,22 @@ print_tp(struct strbuf *out, const struct action *a, const struct flow_text_port
 }
 
 static const struct action_text rows[] = {
-    [ACTION_OUTPUT] = { "output", NULL, false, parse_output, print_output },
-    [ACTION_ENQUEUE] = { "enqueue", NULL, false, parse_enqueue, print_enqueue },
-    [ACTION_SET_VLAN_VID] = { "mod_vlan_vid", "set_vlan_vid", false, parse_vlan_vid,
+    [ACTION_OUTPUT] = { "output", NULL, WITH_VALUE, parse_output, print_output },
+    [ACTION_ENQUEUE] = { "enqueue", NULL, WITH_VALUE, parse_enqueue, print_enqueue },
+    [ACTION_CONTROLLER] = { "controller", NULL, PERHAPS_VALUE, parse_controller, print_controller },
+    [ACTION_SET_VLAN_VID] = { "mod_vlan_vid", "set_vlan_vid", WITH_VALUE, parse_vlan_vid,
                               print_vlan_vid },
-    [ACTION_SET_VLAN_PCP] = { "mod_vlan_pcp", "set_vlan_pcp", false, parse_vlan_pcp,
+    [ACTION_SET_VLAN_PCP] = { "mod_vlan_pcp", "set_vlan_pcp", WITH_VALUE, parse_vlan_pcp,
                               print_vlan_pcp },
-    [ACTION_STRIP_VLAN] = { "strip_vlan", "pop_vlan", true, parse_nothing, print_strip_vlan },
-    [ACTION_SET_DL_SRC] = { "mod_dl_src", NULL, false, parse_dl, print_dl },
-    [ACTION_SET_DL_DST] = { "mod_dl_dst", NULL, false, parse_dl, print_dl },
-    [ACTION_SET_NW_SRC] = { "mod_nw_src", NULL, false, parse_nw, print_nw },
-    [ACTION_SET_NW_DST] = { "mod_nw_dst", NULL, false, parse_nw, print_nw },
-    [ACTION_SET_NW_TOS] = { "mod_nw_tos", NULL, false, parse_nw_tos, print_nw_tos },
-    [ACTION_SET_TP_SRC] = { "mod_tp_src", NULL, false, parse_tp, print_tp },
-    [ACTION_SET_TP_DST] = { "mod_tp_dst", NULL, false, parse_tp, print_tp },
+    [ACTION_STRIP_VLAN] = { "strip_vlan", "pop_vlan", WITHOUT_VALUE, parse_nothing, print_strip_vlan },
+    [ACTION_SET_DL_SRC] = { "mod_dl_src", NULL, WITH_VALUE, parse_dl, print_dl },
+    [ACTION_SET_DL_DST] = { "mod_dl_dst", NULL, WITH_VALUE, parse_dl, print_dl },
+    [ACTION_SET_NW_SRC] = { "mod_nw_src", NULL, WITH_VALUE, parse_nw, print_nw },
+    [ACTION_SET_NW_DST] = { "mod_nw_dst", NULL, WITH_VALUE, parse_nw, print_nw },
+    [ACTION_SET_NW_TOS] = { "mod_nw_tos", NULL, WITH_VALUE, parse_nw_tos, print_nw_tos },
+    [ACTION_SET_TP_SRC] = { "mod_tp_src", NULL, WITH_VALUE, parse_tp, print_tp },
+    [ACTION_SET_TP_DST] = { "mod_tp_dst", NULL, WITH_VALUE, parse_tp, print_tp },
+    [ACTION_DEC_TTL] = { "dec_ttl", NULL, PERHAPS_VALUE, parse_dec_ttl, print_dec_ttl },
 };
 static_assert(sizeof rows / sizeof rows[0] == N_ACTION_TYPES, "a row an action type");
 
@@ -337,18 +461,18 @@ parse_action(const struct text_token *token, const struct flow_text_ports *ports
     memset(a, 0, sizeof *a);
     if (row) {
         a->type = (uint8_t) (row - rows);
-        if (token->has_value == row->without_value) {
-            errmsg_set(err, row->without_value ? "takes no argument" : "an argument is missing");
+        if (row->form != PERHAPS_VALUE && token->has_value == (row->form == WITHOUT_VALUE)) {
+            errmsg_set(err, token->has_value ? "takes no argument" : "an argument is missing");
             return -EINVAL;
         }
-        return row->parse(a, token->value, ports, err);
+        return row->parse(a, token->has_value ? token->value : "", ports, err);
     }
-    if (!strcasecmp(token->key, "controller") && token->has_value && token->value[0]) {
-        return parse_controller(a, token->value, err);
+    if (!strcasecmp(token->key, "controller")) {
+        return parse_controller(a, token->has_value ? token->value : "", ports, err);
     }
-    /* A port alone; "controller()" too. */
+    /* A port alone. */
     uint16_t port_no;
-    if (token->has_value && strcasecmp(token->key, "controller")) {
+    if (token->has_value) {
         errmsg_set(err, "no such action");
         return -EINVAL;
     }

@@ -36,8 +36,11 @@ key_rewrite(struct flow_key *key, const struct action *action)
     switch ((enum action_type) action->type) {
     case ACTION_OUTPUT:
     case ACTION_ENQUEUE:
+    case ACTION_CONTROLLER:
     case N_ACTION_TYPES:
         return true;
+    case ACTION_DEC_TTL:      /* the key has no TTL */
+        return is_ipv4(key);
     case ACTION_SET_VLAN_VID:
         set_tci(key, action->vlan_vid.vid, FLOW_VLAN_VID_MASK);
         return true;
@@ -127,6 +130,13 @@ print_output(struct strbuf *out, uint16_t port, uint16_t max_len)
 }
 
 static void
+print_controller(struct strbuf *out, const struct action *action)
+{
+    strbuf_printf(out, "controller(reason=%u,max_len=%u,id=%u)", action->controller.reason,
+                  action->controller.max_len, action->controller.id);
+}
+
+static void
 print_vlan(struct strbuf *out, const struct action *action, bool tagged)
 {
     bool vid = action->type == ACTION_SET_VLAN_VID;
@@ -174,6 +184,12 @@ print_action(struct strbuf *out, const struct action *action, const struct flow_
         strbuf_printf(out, "set_queue(%u),",
                       (unsigned) action->enqueue.queue_hi << 16 | action->enqueue.queue_lo);
         print_output(out, action->enqueue.port, 0);
+        break;
+    case ACTION_CONTROLLER:
+        print_controller(out, action);
+        break;
+    case ACTION_DEC_TTL:
+        strbuf_printf(out, "dec_ttl");
         break;
     case ACTION_SET_VLAN_VID:
     case ACTION_SET_VLAN_PCP:

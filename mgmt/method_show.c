@@ -154,7 +154,9 @@ set_role(json_t *row, const struct agent_connection_info *info)
 static json_t *
 drops_to_json(const uint64_t drops[N_DP_PACKET_IN_REASONS])
 {
-    static const char *const names[] = { [DP_TABLE_MISS] = "miss", [DP_ACTION] = "action" };
+    static const char *const names[] = {
+        [DP_TABLE_MISS] = "miss", [DP_ACTION] = "action", [DP_INVALID_TTL] = "invalid_ttl",
+    };
     static_assert(sizeof names / sizeof *names == N_DP_PACKET_IN_REASONS, "each has a name");
     json_t *object = json_object();
     for (unsigned i = 0; i < N_DP_PACKET_IN_REASONS; i++) {

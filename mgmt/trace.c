@@ -170,6 +170,10 @@ run_action(struct trace *trace, const struct action *action)
     } else if (action->type == ACTION_ENQUEUE) {
         trace_enqueue(trace, action->enqueue.port,
                       (uint32_t) action->enqueue.queue_hi << 16 | action->enqueue.queue_lo);
+    } else if (action->type == ACTION_CONTROLLER) {
+        trace_controller(trace, action);
+    } else if (action->type == ACTION_DEC_TTL) {
+        trace_dec_ttl(trace, action);
     } else if (key_rewrite(&trace->key, action)) {
         step_key(trace, "packet", "now ");
     } else {

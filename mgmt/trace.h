@@ -43,6 +43,9 @@ void trace_ingress(struct trace *);
 void trace_output(struct trace *, uint16_t port, uint16_t max_len);
 /* What an ENQUEUE does. */
 void trace_enqueue(struct trace *, uint16_t port, uint32_t queue_id);
+/* What Nicira's actions do. The key has no TTL: both ways are told. */
+void trace_controller(struct trace *, const struct action *);
+void trace_dec_ttl(struct trace *, const struct action *);
 /* What the learning switch does. */
 void trace_normal(struct trace *);
 /* What a packet that matches no rule meets. */

@@ -10,6 +10,7 @@
 #include "mgmt/port_flags.h"
 #include "mgmt/rpc.h"
 #include "mgmt/trace.h"
+#include "ofagent/nx.h"
 
 /* Frames that spanning tree speaks by. */
 static const uint8_t stp_addr[6] = { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x00 };
@@ -301,6 +302,33 @@ trace_enqueue(struct trace *trace, uint16_t port, uint32_t queue_id)
     trace->queue_id = queue_id;
     trace_output(trace, port, 0);
     trace->queued = false;
+}
+
+void
+trace_controller(struct trace *trace, const struct action *action)
+{
+    char text[120];
+    const char *name = nx_reason_name(NX_PACKET_IN, action->controller.reason);
+    snprintf(text, sizeof text, "to the controllers of id %u, the first %u bytes, with reason %u%s%s",
+             action->controller.id, action->controller.max_len, action->controller.reason,
+             name ? " " : "", name ? name : "");
+    to_controller(trace, text);
+}
+
+void
+trace_dec_ttl(struct trace *trace, const struct action *action)
+{
+    struct strbuf text = { 0 };
+    if (!key_rewrite(&trace->key, action)) {
+        trace_step(trace, "packet", "unchanged: the packet has no TTL");
+        return;
+    }
+    for (unsigned i = 0; i < action->n_ids; i++) {
+        strbuf_printf(&text, i ? ", %u" : "%u", action->dec_ttl.ids[i]);
+    }
+    trace_step(trace, "packet", "now with a TTL of one less; a TTL of 0 or 1 ends here, and the "
+               "controllers of id %s that asked are told", action->n_ids ? strbuf_text(&text) : "0");
+    strbuf_fini(&text);
 }
 
 void

@@ -159,12 +159,14 @@ set_miss_mode(struct agent *agent, bool taker)
 void
 agent_update_miss_mode(struct agent *agent)
 {
-    bool live = false, taker = false;
+    bool live = false, taker = false, ttl_taker = false;
     uint64_t now = clock_ms();
     for (const struct session *s = agent->sessions; s; s = s->next) {
         live = live || session_is_live(s);
         taker = taker || session_wants_packet_in(s, OFPR_NO_MATCH, 0);
+        ttl_taker = ttl_taker || session_wants(s, NX_PACKET_IN, OFPR_INVALID_TTL);
     }
+    dp_bridge_set_invalid_ttl(agent->bridge, ttl_taker);
     if (live || agent->mode == AGENT_CONTROLLED) {
         agent->live_ms = now;      /* it is, or it was until a moment ago */
     }

@@ -130,6 +130,21 @@ wire_bytes(struct agent *agent, const struct packet *packet)
     return copy;
 }
 
+/* OFPR_* */
+static uint8_t
+reason_of(const struct dp_packet_in *in)
+{
+    switch (in->reason) {
+    case DP_TABLE_MISS:
+        return OFPR_NO_MATCH;
+    case DP_INVALID_TTL:
+        return OFPR_INVALID_TTL;
+    case DP_ACTION:
+        break;
+    }
+    return in->said;
+}
+
 struct sending {
     struct agent *agent;
     const struct dp_packet_in *in;
@@ -160,8 +175,8 @@ encode(struct sending *sending, struct session *s)
 {
     struct agent *agent = sending->agent;
     const struct packet *packet = sending->in->packet;
-    bool miss = sending->in->reason == DP_TABLE_MISS;
-    uint16_t max_len = miss ? s->miss_send_len : sending->in->max_len;
+    const struct dp_packet_in *in = sending->in;
+    uint16_t max_len = in->reason == DP_ACTION ? in->max_len : s->miss_send_len;
     if (!sending->bytes) {
         sending->bytes = wire_bytes(agent, packet);
     }
@@ -174,7 +189,7 @@ encode(struct sending *sending, struct session *s)
         .buffer_id = buffer_id,
         .total_len = packet->size < UINT16_MAX ? (uint16_t) packet->size : UINT16_MAX,
         .in_port = sending->in->in_port,
-        .reason = miss ? OFPR_NO_MATCH : OFPR_ACTION,
+        .reason = reason_of(in),
         .cookie = OFP_NO_COOKIE,
         .data = sending->bytes,
         .data_size = size,
@@ -206,21 +221,14 @@ offer(struct sending *sending, struct session *s)
     writer_clear(w);
 }
 
-unsigned
-agent_packet_in_reason(enum dp_packet_in_reason reason)
-{
-    return reason == DP_TABLE_MISS ? OFPR_NO_MATCH : OFPR_ACTION;
-}
-
 void
 agent_packet_in(void *agent_, const struct dp_packet_in *in)
 {
     struct agent *agent = agent_;
     struct sending sending = { .agent = agent, .in = in, .now_ms = clock_ms() };
-    unsigned reason = agent_packet_in_reason(in->reason);
     bool anybody = false;
     for (struct session *s = agent->sessions; s; s = s->next) {
-        if (session_wants_packet_in(s, reason, 0)) {
+        if (session_wants_packet_in(s, reason_of(in), in->controller_id)) {
             anybody = true;
             offer(&sending, s);
         }

@@ -44,7 +44,7 @@ session_drain(struct session *s, uint64_t now_ms)
             return;
         }
         /* It may have become a slave, or have changed its mind, while this waited. */
-        if (session_wants(s, NX_PACKET_IN, agent_packet_in_reason(m->reason))) {
+        if (session_wants(s, NX_PACKET_IN, ofp_packet_in_reason(m->data, m->size))) {
             conn_send_async(s->conn, CONN_ASYNC_PACKET_IN, m->data, m->size);
             s->n_packet_ins++;
         }

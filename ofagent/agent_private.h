@@ -211,8 +211,6 @@ void agent_flow_removed(void *agent, const struct ofp_flow_removed *);
 void agent_packet_in(void *agent, const struct dp_packet_in *);
 /* --- agent_packet_queue.c: packet-ins that wait --- */
 
-/* OFPR_*. */
-unsigned agent_packet_in_reason(enum dp_packet_in_reason);
 /* Counts one that was dropped: packet_queue_dropped() of a session. */
 packet_queue_dropped session_packet_in_dropped;
 /* Sends what may be sent now; sees to it that the rest follows. */

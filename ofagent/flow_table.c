@@ -330,7 +330,8 @@ flow_actions_output_to(const struct action_list *list, uint16_t port)
     for (uint32_t i = 0; i < list->len; i++) {
         const struct action *a = &list->actions[i];
         if ((a->type == ACTION_OUTPUT && a->output.port == port)
-            || (a->type == ACTION_ENQUEUE && a->enqueue.port == port)) {
+            || (a->type == ACTION_ENQUEUE && a->enqueue.port == port)
+            || (a->type == ACTION_CONTROLLER && port == PORT_CONTROLLER)) {
             return true;
         }
     }

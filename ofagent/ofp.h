@@ -269,6 +269,8 @@ struct ofp_packet_in {
     uint32_t data_size;        /* what is above OFP_PACKET_IN_MAX is cut off, and counted */
 };
 void ofp_encode_packet_in(struct writer *w, const struct ofp_packet_in *);
+/* The reason that a PACKET_IN, or an NXT_PACKET_IN, of our own says. */
+uint8_t ofp_packet_in_reason(const uint8_t *msg, size_t size);
 
 enum { OFPRR_IDLE_TIMEOUT, OFPRR_HARD_TIMEOUT, OFPRR_DELETE };
 struct ofp_flow_removed {

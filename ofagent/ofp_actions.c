@@ -21,6 +21,7 @@ static const uint8_t wire_size[N_OFP_ACTION_TYPES] = {
     [OFPAT_ENQUEUE] = sizeof(struct of10_action_enqueue),
 };
 
+/* Of those that are not Nicira's. */
 static const uint8_t type_on_wire[N_ACTION_TYPES] = {
     [ACTION_OUTPUT] = OFPAT_OUTPUT,
     [ACTION_ENQUEUE] = OFPAT_ENQUEUE,
@@ -192,10 +193,11 @@ check_one(const uint8_t *p, size_t left, uint16_t *type, uint16_t *len,
     if (*len > left) {
         return refuse(refusal, OFPBAC_BAD_LEN, "action reaches past the end of its list");
     }
+    if (*type == OF10_ACTION_VENDOR) {
+        return 0;
+    }
     if (*type >= N_OFP_ACTION_TYPES) {
-        return *type == OF10_ACTION_VENDOR
-               ? refuse(refusal, OFPBAC_BAD_VENDOR, "action of an unknown vendor")
-               : refuse(refusal, OFPBAC_BAD_TYPE, "unknown action type");
+        return refuse(refusal, OFPBAC_BAD_TYPE, "unknown action type");
     }
     if (*len != wire_size[*type]) {
         return refuse(refusal, OFPBAC_BAD_LEN, "action length is not that of its type");
@@ -222,7 +224,9 @@ of10_decode_actions(const uint8_t *wire, size_t size, enum of10_action_place pla
             return refuse(refusal, OFPBAC_TOO_MANY, "more actions than a list may have");
         }
         memset(&actions[n], 0, sizeof actions[n]);
-        error = decode_one((enum ofp_action_type) type, wire, place, &actions[n], refusal);
+        error = type == OF10_ACTION_VENDOR
+                ? nx_decode_action(wire, len, &actions[n], refusal)
+                : decode_one((enum ofp_action_type) type, wire, place, &actions[n], refusal);
         if (error) {
             return error;
         }
@@ -234,12 +238,18 @@ of10_decode_actions(const uint8_t *wire, size_t size, enum of10_action_place pla
     return 0;
 }
 
+static size_t
+size_on_wire(const struct action *action)
+{
+    return nx_is_action(action) ? nx_action_size(action) : wire_size[type_on_wire[action->type]];
+}
+
 size_t
 of10_actions_size(const struct action *actions, uint32_t n_actions)
 {
     size_t size = 0;
     for (uint32_t i = 0; i < n_actions; i++) {
-        size += wire_size[type_on_wire[actions[i].type]];
+        size += size_on_wire(&actions[i]);
     }
     return size;
 }
@@ -299,6 +309,8 @@ encode_arg(const struct action *action, uint8_t arg[4])
     case ACTION_STRIP_VLAN:
     case ACTION_OUTPUT:
     case ACTION_ENQUEUE:
+    case ACTION_CONTROLLER:
+    case ACTION_DEC_TTL:
     case ACTION_SET_DL_SRC:
     case ACTION_SET_DL_DST:
     case N_ACTION_TYPES: break;
@@ -321,7 +333,9 @@ of10_encode_actions(const struct action *actions, uint32_t n_actions, uint8_t *o
 {
     for (uint32_t i = 0; i < n_actions; i++) {
         uint8_t type = type_on_wire[actions[i].type];
-        if (type == OFPAT_OUTPUT) {
+        if (nx_is_action(&actions[i])) {
+            nx_encode_action(&actions[i], out);
+        } else if (type == OFPAT_OUTPUT) {
             encode_output(&actions[i], out);
         } else if (type == OFPAT_ENQUEUE) {
             encode_enqueue(&actions[i], out);
@@ -330,7 +344,7 @@ of10_encode_actions(const struct action *actions, uint32_t n_actions, uint8_t *o
         } else {
             encode_short(&actions[i], type, out);
         }
-        out += wire_size[type];
+        out += size_on_wire(&actions[i]);
     }
 }
 

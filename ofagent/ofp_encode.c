@@ -2,6 +2,7 @@
 /* Encoders of what a switch sends, statistics (ofp_stats.c) and errors (ofp_errors.c)
  * apart. */
 #include "lib/counters.h"
+#include "ofagent/nicira.h"
 #include "ofagent/ofp_internal.h"
 
 void
@@ -92,6 +93,15 @@ ofp_encode_packet_in(struct writer *w, const struct ofp_packet_in *in)
     };
     writer_bytes(w, &wire, sizeof wire);
     writer_bytes(w, in->data, data_size);
+}
+
+uint8_t
+ofp_packet_in_reason(const uint8_t *msg, size_t size)
+{
+    size_t at = msg[offsetof(struct of10_header, type)] == OFPT_PACKET_IN
+                ? offsetof(struct of10_packet_in, reason)
+                : sizeof(struct nicira_header) + offsetof(struct nicira_packet_in, reason);
+    return at < size ? msg[at] : OFPR_NO_MATCH;
 }
 
 void

@@ -74,6 +74,13 @@ size_t of10_actions_size(const struct action *, uint32_t n_actions);
 /* Writes them, of10_actions_size() bytes; 'out' may be at any address. */
 void of10_encode_actions(const struct action *, uint32_t n_actions, uint8_t *out);
 
+/* Nicira's actions (nx_actions.c). 'p' has 'len' bytes, 8 or more and as many as the action
+ * says; 'out' is zeroed. */
+int nx_decode_action(const uint8_t *p, size_t len, struct action *out, struct ofp_refusal *);
+bool nx_is_action(const struct action *);
+size_t nx_action_size(const struct action *);
+void nx_encode_action(const struct action *, uint8_t *out);
+
 void of10_encode_phy_port(const struct port_info *, struct of10_phy_port *);
 void of10_decode_phy_port(const struct of10_phy_port *, struct port_info *);
 

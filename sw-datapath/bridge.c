@@ -196,6 +196,12 @@ dp_bridge_drop_fragments(const struct dp_bridge *bridge)
     return atomic_load_explicit(&bridge->drop_fragments, memory_order_relaxed);
 }
 
+void
+dp_bridge_set_invalid_ttl(struct dp_bridge *bridge, bool tell)
+{
+    atomic_store_explicit(&bridge->invalid_ttl, tell, memory_order_relaxed);
+}
+
 static void
 add_cache_stats(struct cache_stats *sum, const struct cache *cache)
 {

@@ -61,13 +61,17 @@ unsigned dp_n_workers(const struct dp *);
 unsigned dp_n_slots(const struct dp *);
 
 /* Why a packet goes to the controller. */
-enum dp_packet_in_reason { DP_TABLE_MISS, DP_ACTION };
-enum { N_DP_PACKET_IN_REASONS = DP_ACTION + 1 };
+enum dp_packet_in_reason { DP_TABLE_MISS, DP_ACTION, DP_INVALID_TTL };
+enum { N_DP_PACKET_IN_REASONS = DP_INVALID_TTL + 1 };
+/* What an output to CONTROLLER says the reason is (OFPR_ACTION). */
+enum { DP_SAID_ACTION = 1 };
 
 struct dp_packet_in {
     enum dp_packet_in_reason reason;
     uint16_t in_port;
-    uint16_t max_len;          /* of the CONTROLLER action; the agent knows miss_send_len */
+    uint16_t max_len;          /* DP_ACTION; the agent knows miss_send_len */
+    uint16_t controller_id;    /* whose it is */
+    uint8_t said;              /* DP_ACTION: the reason that the action gives, OFPR_* */
     const struct packet *packet; /* whole frame with its offload state; valid in the call only */
 };
 
@@ -111,6 +115,10 @@ enum dp_miss_mode dp_bridge_miss_mode(const struct dp_bridge *);
 /* Fragments: forwarded like others, or dropped (OFPC_FRAG_NORMAL, OFPC_FRAG_DROP). */
 void dp_bridge_set_drop_fragments(struct dp_bridge *, bool);
 bool dp_bridge_drop_fragments(const struct dp_bridge *);
+
+/* Whether packets whose TTL is at its end are told of (DP_INVALID_TTL): at first not. They
+ * are dropped in any case. */
+void dp_bridge_set_invalid_ttl(struct dp_bridge *, bool tell);
 
 /* Adds device 'name'. 'want' is the port number, 0 for the lowest free one, which goes
  * to *port_no. -ENODEV, -EEXIST (number taken), -EBUSY (device is in a bridge), ...

@@ -219,6 +219,7 @@ struct dp_bridge {
     _Atomic int miss_mode;
     _Atomic bool drop_fragments;
     _Atomic bool forward_bpdu;          /* config's, for the packet path */
+    _Atomic bool invalid_ttl;           /* such packets are told of */
     _Atomic(struct port_map *) map;
 };
 
@@ -262,9 +263,10 @@ void forward_actions(struct dp_thread *, struct dp_bridge *, const struct port_m
 /* Counts a frame received by 'port' and says whether it goes on. */
 bool forward_admit(struct dp_thread *, struct dp_port *, const struct packet *);
 
-/* Hands a frame to the control thread (or, in it, to the user at once). */
+/* Hands a frame to the control thread (or, in it, to the user at once). 'in' says why; its
+ * packet and in_port need not be set. */
 void upcall_send(struct dp_thread *, struct dp_bridge *, const struct port_map *,
-                 const struct packet *, enum dp_packet_in_reason, uint16_t max_len);
+                 const struct packet *, const struct dp_packet_in *in);
 /* Control thread: delivers up to 'n' from each worker, or for a millisecond; true if there
  * are more. */
 bool upcall_deliver(struct dp *, unsigned n);

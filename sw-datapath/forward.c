@@ -13,7 +13,6 @@ struct forwarding {
     struct dp_thread *thread;
     struct dp_bridge *bridge;
     const struct port_map *map;
-    enum dp_packet_in_reason reason;
     bool table_allowed;
     bool queued;                 /* outputs go through queue 'queue_id' of their port */
     uint32_t queue_id;
@@ -187,6 +186,40 @@ send_to_number(const struct forwarding *fw, const struct packet *packet, uint16_
     }
 }
 
+/* By an output to CONTROLLER, or by an action of its own. */
+static void
+send_to_controller(const struct forwarding *fw, const struct packet *packet,
+                   const struct action *action)
+{
+    struct dp_packet_in in = { .reason = DP_ACTION, .said = DP_SAID_ACTION };
+    if (action->type == ACTION_CONTROLLER) {
+        in.said = action->controller.reason;
+        in.max_len = action->controller.max_len;
+        in.controller_id = action->controller.id;
+    } else {
+        in.max_len = action->output.max_len;
+    }
+    upcall_send(fw->thread, fw->bridge, fw->map, packet, &in);
+}
+
+/* The TTL can't be decremented. */
+static void
+expired(void *aux, struct packet *packet, const struct action *action)
+{
+    const struct forwarding *fw = aux;
+    counter_add(COUNTER_ttl_expired, packet_n_segments(packet));
+    if (!atomic_load_explicit(&fw->bridge->invalid_ttl, memory_order_relaxed)) {
+        return;
+    }
+    for (unsigned i = 0; i < (action->n_ids ? action->n_ids : 1u); i++) {
+        const struct dp_packet_in in = {
+            .reason = DP_INVALID_TTL,
+            .controller_id = action->n_ids ? action->dec_ttl.ids[i] : 0,
+        };
+        upcall_send(fw->thread, fw->bridge, fw->map, packet, &in);
+    }
+}
+
 static void
 send_to_ingress(const struct forwarding *fw, const struct packet *packet, bool copy)
 {
@@ -220,6 +253,10 @@ output(void *aux, struct packet *packet, const struct action *action, bool copy)
         enqueue(fw, packet, action, copy);
         return;
     }
+    if (action->type == ACTION_CONTROLLER) {
+        send_to_controller(fw, packet, action);
+        return;
+    }
     switch (action->output.port) {
     case PORT_IN_PORT:
         send_to_ingress(fw, packet, copy);
@@ -237,7 +274,7 @@ output(void *aux, struct packet *packet, const struct action *action, bool copy)
         flood(fw, packet, 0, copy);
         break;
     case PORT_CONTROLLER:
-        upcall_send(fw->thread, fw->bridge, fw->map, packet, fw->reason, action->output.max_len);
+        send_to_controller(fw, packet, action);
         break;
     default:
         send_to_number(fw, packet, action->output.port, copy);
@@ -245,7 +282,7 @@ output(void *aux, struct packet *packet, const struct action *action, bool copy)
     }
 }
 
-static const struct execute_ops output_ops = { .output = output };
+static const struct execute_ops output_ops = { .output = output, .expired = expired };
 
 void
 forward_actions(struct dp_thread *thread, struct dp_bridge *bridge, const struct port_map *map,
@@ -255,7 +292,6 @@ forward_actions(struct dp_thread *thread, struct dp_bridge *bridge, const struct
         .thread = thread,
         .bridge = bridge,
         .map = map,
-        .reason = DP_ACTION,
         .table_allowed = table,
     };
     execute_actions(actions, packet, &output_ops, &fw);
@@ -280,7 +316,8 @@ table_miss(struct dp_thread *thread, struct dp_bridge *bridge, const struct port
         counter_inc(COUNTER_miss_no_packet_in);
         return;
     }
-    upcall_send(thread, bridge, map, packet, DP_TABLE_MISS, 0);
+    static const struct dp_packet_in miss = { .reason = DP_TABLE_MISS };
+    upcall_send(thread, bridge, map, packet, &miss);
 }
 
 void

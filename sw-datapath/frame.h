@@ -44,6 +44,7 @@ enum {
     FRAME_IP4_TOTAL = 2,
     FRAME_IP4_ID = 4,
     FRAME_IP4_FRAG = 6,
+    FRAME_IP4_TTL = 8,         /* with the protocol behind it one word of the checksum */
     FRAME_IP4_PROTO = 9,
     FRAME_IP4_CSUM = 10,
     FRAME_IP4_SRC = 12,

@@ -193,7 +193,26 @@ set_tp_port(struct packet *packet, uint32_t offset, struct be16 now)
     }
 }
 
-void
+/* False if there is nothing left to take from. */
+static bool
+dec_ttl(struct packet *packet)
+{
+    if (packet->l3 != PACKET_L3_IPV4) {
+        return true;
+    }
+    uint8_t *ip = packet->data + packet->l3_offset;
+    struct be16 old = frame_get_be16(ip + FRAME_IP4_TTL);
+    if (ip[FRAME_IP4_TTL] <= 1) {
+        return false;
+    }
+    ip[FRAME_IP4_TTL]--;
+    frame_put_be16(ip + FRAME_IP4_CSUM,
+                   checksum_update_be16(frame_get_be16(ip + FRAME_IP4_CSUM), old,
+                                        frame_get_be16(ip + FRAME_IP4_TTL)));
+    return true;
+}
+
+bool
 execute_rewrite(const struct action *action, struct packet *packet)
 {
     switch ((enum action_type) action->type) {
@@ -228,9 +247,13 @@ execute_rewrite(const struct action *action, struct packet *packet)
     case ACTION_SET_TP_DST:
         set_tp_port(packet, FRAME_TP_DST, action->tp.port);
         break;
+    case ACTION_DEC_TTL:
+        return dec_ttl(packet);
     case ACTION_OUTPUT:
     case ACTION_ENQUEUE:
+    case ACTION_CONTROLLER:
     case N_ACTION_TYPES:
         break;
     }
+    return true;
 }

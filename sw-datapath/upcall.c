@@ -20,9 +20,7 @@
 struct upcall {
     uint32_t bridge_id;
     uint32_t size;
-    uint16_t in_port;
-    uint16_t max_len;
-    enum dp_packet_in_reason reason;
+    struct dp_packet_in in;   /* the packet's place is filled in when it is delivered */
     struct packet_offload offload;
 };
 
@@ -103,15 +101,11 @@ record_size(uint32_t frame_size)
 }
 
 static void
-deliver(struct dp_bridge *bridge, const struct packet *packet, enum dp_packet_in_reason reason,
-        uint16_t max_len)
+deliver(struct dp_bridge *bridge, const struct packet *packet, const struct dp_packet_in *why)
 {
-    struct dp_packet_in in = {
-        .reason = reason,
-        .in_port = packet->in_port,
-        .max_len = max_len,
-        .packet = packet,
-    };
+    struct dp_packet_in in = *why;
+    in.in_port = packet->in_port;
+    in.packet = packet;
     bridge->ops->packet_in(bridge->ops_aux, &in);
 }
 
@@ -132,28 +126,27 @@ count_lost(struct dp_thread *thread, struct dp_bridge *bridge, const struct port
 
 void
 upcall_send(struct dp_thread *thread, struct dp_bridge *bridge, const struct port_map *map,
-            const struct packet *packet, enum dp_packet_in_reason reason, uint16_t max_len)
+            const struct packet *packet, const struct dp_packet_in *in)
 {
     struct upcalls *u = thread->upcalls;
     if (!u) {
-        deliver(bridge, packet, reason, max_len);
+        deliver(bridge, packet, in);
         return;
     }
     uint32_t size = record_size(packet->size), share = share_of(size);
-    uint32_t class = class_of(bridge->id, packet->in_port, reason);
+    uint32_t class = class_of(bridge->id, packet->in_port, in->reason);
     struct upcall *up = may_put(u, class, share) ? ring_reserve(u->ring, size) : NULL;
     if (!up) {
-        count_lost(thread, bridge, map, packet, reason);
+        count_lost(thread, bridge, map, packet, in->reason);
         return;
     }
     *up = (struct upcall) {
         .bridge_id = bridge->id,
         .size = packet->size,
-        .in_port = packet->in_port,
-        .max_len = max_len,
-        .reason = reason,
+        .in = *in,
         .offload = packet->offload,
     };
+    up->in.in_port = packet->in_port;
     memcpy((uint8_t *) (up + 1) + PACKET_HEADROOM, packet->data, packet->size);
     account_put(u, class, share);
     ring_commit(u->ring);
@@ -173,12 +166,12 @@ deliver_record(struct dp *dp, struct upcall *up)
     struct packet packet = {
         .data = (uint8_t *) (up + 1) + PACKET_HEADROOM,
         .size = up->size,
-        .in_port = up->in_port,
+        .in_port = up->in.in_port,
         .offload = up->offload,
     };
     struct flow_key key;
     if (!packet_parse(&packet, &key)) {
-        deliver(bridge, &packet, up->reason, up->max_len);
+        deliver(bridge, &packet, &up->in);
     }
 }
 
@@ -189,7 +182,7 @@ deliver_some(struct dp *dp, struct upcalls *u, unsigned n, uint64_t end_ns)
     size_t size;
     struct upcall *up;
     for (unsigned i = 0; i < n && (up = ring_peek(u->ring, &size)); i++) {
-        uint32_t class = class_of(up->bridge_id, up->in_port, up->reason);
+        uint32_t class = class_of(up->bridge_id, up->in.in_port, up->in.reason);
         deliver_record(dp, up);
         ring_consume(u->ring);
         account_taken(u, class, share_of((uint32_t) size));

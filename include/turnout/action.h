@@ -5,13 +5,17 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "turnout/byteorder.h"
 
 enum action_type {
+    /* These send the packet as it is. */
     ACTION_OUTPUT,
     ACTION_ENQUEUE,
+    ACTION_CONTROLLER,        /* Nicira's: to the controllers of one id */
+    /* From here on they change it. */
     ACTION_SET_VLAN_VID,
     ACTION_SET_VLAN_PCP,
     ACTION_STRIP_VLAN,
@@ -22,13 +26,19 @@ enum action_type {
     ACTION_SET_NW_TOS,
     ACTION_SET_TP_SRC,
     ACTION_SET_TP_DST,
+    ACTION_DEC_TTL,           /* Nicira's: IPv4; at a TTL of 0 or 1 the list ends */
     N_ACTION_TYPES
 };
+
+/* Ids that one ACTION_DEC_TTL has room for. */
+enum { ACTION_DEC_TTL_IDS = 3 };
+/* Reasons are bits of masks. */
+enum { ACTION_CONTROLLER_REASON_MAX = 31 };
 
 /* One action. 'type' says which member of the union counts. */
 struct action {
     uint8_t type;             /* enum action_type */
-    uint8_t zero;
+    uint8_t n_ids;            /* DEC_TTL: how many of its ids count; else 0 */
     union {
         struct {
             uint16_t port;    /* host order; physical or PORT_* */
@@ -45,10 +55,26 @@ struct action {
         struct { uint16_t zero; struct be32 addr; } __attribute__((packed)) nw;
         struct { uint8_t tos; uint8_t zero[5]; } nw_tos;      /* DSCP in bits 7..2, ECN 0 */
         struct { struct be16 port; uint16_t zero[2]; } tp;
+        struct {
+            uint16_t max_len; /* host order; bytes to send, 0xffff: all */
+            uint16_t id;      /* host order; of the controllers that it is for */
+            uint8_t reason;   /* what the packet-in is to say; up to 31 */
+            uint8_t zero;
+        } controller;
+        struct {
+            uint16_t ids[ACTION_DEC_TTL_IDS]; /* host order; controllers that are told of a
+                                               * TTL at its end; n_ids 0: those of id 0 */
+        } dec_ttl;
         uint8_t bytes[6];
     };
 };
 static_assert(sizeof(struct action) == 8, "an action is one word");
+
+static inline bool
+action_is_output(const struct action *action)
+{
+    return action->type < ACTION_SET_VLAN_VID;
+}
 
 /* Most actions a list may have; a controller that sends more gets TOO_MANY. */
 #define ACTION_LIST_MAX 1024

@@ -38,6 +38,7 @@ make_action(uint32_t *random)
         action.nw_tos.tos = value & 0xfc;
         break;
     case ACTION_STRIP_VLAN:
+    case ACTION_DEC_TTL:
         break;
     default:
         memcpy(action.bytes + (action.type == ACTION_SET_NW_SRC
@@ -98,8 +99,11 @@ expect(const struct action *action, const struct packet *before, struct flow_key
     case ACTION_SET_TP_DST:
         key->tp_dst = has_ports ? action->tp.port : key->tp_dst;
         return true;
+    case ACTION_DEC_TTL:
+        return true;
     case ACTION_OUTPUT:
     case ACTION_ENQUEUE:
+    case ACTION_CONTROLLER:
     case N_ACTION_TYPES:
         break;
     }

@@ -190,7 +190,7 @@ gen_ipv4(struct gen *g, uint8_t *ip)
     memset(ip, 0, 20);
     ip[0] = (uint8_t) (0x40 + header / 4);
     ip[1] = (uint8_t) (gen_tos(g) | gen_below(g, 4));
-    ip[8] = 64;
+    ip[8] = (uint8_t) PICK(g, 64, 64, 64, 64, 255, 3, 2, 1, 1, 0);
     ip[9] = gen_proto(g);
     put(ip + 12, 4, gen_ip(g));
     put(ip + 16, 4, gen_ip(g));
@@ -332,13 +332,41 @@ gen_argument(struct gen *g, uint32_t type, uint16_t n_ports, uint8_t *a)
     }
 }
 
+/* One of Nicira's: DEC_TTL, CONTROLLER, DEC_TTL_CNT_IDS. Returns its length. */
+static size_t
+gen_vendor_action(struct gen *g, uint8_t *a)
+{
+    uint32_t subtype = PICK(g, 18, 18, 18, 20, 21), n = 1 + gen_below(g, 3);
+    size_t length = subtype == 21 ? 24 : 16;
+    memset(a, 0, length);
+    put(a, 2, 0xffff);
+    put(a + 2, 2, length);
+    put(a + 4, 4, 0x2320);
+    put(a + 8, 2, subtype);
+    if (subtype == 20) {
+        put(a + 10, 2, PICK(g, 0, 20, 128, 65535));
+        a[14] = (uint8_t) PICK(g, 0, 1, 2, 9);
+        put(a + 12, 2, a[14] == 1 ? 1 : gen_below(g, 2));    /* else it is an OUTPUT */
+    } else if (subtype == 21) {
+        put(a + 10, 2, n);
+        while (n--) {
+            put(a + 16 + 2 * n, 2, gen_below(g, 3));
+        }
+    }
+    return length;
+}
+
 size_t
 gen_actions(struct gen *g, uint16_t n_ports, uint8_t actions[GEN_ACTIONS_MAX])
 {
     size_t size = 0;
     uint32_t n = 1 + gen_below(g, one_in(g, 8) ? 15 : 4);
     while (n--) {
-        uint32_t type = one_in(g, 2) ? 0 : gen_below(g, 12);
+        uint32_t type = one_in(g, 2) ? 0 : gen_below(g, 14);
+        if (type >= 12) {
+            size += gen_vendor_action(g, actions + size);
+            continue;
+        }
         size_t length = type == 4 || type == 5 || type == 11 ? 16 : 8;
         memset(actions + size, 0, length);
         put(actions + size, 2, type);

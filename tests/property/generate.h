@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GEN_FRAME_MAX = 400, GEN_ACTIONS_MAX = 256, GEN_FLOW_MOD_MAX = 72 + GEN_ACTIONS_MAX };
+enum { GEN_FRAME_MAX = 400, GEN_ACTIONS_MAX = 384, GEN_FLOW_MOD_MAX = 72 + GEN_ACTIONS_MAX };
 
 struct gen {
     uint64_t state;

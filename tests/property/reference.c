@@ -56,11 +56,13 @@ struct way {
     struct ref_frame frame;
 };
 
+/* For the controllers of this id. */
 static void
-packet_in(struct way *way, uint8_t reason, uint32_t prefix)
+packet_in(struct way *way, uint16_t id, uint8_t reason, uint32_t prefix)
 {
     struct ref_output *out = way->out;
-    if (out->n < REF_MAX_OUT) {
+    if (id == way->sw->controller_id && out->n < REF_MAX_OUT
+        && (reason < 2 || (reason == 2 && way->sw->wants_ttl))) {
         struct ref_sent *sent = &out->sent[out->n++];
         sent->port = P_CONTROLLER;
         sent->reason = reason;
@@ -174,7 +176,7 @@ output(struct way *way, uint16_t port, uint16_t max_len)
         send_to_all(way, false);
         break;
     case P_CONTROLLER:
-        packet_in(way, 1, max_len);
+        packet_in(way, 0, 1, max_len);
         break;
     default:
         if (port != way->in_port || way->sw->plant == REF_PLANT_SENDS_BACK) {
@@ -182,6 +184,30 @@ output(struct way *way, uint16_t port, uint16_t max_len)
         }
         break;
     }
+}
+
+/* Nicira's. False if the list ends here. */
+static bool
+vendor_action(struct way *way, const uint8_t *a)
+{
+    uint32_t subtype = get(a + 8, 2);
+    uint32_t n_ids = subtype == 21 ? get(a + 10, 2) : 0;
+    if (subtype == 20) {
+        packet_in(way, (uint16_t) get(a + 12, 2), a[14], get(a + 10, 2));
+        return true;
+    }
+    bool spared = way->sw->plant == REF_PLANT_TTL_ONE_GOES_ON;
+    if (!ref_ttl_is_over(&way->frame) || spared) {
+        ref_rewrite(&way->frame, a);
+        return true;
+    }
+    if (subtype == 18) {
+        packet_in(way, 0, 2, way->sw->miss_send_len);
+    }
+    for (uint32_t i = 0; i < n_ids; i++) {
+        packet_in(way, (uint16_t) get(a + 16 + 2 * i, 2), 2, way->sw->miss_send_len);
+    }
+    return false;
 }
 
 static void
@@ -196,6 +222,10 @@ run_actions(struct way *way, const uint8_t *actions, size_t size)
             way->queue = get(a + 12, 4) + (way->sw->plant == REF_PLANT_NEXT_QUEUE);
             output(way, get(a + 4, 2), 0);
             way->queue = REF_NO_QUEUE;
+        } else if (type == 0xffff) {
+            if (!vendor_action(way, a)) {
+                return;
+            }
         } else {
             ref_rewrite(&way->frame, a);
         }
@@ -210,7 +240,7 @@ table_miss(struct way *way)
     case REF_MISS_CONTROLLER:
         if (!port || !(port->config & PC_NO_PACKET_IN)
             || way->sw->plant == REF_PLANT_MISSES_IGNORE_FLAG) {
-            packet_in(way, 0, way->sw->miss_send_len);
+            packet_in(way, 0, 0, way->sw->miss_send_len);
         }
         break;
     case REF_MISS_NORMAL:
@@ -377,7 +407,7 @@ check_outputs(struct ref_switch *sw, uint16_t in_port, const uint8_t *actions, s
             return false;
         }
         if (type == 0 && port < 0xff00 && !ref_find_port(sw, port)) {
-            *error = (struct ref_error) { 2, 4 };
+            *error = (struct ref_error) { 2, 4, false };
             return false;
         }
     }
@@ -389,12 +419,12 @@ ref_packet_out(struct ref_switch *sw, const uint8_t *msg, size_t size, struct re
                struct ref_error *error)
 {
     if (size < 16 || get(msg + 2, 2) != size || get(msg + 14, 2) > size - 16) {
-        *error = (struct ref_error) { 1, 6 };
+        *error = (struct ref_error) { 1, 6, false };
         return false;
     }
     uint32_t actions_size = get(msg + 14, 2);
     if (is_no_ports_number(get(msg + 12, 2))) {
-        *error = (struct ref_error) { 2, 4 };
+        *error = (struct ref_error) { 2, 4, false };
         return false;
     }
     if (!ref_check_actions(msg + 16, actions_size, true, error)

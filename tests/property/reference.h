@@ -36,6 +36,9 @@
  *    Other outputs and the flow table don't look at states (4.5). LOCAL, and ports with NO_STP,
  *    are in FORWARD. Who goes down, or loses NO_STP, begins in LISTEN; who ceases to learn is
  *    forgotten.
+ *  - Of Nicira's actions it has DEC_TTL (18), CONTROLLER (20) and DEC_TTL_CNT_IDS (21, with
+ *    three ids at most). A TTL of 0 or 1 is not decremented: the list ends there, and, if it
+ *    was asked for, a PACKET_IN of the packet as it is then goes to each of the ids.
  *  - An output to TABLE is one like others: what flows do to the packet is not seen by the
  *    rest of the list. (Open vSwitch goes on with what they left.)
  *  - An output to the ingress port is dropped: IN_PORT is the way back.
@@ -73,6 +76,7 @@ enum ref_plant {
     REF_PLANT_TAKES_FROM_BLOCKED,   /* NORMAL forwards what came in by a port that is blocked */
     REF_PLANT_LEARNS_BEHIND_BLOCKED,/* NORMAL learns in every state */
     REF_PLANT_SENDS_WITHOUT_LINK,   /* a port sends while its link is down */
+    REF_PLANT_TTL_ONE_GOES_ON,      /* a TTL of 1 is decremented to 0 */
     REF_PLANT_FRAGMENTS_HAVE_PORTS, /* flows of ports match later fragments' payload */
     REF_PLANT_NEXT_QUEUE,           /* ENQUEUE sends through the queue behind the right one */
     REF_PLANT_QUEUES_OF_ALL,        /* ENQUEUE is taken if any port has the queue */
@@ -105,11 +109,14 @@ void ref_parse(const struct ref_frame *, uint16_t in_port, struct ref_fields *);
 /* Does one action of 'size' bytes, as it is on the wire, if it changes frames; others do
  * nothing here. */
 void ref_rewrite(struct ref_frame *, const uint8_t *action);
+/* True if there is a TTL in the frame, and it is 0 or 1. */
+bool ref_ttl_is_over(const struct ref_frame *);
 
 /* --- matches and actions on the wire ----------------------------------------------- */
 
 struct ref_error {
     uint16_t type, code;
+    bool is_nicira;                /* the type and code are Nicira's */
 };
 
 /* True if a packet with these fields is in the set of a wire match (40 bytes). */
@@ -183,7 +190,7 @@ enum ref_miss { REF_MISS_CONTROLLER, REF_MISS_NORMAL, REF_MISS_DROP };
 struct ref_sent {
     uint16_t port;                 /* 0xfffd: a PACKET_IN */
     uint8_t queue;                 /* of the port, or REF_NO_QUEUE */
-    uint8_t reason;                /* of the PACKET_IN: 0 no match, 1 action */
+    uint8_t reason;                /* of the PACKET_IN: 0 no match, 1 action, 2 TTL, or any */
     uint16_t in_port;              /* of the PACKET_IN */
     uint32_t prefix;               /* of the PACKET_IN: bytes, if the packet is buffered */
     struct ref_frame frame;
@@ -224,6 +231,8 @@ struct ref_switch {
     bool drop_fragments;           /* OFPC_FRAG_DROP */
     enum ref_miss miss;
     uint16_t miss_send_len;
+    uint16_t controller_id;        /* of the only controller */
+    bool wants_ttl;                /* it is told of TTLs at their end */
     uint64_t now_ms;               /* the caller sets it */
     uint64_t fdb_age_ms;           /* 0: addresses do not age */
     struct {

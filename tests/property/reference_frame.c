@@ -224,6 +224,14 @@ set_tos(struct ref_frame *f, const struct layout *l, uint8_t tos)
     write_covered(f, l, l->ip, 2, f->data[l->ip] * 256u + tos / 4 * 4 + ecn, false);
 }
 
+bool
+ref_ttl_is_over(const struct ref_frame *f)
+{
+    struct layout l;
+    find_layout(f, &l);
+    return l.ip && f->data[l.ip + 8] <= 1;
+}
+
 void
 ref_rewrite(struct ref_frame *f, const uint8_t *action)
 {
@@ -270,6 +278,11 @@ ref_rewrite(struct ref_frame *f, const uint8_t *action)
     case 10: /* SET_TP_DST */
         if (has_ports) {
             write_covered(f, &l, l.ports + 2, 2, get(action + 4, 2), true);
+        }
+        break;
+    case 0xffff: /* Nicira's: DEC_TTL, with ids and without */
+        if (get(action + 8, 2) != 20 && l.ip && f->data[l.ip + 8] > 0) {
+            write_covered(f, &l, l.ip + 8, 2, get(f->data + l.ip + 8, 2) - 256, false);
         }
         break;
     default:

@@ -18,8 +18,7 @@ get(const uint8_t *p, int n)
 static bool
 refuse(struct ref_error *error, uint16_t type, uint16_t code)
 {
-    error->type = type;
-    error->code = code;
+    *error = (struct ref_error) { type, code, false };
     return false;
 }
 
@@ -206,6 +205,50 @@ check_action(const uint8_t *a, bool in_packet_out, struct ref_error *error)
     }
 }
 
+static bool
+refuse_nicira(struct ref_error *error, uint16_t type, uint16_t code)
+{
+    *error = (struct ref_error) { type, code, true };
+    return false;
+}
+
+static bool
+check_dec_ttl_ids(const uint8_t *a, size_t length, struct ref_error *error)
+{
+    size_t n = get(a + 10, 2);
+    if (get(a + 12, 4)) {
+        return refuse_nicira(error, 1, 515);
+    }
+    if (length != (16 + 2 * n + 7) / 8 * 8) {
+        return refuse(error, 2, 1);
+    }
+    return n > 3 ? refuse(error, 2, 7) : n > 0 || refuse(error, 2, 5);
+}
+
+static bool
+check_vendor_action(const uint8_t *a, size_t length, struct ref_error *error)
+{
+    if (get(a + 4, 4) != 0x2320) {
+        return refuse(error, 2, 2);
+    }
+    if (length < 16) {
+        return refuse(error, 2, 1);
+    }
+    switch (get(a + 8, 2)) {
+    case 18:
+        return length == 16 || refuse(error, 2, 1);
+    case 20:
+        if (length == 16 && a[15]) {
+            return refuse_nicira(error, 2, 256);
+        }
+        return length != 16 ? refuse(error, 2, 1) : a[14] <= 31 || refuse(error, 2, 5);
+    case 21:
+        return check_dec_ttl_ids(a, length, error);
+    default:
+        return refuse(error, 2, 3);
+    }
+}
+
 bool
 ref_check_actions(const uint8_t *actions, size_t size, bool in_packet_out, struct ref_error *error)
 {
@@ -220,16 +263,14 @@ ref_check_actions(const uint8_t *actions, size_t size, bool in_packet_out, struc
         if (length < 8 || length % 8 || length > size) {
             return refuse(error, 2, 1);
         }
-        if (type == 0xffff) {
-            return refuse(error, 2, 2);
-        }
-        if (type >= sizeof sizes) {
+        if (type != 0xffff && type >= sizeof sizes) {
             return refuse(error, 2, 0);
         }
-        if (length != sizes[type]) {
+        if (type != 0xffff && length != sizes[type]) {
             return refuse(error, 2, 1);
         }
-        if (!check_action(actions, in_packet_out, error)) {
+        if (!(type == 0xffff ? check_vendor_action(actions, length, error)
+                             : check_action(actions, in_packet_out, error))) {
             return false;
         }
         if (++n > 1024) {
@@ -247,6 +288,9 @@ has_output_to(const struct ref_flow *flow, uint16_t port)
     for (size_t at = 0; at < flow->actions_size; at += get(flow->actions + at + 2, 2)) {
         const uint8_t *a = flow->actions + at;
         if ((get(a, 2) == 0 || get(a, 2) == 11) && get(a + 4, 2) == port) {
+            return true;
+        }
+        if (get(a, 2) == 0xffff && get(a + 8, 2) == 20 && port == 0xfffd) {
             return true;
         }
     }

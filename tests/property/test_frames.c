@@ -36,7 +36,12 @@ product_action(const uint8_t *a)
         ACTION_SET_DL_SRC, ACTION_SET_DL_DST, ACTION_SET_NW_SRC, ACTION_SET_NW_DST,
         ACTION_SET_NW_TOS, ACTION_SET_TP_SRC, ACTION_SET_TP_DST, ACTION_ENQUEUE,
     };
-    struct action action = { .type = types[a[1]] };
+    struct action action = { .type = ACTION_DEC_TTL };
+    if (a[1] == 0xff) {
+        action.type = a[9] == 20 ? ACTION_CONTROLLER : ACTION_DEC_TTL;
+        return action;
+    }
+    action.type = types[a[1]];
     switch (action.type) {
     case ACTION_SET_VLAN_VID:
         action.vlan_vid.vid = (uint16_t) (a[4] << 8 | a[5]);
@@ -56,12 +61,13 @@ product_action(const uint8_t *a)
     return action;
 }
 
-static void
+/* False if the packet goes no further. */
+static bool
 product_rewrite(struct packet *packet, const uint8_t *wire, enum plant plant)
 {
     struct action action = product_action(wire);
-    if (action.type == ACTION_OUTPUT || action.type == ACTION_ENQUEUE) {
-        return;
+    if (action_is_output(&action)) {
+        return true;
     }
     uint8_t *field = packet->data + packet->l4_offset + (packet->l4 == PACKET_L4_TCP ? 16 : 6);
     uint8_t old[2] = { 0 };
@@ -70,7 +76,7 @@ product_rewrite(struct packet *packet, const uint8_t *wire, enum plant plant)
     if (keep) {
         memcpy(old, field, 2);
     }
-    execute_rewrite(&action, packet);
+    bool goes_on = execute_rewrite(&action, packet);
     if (keep) {
         memcpy(field, old, 2);
     }
@@ -78,17 +84,22 @@ product_rewrite(struct packet *packet, const uint8_t *wire, enum plant plant)
         && packet->l3 == PACKET_L3_IPV4) {
         packet->data[packet->l3_offset + 1] &= 0xfc;
     }
+    return goes_on;
 }
 
-static void
+static bool
 reference_rewrite(struct ref_frame *frame, const uint8_t *wire, enum plant plant)
 {
-    uint8_t action[16];
+    uint8_t action[24];
     memcpy(action, wire, wire[3]);
+    if (wire[1] == 0xff && wire[9] != 20 && ref_ttl_is_over(frame)) {
+        return false;
+    }
     if (plant == PLANT_REFERENCE_CUTS_PCP && action[1] == 2) {
         action[4] &= 3;
     }
     ref_rewrite(frame, action);
+    return true;
 }
 
 static bool
@@ -136,8 +147,8 @@ round_agrees(struct gen *g, enum plant plant)
         if (at == size) {
             break;
         }
-        product_rewrite(&packet, actions + at, plant);
-        reference_rewrite(&frame, actions + at, plant);
+        bool goes_on = product_rewrite(&packet, actions + at, plant);
+        agrees = goes_on == reference_rewrite(&frame, actions + at, plant);
         packet_parse(&packet, &key);
     }
     free(buffer);

@@ -161,7 +161,9 @@ expect_sent(struct trial *t, const struct ref_sent *from, unsigned origin)
     if (from->port == P_CONTROLLER) {
         t->n_packet_ins++;
         t->packet_in_bytes += 18 + from->frame.size;
-        *(from->reason ? &tally.packet_ins_action : &tally.packet_ins_miss) += 1;
+        tally.packet_ins_miss += from->reason == 0;
+        tally.packet_ins_action += from->reason == 1;
+        tally.packet_ins_ttl += from->reason == 2;
     } else {
         tally.frames_out++;
         tally.frames_enqueued += from->queue != REF_NO_QUEUE;
@@ -187,8 +189,7 @@ trial_expect_error(struct trial *t, const uint8_t *msg, size_t size, struct ref_
     }
     struct expected_error *e = &t->error[t->n_errors++];
     e->xid = (uint32_t) wire_get(msg + 4, 4);
-    e->type = error.type;
-    e->code = error.code;
+    e->error = error;
     e->size = (uint16_t) (size < sizeof e->head ? size : sizeof e->head);
     memcpy(e->head, msg, e->size);
     tally.errors++;

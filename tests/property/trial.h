@@ -23,7 +23,7 @@
 /* What happened, over all trials: a test that exercised nothing has not passed. */
 #define TALLIES(X)                                                                             \
     X(trials) X(steps) X(frames) X(frames_out) X(flow_hits) X(exact_hits) X(table_misses)      \
-    X(ambiguous) X(fragments_dropped) X(packet_ins_miss) X(packet_ins_action) X(buffered)      \
+    X(ambiguous) X(fragments_dropped) X(packet_ins_miss) X(packet_ins_action) X(packet_ins_ttl) X(buffered) \
     X(flow_mods) X(emergency_flow_mods) X(emergency_flow_stats) X(flow_mods_refused)           \
     X(overlaps_refused) X(full_refused) X(queues_refused) X(frames_enqueued) X(queues_changed) \
     X(big_bursts) X(far_bursts) X(packet_outs) X(packet_outs_refused) X(table_outputs) X(buffers_used)       \
@@ -97,7 +97,8 @@ struct input {
 
 struct expected_error {
     uint32_t xid;
-    uint16_t type, code, size;
+    struct ref_error error;
+    uint16_t size;
     uint8_t head[64];
 };
 

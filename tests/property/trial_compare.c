@@ -79,9 +79,14 @@ take_packet_in(struct trial *t, const uint8_t *msg, size_t size)
 static bool
 error_is(const struct trial *t, const uint8_t *msg, size_t size, const struct expected_error *e)
 {
-    return wire_get(msg + 8, 2) == e->type && wire_get(msg + 10, 2) == e->code
+    size_t head = e->error.is_nicira ? 20 : 12;
+    bool vendor = size >= head && wire_get(msg + 8, 4) == 0xb0c20000
+                  && wire_get(msg + 12, 4) == 0x2320;
+    return size >= head && vendor == e->error.is_nicira
+           && wire_get(msg + head - 4, 2) == e->error.type
+           && wire_get(msg + head - 2, 2) == e->error.code
            && (t->config->plant
-               || (size - 12 == e->size && !memcmp(msg + 12, e->head, e->size)));
+               || (size - head == e->size && !memcmp(msg + head, e->head, e->size)));
 }
 
 static bool
@@ -92,8 +97,8 @@ take_error(struct trial *t, const uint8_t *msg, size_t size)
         if (size >= 12 && e->size && e->xid == wire_get(msg + 4, 4)) {
             bool same = error_is(t, msg, size, e);
             if (!same) {
-                trial_fail(t, "ERROR that differs: the reference says type %u, code %u", e->type,
-                           e->code);
+                trial_fail(t, "ERROR that differs: the reference says type %u, code %u",
+                           e->error.type, e->error.code);
                 trial_explain_bytes(t, "the product's", msg, size);
                 trial_explain_bytes(t, "for the message", e->head, e->size);
             }
@@ -232,8 +237,8 @@ nothing_is_missing(struct trial *t)
     }
     for (unsigned i = 0; i < t->n_errors && !t->failed; i++) {
         if (t->error[i].size) {
-            trial_fail(t, "ERROR %u/%u that the product does not give", t->error[i].type,
-                       t->error[i].code);
+            trial_fail(t, "ERROR %u/%u that the product does not give", t->error[i].error.type,
+                       t->error[i].error.code);
             trial_explain_bytes(t, "for the message", t->error[i].head, t->error[i].size);
         }
     }

@@ -214,7 +214,7 @@ run_buffer(struct trial *t, const uint8_t *msg, size_t size, unsigned origin)
     }
     if (held->gone) {
         tally.buffers_refused++;
-        trial_expect_error(t, msg, size, (struct ref_error) { 1, 7 });
+        trial_expect_error(t, msg, size, (struct ref_error) { 1, 7, false });
         return;
     }
     held->gone = true;

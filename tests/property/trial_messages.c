@@ -101,6 +101,9 @@ is_ambiguous(struct trial *t, const uint8_t *msg, size_t size)
             ref_table_lookup(&t->ref->table, &fields, &ambiguous);
             tally.table_outputs++;
         }
+        if (msg[at + 1] == 0xff && msg[at + 9] != 20 && ref_ttl_is_over(&frame)) {
+            break;
+        }
         ref_rewrite(&frame, msg + at);
     }
     tally.ambiguous += ambiguous;
@@ -126,7 +129,7 @@ packet_out(struct trial *t)
         trial_expect_error(t, msg, size, error);
     } else if (held && held->gone) {
         tally.buffers_refused++;
-        trial_expect_error(t, msg, size, (struct ref_error) { 1, 7 });
+        trial_expect_error(t, msg, size, (struct ref_error) { 1, 7, false });
     } else {
         trial_expect_output(t, origin);
         if (held) {
@@ -149,15 +152,29 @@ set_config(struct trial *t)
         length = t->async ? length | 1 : 0;    /* with 0, management is not told of packets */
     }
     wire_put(msg + 4, 4, ++t->xid);
-    wire_put(msg + 8, 2, flags);
+    bool wants_ttl = !once_in(&t->g, 3);
+    wire_put(msg + 8, 2, flags | (wants_ttl ? 4 : 0));
     wire_put(msg + 10, 2, length);
     trial_add_message(t, msg, sizeof msg);
     t->ref->miss_send_len = length;
+    t->ref->wants_ttl = wants_ttl;
     if (flags < 2) {                           /* other modes are not there */
         t->ref->drop_fragments = flags == 1;
         t->fragment_flags = flags;
     }
     tally.set_configs++;
+}
+
+/* Mostly 0, for which table misses are. */
+static void
+set_controller_id(struct trial *t)
+{
+    uint8_t msg[24] = { 1, 4, 0, 24, 0, 0, 0, 0, 0, 0, 0x23, 0x20, 0, 0, 0, 20 };
+    uint16_t id = once_in(&t->g, 4);
+    wire_put(msg + 4, 4, ++t->xid);
+    wire_put(msg + 22, 2, id);
+    trial_add_message(t, msg, sizeof msg);
+    t->ref->controller_id = id;
 }
 
 static void
@@ -177,7 +194,7 @@ port_mod(struct trial *t)
     wire_put(msg + 20, 4, mask);
     tally.port_mods++;
     if (!port || msg[15]) {
-        trial_expect_error(t, msg, sizeof msg, (struct ref_error) { 4, port ? 1 : 0 });
+        trial_expect_error(t, msg, sizeof msg, (struct ref_error) { 4, port ? 1 : 0, false });
     } else {
         uint32_t old = port->config;
         mask &= KNOWN_CONFIG;
@@ -191,7 +208,7 @@ port_mod(struct trial *t)
 
 /* --- messages that are wrong ------------------------------------------------------------ */
 
-#define ODD(SIZE, TYPE, CODE, ...) { { TYPE, CODE }, SIZE, { __VA_ARGS__ } }
+#define ODD(SIZE, TYPE, CODE, ...) { { TYPE, CODE, false }, SIZE, { __VA_ARGS__ } }
 
 static const struct odd {
     struct ref_error error;
@@ -257,7 +274,7 @@ trial_messages(struct trial *t)
                 packet_out(t);
             }
         } else if (roll < 91) {
-            set_config(t);
+            once_in(&t->g, 4) ? set_controller_id(t) : set_config(t);
         } else if (roll < 97) {
             port_mod(t);
         } else {

@@ -18,7 +18,7 @@ drop_rewrite(uint8_t *msg, size_t size)
         return size;
     }
     for (size_t at = 72; at < size; at += msg[at + 3]) {
-        found = msg[at + 1] != 0 && msg[at + 1] != 11 ? at : found;
+        found = msg[at + 1] != 0 && msg[at + 1] != 11 && msg[at + 1] != 0xff ? at : found;
     }
     if (found) {
         size_t length = msg[found + 3];

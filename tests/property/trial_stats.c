@@ -79,6 +79,18 @@ put_stats(uint8_t *msg, uint16_t type, size_t body)
 
 /* --- FLOW, AGGREGATE ---------------------------------------------------------------------- */
 
+static void
+told_vendor_action(uint8_t *a)
+{
+    uint64_t subtype = wire_get(a + 8, 2);
+    if (subtype == 18) {
+        memset(a + 10, 0, 6);
+    } else if (subtype == 21) {
+        size_t used = 16 + 2 * wire_get(a + 10, 2);
+        memset(a + used, 0, a[3] - used);
+    }
+}
+
 /* What a flow's actions look like when the switch tells of them: without what is in their
  * padding; and max_len has a meaning for CONTROLLER only. */
 static void
@@ -88,6 +100,10 @@ told_actions(const struct ref_flow *flow, uint8_t *actions)
     memcpy(actions, flow->actions, flow->actions_size);
     for (size_t at = 0; at < flow->actions_size; at += actions[at + 3]) {
         uint8_t type = actions[at + 1];
+        if (type == 0xff) {
+            told_vendor_action(actions + at);
+            continue;
+        }
         size_t used = 4u + argument[type];
         if (type == 0 && wire_get(actions + at + 4, 2) != P_CONTROLLER) {
             used = 6;
@@ -398,15 +414,16 @@ static bool
 ask_config(struct trial *t)
 {
     uint8_t msg[8] = { 1, GET_CONFIG_REPLY - 1, 0, 8 };
+    unsigned flags = t->fragment_flags | (t->ref->wants_ttl ? 4 : 0);
     struct answer *answer = ask(t, msg, sizeof msg, GET_CONFIG_REPLY);
     if (!answer) {
         return false;
     }
     tally.get_configs++;
-    if (answer->size != 4 || wire_get(answer->body, 2) != t->fragment_flags
+    if (answer->size != 4 || wire_get(answer->body, 2) != flags
         || wire_get(answer->body + 2, 2) != t->ref->miss_send_len) {
         trial_fail(t, "GET_CONFIG: the reference has flags %u, miss_send_len %u",
-                   t->fragment_flags, t->ref->miss_send_len);
+                   flags, t->ref->miss_send_len);
         trial_explain_bytes(t, "the product's", answer->body, answer->size);
     }
     free(answer);

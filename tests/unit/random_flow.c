@@ -177,6 +177,18 @@ random_action(uint64_t *rng, struct action *a)
     case ACTION_STRIP_VLAN:
     case N_ACTION_TYPES:
         break;
+    case ACTION_CONTROLLER:
+        a->controller.max_len = one_in(rng, 2) ? 0xffff : (uint16_t) x;
+        a->controller.reason = (uint8_t) random_below(rng, 6);
+        a->controller.id = a->controller.reason == 1 ? 1 + (uint16_t) random_below(rng, 9)
+                                                     : (uint16_t) random_below(rng, 3);
+        break;
+    case ACTION_DEC_TTL:
+        a->n_ids = (uint8_t) random_below(rng, ACTION_DEC_TTL_IDS + 1);
+        for (unsigned i = 0; i < a->n_ids; i++) {
+            a->dec_ttl.ids[i] = (uint16_t) (x >> 16 * i);
+        }
+        break;
     case ACTION_SET_DL_SRC:
     case ACTION_SET_DL_DST:
         memcpy(a->dl.addr, &x, sizeof a->dl.addr);

@@ -79,7 +79,7 @@ struct model {
     uint8_t dst[6], src[6];
     bool tagged;
     uint16_t tci;
-    uint8_t tos, proto, ip_size;   /* of the header, with options */
+    uint8_t tos, ttl, proto, ip_size; /* of the header, with options */
     uint16_t frag;
     uint32_t nw_src, nw_dst;
     uint16_t tp_src, tp_dst;
@@ -154,7 +154,7 @@ model_put_headers(const struct model *m, struct bytes *out)
     put(out, m->ip_size + model_l4_size(m), 2);
     put(out, m->seed * 257, 2);
     put(out, m->frag, 2);
-    put(out, 64, 1);
+    put(out, m->ttl, 1);
     put(out, m->proto, 1);
     put(out, 0, 2);
     put(out, m->nw_src, 4);
@@ -221,7 +221,7 @@ model_make(struct model *m)
     static const uint16_t frags[] = { 0, 0, 0, 0x4000, 0x2000, 0x2005, 0x0010 };
 
     *m = (struct model) {
-        .tagged = any() & 1, .tci = any(), .tos = any(), .proto = protos[any() % 6],
+        .tagged = any() & 1, .tci = any(),.tos = any(), .ttl = any() % 4 ? any() % 6 : any(), .proto = protos[any() % 6],
         .ip_size = 20 + any() % 3 * 4, .frag = frags[any() % 7], .nw_src = any(), .nw_dst = any(),
         .tp_src = any(), .tp_dst = any(), .no_udp_checksum = any() % 4 == 0,
         .payload_size = any() % 100, .seed = any(),
@@ -285,6 +285,9 @@ model_act(struct model *m)
         a.tp.port = be16_from_host(any());
         m->tp_dst = has_ports ? be16_to_host(a.tp.port) : m->tp_dst;
         break;
+    case ACTION_DEC_TTL:
+        m->ttl -= m->ttl > 1;
+        break;
     }
     return a;
 }
@@ -310,8 +313,10 @@ random_lists_equal_frames_made_from_scratch(void **state)
             packet.offload.csum_offset = m.proto == 6 ? 16 : 6;
         }
         for (int i = any() % 8; i >= 0; i--) {
+            uint8_t ttl = m.ttl;
             struct action action = model_act(&m);
-            execute_rewrite(&action, &packet);
+            bool goes_on = execute_rewrite(&action, &packet);
+            assert_int_equal(goes_on, action.type != ACTION_DEC_TTL || ttl > 1);
             assert_layers_agree_with_parser(&packet);
         }
         model_serialise(&m, &bytes);

@@ -129,9 +129,72 @@ unknown_types_and_vendors_are_refused(void **state)
     assert_refused(OFPBAC_BAD_TYPE, DECODE(0, 12, 0, 8, 0, 0, 0, 0));
     assert_refused(OFPBAC_BAD_TYPE, DECODE(0x0f, 0xff, 0, 8, 0, 0, 0, 0));
     assert_refused(OFPBAC_BAD_TYPE, DECODE(0xff, 0xfe, 0, 8, 0, 0, 0, 0));
-    assert_refused(OFPBAC_BAD_VENDOR, DECODE(0xff, 0xff, 0, 8, 0, 0, 0x23, 0x20));
-    assert_refused(OFPBAC_BAD_VENDOR, DECODE(0xff, 0xff, 0, 16, 0, 0, 0x23, 0x20, 0, 18,
+    assert_refused(OFPBAC_BAD_VENDOR, DECODE(0xff, 0xff, 0, 8, 0, 0, 0x23, 0x21));
+    assert_refused(OFPBAC_BAD_VENDOR, DECODE(0xff, 0xff, 0, 16, 0, 0x10, 0x23, 0x20, 0, 18,
                                              0, 0, 0, 0, 0, 0));
+    assert_refused(OFPBAC_BAD_LEN, DECODE(0xff, 0xff, 0, 8, 0, 0, 0x23, 0x20));
+    for (unsigned subtype = 0; subtype < 0x200; subtype++) {
+        uint8_t wire[24] = { 0xff, 0xff, 0, 24, 0, 0, 0x23, 0x20, (uint8_t) (subtype >> 8),
+                             (uint8_t) subtype };
+        if (subtype != 18 && subtype != 20 && subtype != 21) {
+            assert_refused(OFPBAC_BAD_VENDOR_TYPE, decode_in(OF10_IN_FLOW, wire, 24));
+        }
+    }
+}
+
+#define NX(...) DECODE(0xff, 0xff, 0, 16, 0, 0, 0x23, 0x20, __VA_ARGS__)
+#define NX24(...) DECODE(0xff, 0xff, 0, 24, 0, 0, 0x23, 0x20, __VA_ARGS__)
+
+static void
+actions_of_nicira_are_read(void **state)
+{
+    (void) state;
+    assert_int_equal(NX(0, 18, 9, 9, 9, 9, 9, 9), 0);
+    assert_action(ACTION_DEC_TTL, 0, 0, 0, 0, 0, 0, 0);
+    assert_int_equal(n_actions, 1);
+    assert_int_equal(NX(0, 20, 1, 2, 3, 4, 0, 0), 0);
+    assert_int_equal(actions[0].type, ACTION_CONTROLLER);
+    assert_int_equal(actions[0].controller.max_len, 0x0102);
+    assert_int_equal(actions[0].controller.id, 0x0304);
+    assert_int_equal(actions[0].controller.reason, OFPR_NO_MATCH);
+    assert_int_equal(NX(0, 20, 1, 2, 0, 0, 31, 0), 0);
+    assert_int_equal(actions[0].controller.reason, 31);
+    assert_int_equal(NX(0, 20, 1, 2, 0, 0, OFPR_ACTION, 0), 0);   /* an output, then */
+    assert_int_equal(actions[0].type, ACTION_OUTPUT);
+    assert_int_equal(actions[0].output.port, PORT_CONTROLLER);
+    assert_int_equal(actions[0].output.max_len, 0x0102);
+    assert_int_equal(NX24(0, 21, 0, 3, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 9, 9), 0);
+    assert_int_equal(actions[0].type, ACTION_DEC_TTL);
+    assert_int_equal(actions[0].n_ids, 3);
+    assert_int_equal(actions[0].dec_ttl.ids[0], 1);
+    assert_int_equal(actions[0].dec_ttl.ids[1], 0xffff);
+    assert_int_equal(actions[0].dec_ttl.ids[2], 0);
+}
+
+static void
+assert_must_be_zero(uint16_t type, uint16_t code)
+{
+    assert_int_equal(refusal.vendor, NX_VENDOR);
+    assert_int_equal(refusal.type, type);
+    assert_int_equal(refusal.code, code);
+}
+
+static void
+actions_of_nicira_are_checked(void **state)
+{
+    (void) state;
+    assert_refused(OFPBAC_BAD_LEN, NX24(0, 18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    assert_refused(OFPBAC_BAD_LEN, NX24(0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    assert_refused(OFPBAC_BAD_ARGUMENT, NX(0, 20, 0, 0, 0, 0, 32, 0));
+    assert_refused(OFPBAC_BAD_ARGUMENT, NX(0, 21, 0, 0, 0, 0, 0, 0));
+    assert_refused(OFPBAC_BAD_LEN, NX(0, 21, 0, 1, 0, 0, 0, 0));
+    assert_refused(OFPBAC_BAD_LEN, NX24(0, 21, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    assert_refused(OFPBAC_BAD_LEN, NX24(0, 21, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    assert_refused(OFPBAC_TOO_MANY, NX24(0, 21, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 3));
+    assert_int_equal(NX(0, 20, 0, 0, 0, 0, 0, 1), OFP_REFUSED);
+    assert_must_be_zero(OFPET_BAD_ACTION, NXBAC_MUST_BE_ZERO);
+    assert_int_equal(NX24(0, 21, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0), OFP_REFUSED);
+    assert_must_be_zero(OFPET_BAD_REQUEST, NXBRC_MUST_BE_ZERO);
 }
 
 static void
@@ -213,7 +276,7 @@ random_lists_come_back(void **state)
     (void) state;
     struct sample_rng rng = { 2 };
     static struct action sent[32];
-    static uint8_t wire[32 * 16];
+    static uint8_t wire[32 * 24];
     for (int i = 0; i < 20000; i++) {
         bool packet_out = i & 1;
         uint32_t n = sample_below(&rng, 33);
@@ -237,6 +300,8 @@ main(void)
         cmocka_unit_test(an_empty_list_is_a_list),
         cmocka_unit_test(lengths_are_checked),
         cmocka_unit_test(unknown_types_and_vendors_are_refused),
+        cmocka_unit_test(actions_of_nicira_are_read),
+        cmocka_unit_test(actions_of_nicira_are_checked),
         cmocka_unit_test(arguments_are_checked),
         cmocka_unit_test(every_output_port_is_allowed_or_refused),
         cmocka_unit_test(queues_are_on_physical_ports),

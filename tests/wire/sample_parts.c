@@ -173,6 +173,16 @@ sample_output(struct sample_rng *rng, bool packet_out)
     return reserved[sample_below(rng, packet_out ? 7 : 6)];
 }
 
+/* Not with reason action and id 0: that is an output. */
+static void
+sample_controller(struct sample_rng *rng, struct action *out)
+{
+    out->controller.max_len = chance(rng, 2) ? 0xffff : (uint16_t) sample_u32(rng);
+    out->controller.reason = (uint8_t) sample_below(rng, 6);
+    out->controller.id = (uint16_t) (out->controller.reason == 1 ? 1 + sample_below(rng, 1000)
+                                                                 : sample_below(rng, 2));
+}
+
 static void
 sample_action(struct sample_rng *rng, bool packet_out, enum action_type type, struct action *out)
 {
@@ -197,6 +207,13 @@ sample_action(struct sample_rng *rng, bool packet_out, enum action_type type, st
     case ACTION_SET_NW_TOS: out->nw_tos.tos = (uint8_t) (sample_u32(rng) & 0xfc); break;
     case ACTION_SET_TP_SRC:
     case ACTION_SET_TP_DST: out->tp.port = be16_from_host((uint16_t) sample_u32(rng)); break;
+    case ACTION_CONTROLLER: sample_controller(rng, out); break;
+    case ACTION_DEC_TTL:
+        out->n_ids = (uint8_t) sample_below(rng, ACTION_DEC_TTL_IDS + 1);
+        for (unsigned i = 0; i < out->n_ids; i++) {
+            out->dec_ttl.ids[i] = (uint16_t) sample_u32(rng);
+        }
+        break;
     case ACTION_STRIP_VLAN:
     case N_ACTION_TYPES: break;
     }
