@@ -234,9 +234,26 @@ def diff_and_replace_flows(lab):
     run_command("ovs-ofctl", "-O", "OpenFlow10", "diff-flows", lab.switch.management, wanted)
 
 
+def actions_of_nicira_come_back(lab):
+    lab.switch.replace_flows("priority=1,ip,actions=dec_ttl,2", "priority=2,ip,actions=dec_ttl(1,2),2",
+                             "priority=3,actions=controller(reason=no_match,max_len=9,id=7)",
+                             "priority=4,actions=controller(id=0)")
+    shown = sorted(flow.split("actions=")[1] for flow in lab.switch.flows())
+    check_equal(shown, ["CONTROLLER:65535", "controller(reason=no_match,max_len=9,id=7)",
+                        "dec_ttl(1,2),output:2", "dec_ttl,output:2"], "actions")
+    ours = sorted(line.split("actions=")[1] for line in lab.switch.ctl("flows").stdout.splitlines())
+    check_equal(ours, shown, "turnoutctl's")
+    lab.switch.ofctl("del-flows", "out_port=controller")
+    check_equal(len(lab.switch.flows()), 2, "flows after what goes to controllers was deleted")
+    lab.switch.replace_flows()
+
+
 def refusals_are_printed_by_name(lab):
     for flow, error in (("actions=output:65000", None),
-                        ("actions=dec_ttl", "OFPBAC_BAD_VENDOR"),
+                        ("actions=resubmit(,0)", "OFPBAC_BAD_VENDOR_TYPE"),
+                        ("actions=learn(table=0)", "OFPBAC_BAD_VENDOR_TYPE"),
+                        ("actions=note:01", "OFPBAC_BAD_VENDOR_TYPE"),
+                        ("actions=dec_ttl(1,2,3,4)", "OFPBAC_TOO_MANY"),
                         ("table=3,actions=drop", None)):
         done = lab.switch.ofctl("add-flow", flow, ok=False)
         if error:
@@ -266,5 +283,5 @@ if __name__ == "__main__":
         add_flows_from_a_file, mod_flows_loose_and_strict, del_flows_loose_and_strict,
         check_overlap_is_refused, packet_out_reaches_the_wire, mod_port_changes_flags,
         fragments_mode_is_set_and_got, monitor_prints_packet_ins, probe_and_ping, benchmark,
-        diff_and_replace_flows, refusals_are_printed_by_name, queue_statistics_are_answered,
+        diff_and_replace_flows, actions_of_nicira_come_back, refusals_are_printed_by_name, queue_statistics_are_answered,
         many_clients_at_once)

@@ -373,11 +373,11 @@ check_enqueue(struct ref_switch *sw, uint16_t in_port, const uint8_t *a, struct 
 {
     uint16_t port = get(a + 4, 2);
     if (port != P_IN_PORT && !ref_find_port(sw, port)) {
-        *error = (struct ref_error) { 2, 4 };
+        *error = (struct ref_error) { 2, 4, false };
         return false;
     }
     if (!has_queue(sw, port == P_IN_PORT ? in_port : port, get(a + 12, 4))) {
-        *error = (struct ref_error) { 2, 8 };
+        *error = (struct ref_error) { 2, 8, false };
         return false;
     }
     return true;

@@ -361,7 +361,7 @@ ask_queues(struct trial *t, uint16_t port, int queue)
     if (no_port || (!n && queue != QUEUE_ALL)) {
         wire_put(msg + 4, 4, ++t->xid);
         trial_add_message(t, msg, sizeof msg);
-        trial_expect_error(t, msg, sizeof msg, (struct ref_error) { 5, !no_port });
+        trial_expect_error(t, msg, sizeof msg, (struct ref_error) { 5, !no_port, false });
         return true;
     }
     struct answer *answer = ask(t, msg, sizeof msg, STATS_REPLY);

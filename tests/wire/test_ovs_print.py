@@ -74,7 +74,8 @@ def flow(text):
     """(match, the rest) of a line with a flow in it, whoever wrote it."""
     exact = ' (no wildcards)' in text
     text = text.replace(' (no wildcards)', '')
-    text = re.sub(r'priority=(\d+) (?!\w+:|actions=)(\S+)', r'priority=\1,\2', text)
+    text = re.sub(r'priority=(\d+) (?!\w+:|cookie|reason|duration|idle|hard|out_port|actions)(\S+)',
+                  r'priority=\1,\2', text)
     priority, found = 32768, ''
     where = re.search(r'priority=(\d+),?(\S*)', text)
     if where:
