@@ -248,6 +248,7 @@ sample_flow_mod(struct sample_rng *rng, struct ofp_flow_mod *out)
 void
 sample_flow_stats(struct sample_rng *rng, struct ofp_flow_stats *out, struct action *actions)
 {
+    memset(out, 0, sizeof *out);
     sample_match(rng, &out->match);
     out->cookie = (uint64_t) sample_u32(rng) << 32 | sample_u32(rng);
     out->packets = sample_u32(rng);
