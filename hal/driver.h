@@ -176,7 +176,7 @@ struct hal_driver {
     uint32_t abi;                /* HAL_DRIVER_ABI */
     const char *name;            /* "sim" */
     const char *summary;         /* one line for --help */
-    const char *options_help;    /* "exact=N: ...\n", "" if there are none */
+    const char *options_help;    /* "NAME=VALUE: what it is\n" for each, "" if there are none */
 
     /* Makes a device. Returns the driver's state for it, or NULL with *error (HAL_ERROR_SIZE
      * bytes: what is wrong with which option, and the valid ones). Control thread; may take

@@ -116,6 +116,13 @@ set_match(const struct dp_bridge *bridge, const struct flow_key *key, const stru
             field_mask_exact(&fields[i], &d->match.mask);
         }
     }
+    /* Tables that hold many entries compare whole fields: the mask of each field that
+     * counts at all becomes exact. */
+    for (unsigned i = 0; i < N_FIELDS; i++) {
+        if (field_mask_mode(&fields[i], &d->match.mask) != FIELD_MASK_NONE) {
+            field_mask_exact(&fields[i], &d->match.mask);
+        }
+    }
     if (drop_fragments) {
         d->match.mask.bits.nw_frag = FLOW_FRAG_ANY | FLOW_FRAG_LATER;
     }

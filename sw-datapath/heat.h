@@ -14,7 +14,7 @@
 
 enum {
     HEAT_STEP = 16,              /* packets */
-    HEAT_AGAIN_MS = 1000,        /* a flow is reported at most once in this time */
+    HEAT_AGAIN_MS = 100,         /* a flow is reported at most once in this time */
 };
 
 struct heat;

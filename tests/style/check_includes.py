@@ -67,15 +67,17 @@ def refusal(source, target):
         return "OpenFlow's wire types stop in ofagent/"
     if here == "drivers":
         if there == "drivers":
-            same = sub_folder(source) == sub_folder(target)
+            same = source == "drivers/builtin.c" or sub_folder(source) == sub_folder(target)
             return None if same else "a driver does not include another driver"
         if there == "hal" and target not in CONTRACT:
             return "of hal/, a driver includes the contract alone"
         if LAYERS.index(there) > LAYERS.index("hal"):
             return "a driver includes nothing above hal/"
         return None
-    if there == "drivers":
+    if there == "drivers" and target != "drivers/builtin.h":
         return "drivers are reached through hal/driver.h"
+    if there == "drivers":
+        return None if here in ("mgmt", "tools") else "only mgmt/ and tools/ choose drivers"
     if here == there == "tools" and sub_folder(source) != sub_folder(target):
         return "a tool does not include another tool"
     if LAYERS.index(there) > LAYERS.index(here):
