@@ -42,7 +42,10 @@ hello(struct conn *c, const struct ofp_header *header, const uint8_t *msg)
         log_error_from_peer(c, msg, header->length);
         conn_fail(c, "the peer answered HELLO with an error");
     } else if (header->type != OFPT_HELLO) {
-        no_common_version(c, msg, header->length, "the first message must be HELLO");
+        bool tls = header->version == 0x16 && header->type == 3;   /* a record's first bytes */
+        no_common_version(c, msg, header->length,
+                          tls ? "the first message must be HELLO; does the peer speak TLS?"
+                              : "the first message must be HELLO");
     } else if (ofp_decode_hello(msg, header->length) != OFP_VERSION) {
         no_common_version(c, msg, header->length,
                           "this switch speaks OpenFlow 1.0 (version 0x01) only");

@@ -95,7 +95,8 @@ def it_starts(lab):
     lab.identity = lab.pki.issue("switch", ["127.0.0.1"])
     lab.client = lab.pki.issue("controller")
     lab.listener = "pssl:%d:127.0.0.1" % PORT
-    lab.switch = Switch(lab, ["p1@1"], listeners=[lab.listener, "ptcp:6654:127.0.0.1"],
+    lab.plain = "ptcp:6654:127.0.0.1"
+    lab.switch = Switch(lab, ["p1@1"], listeners=[lab.listener, lab.plain],
                         options=tls_options(lab.identity, lab.pki.ca, "--inactivity-probe", "0"))
     lab.good = context(False, lab.client, lab.pki.ca)
     lab.bystander = works(dial(lab, lab.good))
@@ -169,6 +170,7 @@ def tls_on_the_plaintext_port_is_refused(lab):
         pass
     else:
         raise Failure("a handshake with a plain port")
+    wait_for(lambda: "does the peer speak TLS?" in rows(lab, lab.plain)[0]["last_error"], "the hint")
     works(raw_socket(lab, 6654)).sock.close()
 
 
