@@ -141,7 +141,9 @@ start_switching(struct daemon *daemon, struct errmsg *err)
 static int
 start_control(struct daemon *daemon, struct errmsg *err)
 {
-    const struct method_env env = { .bridges = daemon->bridges, .started_ms = clock_ms() };
+    const struct method_env env = {
+        .bridges = daemon->bridges, .started_ms = clock_ms(), .reload = &daemon->reload,
+    };
     daemon->control = control_new(loop_base(daemon->loop), daemon->socket, &env, err);
     return daemon->control ? 0 : -ENOMEM;
 }

@@ -27,6 +27,7 @@ const struct method methods[] = {
     { "trace", method_trace },
     { "log-level", method_log_level },
     { "snoop", method_snoop },
+    { "upgrade-check", method_upgrade_check },
     { "restore-begin", method_restore_begin },
     { "restore-add", method_restore_add },
     { "restore-diff", method_restore_diff },

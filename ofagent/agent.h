@@ -80,6 +80,7 @@ struct agent_status {
     const char *controllers;       /* "live", "waiting" (soon lost), "lost", "none" configured */
     size_t emergency_flows, emergency_max;
     size_t emergency_acting;       /* of the flows in the table that packets go through */
+    bool drops_fragments;          /* by a SET_CONFIG */
 };
 void agent_get_status(const struct agent *, struct agent_status *);
 

@@ -199,5 +199,6 @@ agent_get_status(const struct agent *agent, struct agent_status *status)
         .emergency_flows = flow_table_count(agent->emergency),
         .emergency_max = flow_table_max(agent->emergency),
         .emergency_acting = flow_emergency_n_acting(agent->flows),
+        .drops_fragments = agent->fragment_mode == OFPC_FRAG_DROP,
     };
 }

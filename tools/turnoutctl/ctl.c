@@ -54,6 +54,8 @@ const struct ctl_command ctl_commands[] = {
       ctl_save_flows },
     { "restore-flows", "[BRIDGE] [FILE]", "put the flows of a file in, all or none", 0, 1, true,
       ctl_restore_flows },
+    { "upgrade-check", "[BRIDGE]", "whether a restart would lose anything", 0, 0, true,
+      ctl_upgrade_check, CTL_OFFLINE },
     { "snoop", "[BRIDGE] [CONTROLLER]", "OpenFlow messages as they come and go", 0, 1, true,
       ctl_snoop },
     { "pki", "init|req|sign [NAME] [HOST...]", "keys and certificates for a lab", 1, CTL_MAX_ARGS,
@@ -69,6 +71,9 @@ const struct ctl_option ctl_options[] = {
       "/" CONFIG_CONTROL_NAME ")" },
     { "json", NULL, "print JSON" },
     { "all", NULL, "counters: also those that are 0", "counters" },
+    { "binary", "FILE", "upgrade-check: the new turnoutd (default " TURNOUTD_PATH ")",
+      "upgrade-check" },
+    { "flows", "FILE", "upgrade-check: the flows as they were saved", "upgrade-check" },
     { "burst", "BYTES", "a queue: what may leave at once", "add-queue mod-queue" },
     { "count", "N", "snoop: end after N messages", "snoop" },
     { "days", "N", "pki: how long a certificate is valid (default 365, a CA's 3650)", "pki" },
@@ -152,6 +157,10 @@ store_option(struct ctl *ctl, struct line *line, const char *name, const char *v
         ctl->dir = value;
     } else if (!strcmp(name, "days")) {
         ctl->days = value;
+    } else if (!strcmp(name, "binary")) {
+        ctl->binary = value;
+    } else if (!strcmp(name, "flows")) {
+        ctl->flows = value;
     } else if (!strcmp(name, "write")) {
         ctl->write = value;
     } else if (!strcmp(name, "count")) {

@@ -30,6 +30,8 @@ struct ctl {
     size_t width;                  /* columns to fit; 0: as wide as it gets */
     uint64_t count;                /* snoop: messages to end after; 0: no end */
     const char *write;             /* snoop: a capture file; NULL: print */
+    const char *binary;            /* upgrade-check: the new turnoutd; NULL: the installed one */
+    const char *flows;             /* upgrade-check: what save-flows wrote; NULL: nothing */
     bool replace;                  /* restore-flows: delete the flows that are not in the file */
     bool diff;                     /* restore-flows: only show what would change */
     bool remaining;                /* save-flows: hard time-outs as what is left of them */
@@ -82,8 +84,7 @@ int ctl_show(struct ctl *), ctl_ports(struct ctl *), ctl_flows(struct ctl *);
 int ctl_cache(struct ctl *), ctl_fdb(struct ctl *), ctl_controllers(struct ctl *);
 int ctl_counters(struct ctl *), ctl_add_port(struct ctl *), ctl_del_port(struct ctl *);
 int ctl_snoop(struct ctl *), ctl_completion(struct ctl *), ctl_pki(struct ctl *);
-int ctl_save_flows(struct ctl *), ctl_restore_flows(struct ctl *);
-int ctl_snoop(struct ctl *), ctl_completion(struct ctl *);
+int ctl_save_flows(struct ctl *), ctl_restore_flows(struct ctl *), ctl_upgrade_check(struct ctl *);
 int ctl_queues(struct ctl *), ctl_add_queue(struct ctl *), ctl_mod_queue(struct ctl *);
 int ctl_del_queue(struct ctl *);
 int ctl_set_port(struct ctl *), ctl_flush_fdb(struct ctl *);
