@@ -112,7 +112,7 @@ int field_check_openflow10(const struct flow_match *, struct errmsg *);
 int field_check_flow(const struct flow_match *, struct errmsg *);
 
 /* Makes two ways of saying the same of a VLAN or of fragments the same: a TCI bit that is set
- * says that there is a tag; a frame without one has no other bits; a later fragment is a
+ * says that there is a tag; a frame without one has all bits 0; a later fragment is a
  * fragment, and what is none is no later one. A match of the control plane is in this form. */
 void field_canonicalize(struct flow_match *);
 

@@ -8,10 +8,12 @@
 
 #include "lib/text_token.h"
 
-/* What dl_vlan=VID looks at; with the value 0 it says "untagged". */
+/* What dl_vlan=VID looks at. */
 enum { VID_BITS = FLOW_VLAN_PRESENT | FLOW_VLAN_VID_MASK };
 /* What dl_vlan_pcp=PCP looks at. */
 enum { PCP_BITS = FLOW_VLAN_PRESENT | FLOW_VLAN_PCP_MASK };
+/* All of it; with the value 0 it says "untagged". */
+enum { ALL_BITS = 0xffff };
 /* OpenFlow 1.0's dl_vlan of a frame without a tag. */
 enum { VLAN_NONE = 0xffff };
 
@@ -39,7 +41,7 @@ is_vid_and_pcp(uint16_t value, uint16_t mask)
 static bool
 is_untagged(uint16_t value, uint16_t mask)
 {
-    return mask == VID_BITS && !value;
+    return mask == ALL_BITS && !value;
 }
 
 void
@@ -49,7 +51,7 @@ field_canonicalize_vlan(uint16_t *value, uint16_t *mask)
         *value |= FLOW_VLAN_PRESENT;
         *mask |= FLOW_VLAN_PRESENT;
     } else if (!*value && (*mask & FLOW_VLAN_PRESENT)) {
-        *mask = VID_BITS;
+        *mask = ALL_BITS;
     }
 }
 
@@ -74,7 +76,7 @@ field_print_vlan(struct strbuf *out, const struct field *field, const char *name
             strbuf_printf(out, "%sdl_vlan_pcp=%u", mask & FLOW_VLAN_VID_MASK ? "," : "",
                           value >> FLOW_VLAN_PCP_SHIFT);
         }
-    } else if (is_untagged((uint16_t) value, (uint16_t) mask) || (value && mask == 0xffff)) {
+    } else if (mask == ALL_BITS) {
         strbuf_printf(out, "%s=0x%04x", name, value);
     } else {
         strbuf_printf(out, "%s=0x%04x/0x%04x", name, value, mask);
@@ -101,7 +103,8 @@ field_parse_dl_vlan(const struct field *field, const struct field_name *name, ch
         errmsg_set(err, "\"%s\" is not a VLAN ID: 0 to 4095, or 0xffff for untagged", text);
         return -EINVAL;
     }
-    return set(value, mask, vid == VLAN_NONE ? 0 : (uint16_t) (FLOW_VLAN_PRESENT | vid), VID_BITS);
+    return vid == VLAN_NONE ? set(value, mask, 0, ALL_BITS)
+                            : set(value, mask, (uint16_t) (FLOW_VLAN_PRESENT | vid), VID_BITS);
 }
 
 /* OpenFlow 1.2's form: the VLAN ID with FLOW_VLAN_PRESENT, or 0 for untagged; or any of

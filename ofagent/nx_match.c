@@ -317,14 +317,6 @@ from_key(const struct nxm_field *f, const uint8_t *key, uint8_t *wire)
     return true;
 }
 
-/* Frames without a tag have no bits at all: an exact match, as Open vSwitch writes it. */
-static bool
-is_untagged(const struct flow_match *match)
-{
-    return !match->value.vlan_tci.raw
-           && be16_to_host(match->mask.bits.vlan_tci) & FLOW_VLAN_PRESENT;
-}
-
 /* False if nx_match can't say what the match says of the field. */
 static bool
 put_field(struct writer *w, const struct nxm_field *f, const struct flow_match *match)
@@ -333,12 +325,8 @@ put_field(struct writer *w, const struct nxm_field *f, const struct flow_match *
     const uint8_t *value = field_bytes(field, &match->value);
     const uint8_t *mask = field_bytes(field, &match->mask.bits);
     uint8_t wire[FIELD_MAX_SIZE];
-    bool exact = field_mask_mode(field, &match->mask) == FIELD_MASK_EXACT
-                 || (f->id == FIELD_VLAN && is_untagged(match));
-    if (!exact && !f->maskable) {
-        return false;
-    }
-    if (!from_key(f, value, wire)) {
+    bool exact = field_mask_mode(field, &match->mask) == FIELD_MASK_EXACT;
+    if ((!exact && !f->maskable) || !from_key(f, value, wire)) {
         return false;
     }
     put_entry(w, f, wire, exact ? NULL : mask);

@@ -25,7 +25,7 @@ decode_vlan(const struct of10_match *wire, uint32_t wildcards, struct flow_key *
     if (!(wildcards & OFPFW_DL_VLAN)) {
         if (be16_to_host(wire->dl_vlan) == OFP_VLAN_NONE) {
             /* No tag, so no PCP whatever the match says of it. */
-            mask->vlan_tci = be16_from_host(FLOW_VLAN_PRESENT | FLOW_VLAN_VID_MASK);
+            mask->vlan_tci = all_ones16;
             return;
         }
         /* The four bits above a VID mean nothing, and are left out. */

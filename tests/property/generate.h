@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { GEN_NXM_MAX = 256 };
 enum { GEN_FRAME_MAX = 400, GEN_ACTIONS_MAX = 384, GEN_FLOW_MOD_MAX = 72 + GEN_ACTIONS_MAX };
 
 struct gen {
@@ -36,6 +37,13 @@ void gen_match(struct gen *, uint16_t n_ports, uint8_t match[40]);
 /* The match that a packet with these fields is in, but for what is in 'wildcards'. */
 struct ref_fields;
 void gen_match_of(const struct ref_fields *, uint32_t wildcards, uint8_t match[40]);
+
+/* The entries of an nx_match that says what a wire match does, but for what nx_match can't
+ * (ICMP types above 255), which is left out; with 'thin' under random masks, and sometimes
+ * of fragments. Returns their size. */
+size_t gen_nxm_of(struct gen *, const uint8_t match[40], bool thin, uint8_t entries[GEN_NXM_MAX]);
+/* The entry of a cookie under a mask; 20 bytes. */
+size_t gen_nxm_cookie(uint64_t value, uint64_t mask, uint8_t *entry);
 
 /* A FLOW_MOD of any command, with few priorities; returns its size. One in eight is one
  * that must be refused. Time-outs are 0. */

@@ -17,6 +17,10 @@
  *  - A flow whose 22 wildcard bits are all 0 on the wire outranks all others; its
  *    priority means nothing, also when flows are compared.
  *  - MODIFY that matches nothing is an ADD; otherwise actions and cookie change.
+ *  - Nicira's NXT_FLOW_MOD says the same of the same flows. An nx_match with all of 1.0's
+ *    fields is one without wildcards; of others it can't tell, and what names one flow names
+ *    one without wildcards of the same match and (given) priority, if there is no other.
+ *    MODIFY by cookie, or with a cookie of all ones, never adds.
  *  - A flag that is not known is UNSUPPORTED; DELETE looks at none but EMERG.
  *  - out_port finds OUTPUT and ENQUEUE. ENQUEUE sends like OUTPUT, through a queue of the
  *    port; if it has no such queue (any more), through none.
@@ -119,14 +123,35 @@ struct ref_error {
     bool is_nicira;                /* the type and code are Nicira's */
 };
 
-/* True if a packet with these fields is in the set of a wire match (40 bytes). */
-bool ref_match_packet(const uint8_t match[40], const struct ref_fields *);
-/* True if the wire matches stand for the same packets field by field; if every packet of
- * 'b' is in 'a'; if some packet is in both. */
-bool ref_match_equal(const uint8_t a[40], const uint8_t b[40]);
-bool ref_match_covers(const uint8_t a[40], const uint8_t b[40]);
-bool ref_match_overlaps(const uint8_t a[40], const uint8_t b[40]);
-bool ref_match_is_exact(const uint8_t match[40]);
+/* A match as it came: 1.0's 40 bytes, or the entries of an nx_match, without what pads
+ * them. Of nx_match only good ones are read; faults have other tests. */
+enum { REF_MATCH_MAX = 320 };
+struct ref_match {
+    bool is_nxm;
+    uint16_t size;
+    uint8_t bytes[REF_MATCH_MAX];
+};
+void ref_match_openflow10(struct ref_match *, const uint8_t wire[40]);
+void ref_match_nxm(struct ref_match *, const uint8_t *entries, size_t size);
+
+/* The cookies that a request's match asks for: 'value' under 'mask'; no mask, all. */
+struct ref_cookies {
+    uint64_t value, mask;
+};
+void ref_match_cookies(const struct ref_match *, struct ref_cookies *);
+
+/* True if a packet with these fields is in the set of a match. */
+bool ref_match_packet(const struct ref_match *, const struct ref_fields *);
+/* True if the matches stand for the same packets field by field; if every packet of 'b' is
+ * in 'a'; if some packet is in both. */
+bool ref_match_equal(const struct ref_match *a, const struct ref_match *b);
+bool ref_match_covers(const struct ref_match *a, const struct ref_match *b);
+bool ref_match_overlaps(const struct ref_match *a, const struct ref_match *b);
+/* True if it has no wildcards: said by 1.0's, or because nx_match has all that 1.0 has. */
+bool ref_match_is_exact(const struct ref_match *);
+/* True if a flow with this match is told as 'told' in the dialect that that is in: the
+ * nearest match that it can say, and no nearer. */
+bool ref_match_is_told_as(const struct ref_match *flow, const struct ref_match *told);
 
 /* Checks a list of actions. 'in_packet_out' allows TABLE. False, and *error. */
 bool ref_check_actions(const uint8_t *actions, size_t size, bool in_packet_out,
@@ -135,12 +160,13 @@ bool ref_check_actions(const uint8_t *actions, size_t size, bool in_packet_out,
 /* --- the flow table ---------------------------------------------------------------- */
 
 struct ref_flow {
-    uint8_t match[40];             /* as it came */
+    struct ref_match match;        /* as it came */
     bool exact;
     uint16_t priority;
     uint64_t cookie;
     uint16_t idle_timeout, hard_timeout, flags;
     uint64_t created_ms, used_ms;  /* used: last packet, or when it was added */
+    uint64_t changed_ms;           /* added or modified */
     uint64_t packets, bytes;
     uint8_t *actions;
     size_t actions_size;
@@ -162,7 +188,15 @@ struct ref_table {
     size_t n_removed;              /* the caller sets it to 0 when it has read them */
 };
 
-/* Does a FLOW_MOD. False, with nothing changed but *error, if it is refused. The buffer id
+/* What a FLOW_MOD or NXT_FLOW_MOD of a possible size is about. */
+struct ref_flow_mod {
+    struct ref_match match;
+    uint16_t command, priority, flags;
+    uint32_t buffer_id;
+};
+void ref_read_flow_mod(const uint8_t *msg, size_t size, struct ref_flow_mod *);
+
+/* Does a FLOW_MOD, or an NXT_FLOW_MOD whose match is good. False, with nothing changed but *error, if it is refused. The buffer id
  * is not looked at. 'emergency' is where flows with OFPFF_EMERG go. */
 bool ref_table_mod(struct ref_table *, struct ref_table *emergency, const uint8_t *msg,
                    size_t size, uint64_t now_ms, struct ref_error *error);
@@ -171,13 +205,13 @@ void ref_table_expire(struct ref_table *, uint64_t now_ms);
 /* The flow that decides, or NULL; *ambiguous if another of the same rank matches too. */
 struct ref_flow *ref_table_lookup(struct ref_table *, const struct ref_fields *, bool *ambiguous);
 /* The flow with this match and this rank, or NULL. */
-struct ref_flow *ref_table_find(struct ref_table *, const uint8_t match[40], uint16_t priority);
+struct ref_flow *ref_table_find(struct ref_table *, const struct ref_match *, uint16_t priority);
 /* True if a flow of this rank is there that some packet of 'match' matches too. */
-bool ref_table_overlaps(const struct ref_table *, const uint8_t match[40], uint16_t priority);
+bool ref_table_overlaps(const struct ref_table *, const struct ref_match *, uint16_t priority);
 /* True if statistics for 'match' and 'out_port' include the flow. */
-bool ref_flow_is_asked_for(const struct ref_flow *, const uint8_t match[40], uint16_t out_port);
+bool ref_flow_is_asked_for(const struct ref_flow *, const struct ref_match *, uint16_t out_port);
 /* Sums over the flows that 'match' covers and that have 'out_port' (0xffff: any). */
-void ref_table_aggregate(const struct ref_table *, const uint8_t match[40], uint16_t out_port,
+void ref_table_aggregate(const struct ref_table *, const struct ref_match *, uint16_t out_port,
                          uint64_t *packets, uint64_t *bytes, uint32_t *flows);
 void ref_table_clear(struct ref_table *);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The naive switch's flow table: matches, actions' checks, FLOW_MOD. */
+/* The naive switch's flow table: actions' checks, FLOW_MODs in both dialects. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,154 +20,6 @@ refuse(struct ref_error *error, uint16_t type, uint16_t code)
 {
     *error = (struct ref_error) { type, code, false };
     return false;
-}
-
-/* --- matches ------------------------------------------------------------------------ */
-
-/* A match as a list of (value, bits that count): one a field. */
-enum {
-    F_IN_PORT, F_DL_SRC, F_DL_DST, F_TAGGED, F_VID, F_PCP, F_DL_TYPE, F_TOS, F_PROTO, F_NW_SRC,
-    F_NW_DST, F_TP_SRC, F_TP_DST, N_F
-};
-struct plain {
-    uint64_t value[N_F], mask[N_F];
-};
-
-static void
-want(struct plain *p, int field, uint64_t value, uint64_t mask)
-{
-    p->value[field] = value & mask;
-    p->mask[field] = mask;
-}
-
-static void
-want_vlan(struct plain *p, const uint8_t *m, bool vlan_counts, bool pcp_counts)
-{
-    uint16_t vlan = get(m + 18, 2);
-    if (vlan_counts && vlan == 0xffff) {
-        want(p, F_TAGGED, 0, 1);
-        return;
-    }
-    if (vlan_counts) {
-        want(p, F_TAGGED, 1, 1);
-        want(p, F_VID, vlan, 0xfff);
-    }
-    if (pcp_counts) {
-        want(p, F_TAGGED, 1, 1);
-        want(p, F_PCP, m[20], 7);
-    }
-}
-
-static void
-want_address(struct plain *p, int field, uint64_t address, uint32_t wild_bits)
-{
-    if (wild_bits < 32) {
-        want(p, field, address, 0xffffffffu << wild_bits & 0xffffffffu);
-    }
-}
-
-/* struct ofp_match, normalised. */
-static void
-read_match(const uint8_t m[40], struct plain *p)
-{
-    uint32_t wild = get(m, 4);
-    uint32_t type = get(m + 22, 2), proto = m[25];
-    bool type_counts = !(wild & 1 << 4), proto_counts = !(wild & 1 << 5);
-
-    memset(p, 0, sizeof *p);
-    if (!(wild & 1 << 0)) {
-        want(p, F_IN_PORT, get(m + 4, 2), 0xffff);
-    }
-    if (!(wild & 1 << 2)) {
-        want(p, F_DL_SRC, get(m + 6, 6), 0xffffffffffff);
-    }
-    if (!(wild & 1 << 3)) {
-        want(p, F_DL_DST, get(m + 12, 6), 0xffffffffffff);
-    }
-    want_vlan(p, m, !(wild & 1 << 1), !(wild & 1 << 20));
-    if (type_counts) {
-        want(p, F_DL_TYPE, type, 0xffff);
-    }
-    if (type_counts && (type == 0x0800 || type == 0x0806)) {
-        want_address(p, F_NW_SRC, get(m + 28, 4), wild >> 8 & 63);
-        want_address(p, F_NW_DST, get(m + 32, 4), wild >> 14 & 63);
-        if (proto_counts) {
-            want(p, F_PROTO, proto, 0xff);
-        }
-    }
-    if (type_counts && type == 0x0800 && !(wild & 1 << 21)) {
-        want(p, F_TOS, m[24], 0xfc);
-    }
-    if (type_counts && type == 0x0800 && proto_counts && (proto == 1 || proto == 6 || proto == 17)) {
-        if (!(wild & 1 << 6)) {
-            want(p, F_TP_SRC, get(m + 36, 2), 0xffff);
-        }
-        if (!(wild & 1 << 7)) {
-            want(p, F_TP_DST, get(m + 38, 2), 0xffff);
-        }
-    }
-}
-
-bool
-ref_match_is_exact(const uint8_t m[40])
-{
-    return get(m, 4) % (1 << 22) == 0;
-}
-
-bool
-ref_match_packet(const uint8_t match[40], const struct ref_fields *f)
-{
-    struct plain p;
-    read_match(match, &p);
-    const uint64_t has[N_F] = {
-        [F_IN_PORT] = f->in_port, [F_DL_SRC] = get(f->dl_src, 6), [F_DL_DST] = get(f->dl_dst, 6),
-        [F_TAGGED] = f->dl_vlan != 0xffff, [F_VID] = f->dl_vlan, [F_PCP] = f->dl_vlan_pcp,
-        [F_DL_TYPE] = f->dl_type, [F_TOS] = f->nw_tos, [F_PROTO] = f->nw_proto,
-        [F_NW_SRC] = f->nw_src, [F_NW_DST] = f->nw_dst, [F_TP_SRC] = f->tp_src,
-        [F_TP_DST] = f->tp_dst,
-    };
-    for (int i = 0; i < N_F; i++) {
-        if ((has[i] & p.mask[i]) != p.value[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool
-ref_match_equal(const uint8_t a[40], const uint8_t b[40])
-{
-    return ref_match_covers(a, b) && ref_match_covers(b, a);
-}
-
-bool
-ref_match_covers(const uint8_t a[40], const uint8_t b[40])
-{
-    struct plain pa, pb;
-    read_match(a, &pa);
-    read_match(b, &pb);
-    for (int i = 0; i < N_F; i++) {
-        bool b_has_the_bits = (pa.mask[i] & pb.mask[i]) == pa.mask[i];
-        if (!b_has_the_bits || (pb.value[i] & pa.mask[i]) != pa.value[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool
-ref_match_overlaps(const uint8_t a[40], const uint8_t b[40])
-{
-    struct plain pa, pb;
-    read_match(a, &pa);
-    read_match(b, &pb);
-    for (int i = 0; i < N_F; i++) {
-        uint64_t common = pa.mask[i] & pb.mask[i];
-        if ((pa.value[i] & common) != (pb.value[i] & common)) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* --- actions ------------------------------------------------------------------------ */
@@ -301,11 +153,14 @@ has_output_to(const struct ref_flow *flow, uint16_t port)
 
 /* A FLOW_MOD's fields. */
 struct mod {
-    const uint8_t *match, *actions;
+    struct ref_match match;
+    struct ref_cookies only;
+    const uint8_t *actions;
     size_t actions_size;
     uint64_t cookie;
     uint16_t command, idle, hard, priority, out_port, flags;
     bool exact;
+    bool keeps_cookie;             /* MODIFY leaves it, and adds nothing */
 };
 
 enum { SEND_FLOW_REM = 1, CHECK_OVERLAP = 2, EMERG = 4 };
@@ -320,7 +175,34 @@ static bool
 is_strictly(const struct ref_flow *flow, const struct mod *mod)
 {
     return same_rank(flow->exact, flow->priority, mod->exact, mod->priority)
-           && ref_match_equal(flow->match, mod->match);
+           && ref_match_equal(&flow->match, &mod->match);
+}
+
+static bool
+has_cookie(const struct ref_flow *flow, const struct ref_cookies *only)
+{
+    return (flow->cookie & only->mask) == (only->value & only->mask);
+}
+
+/* Whether the flow that a match and a priority name is one without wildcards. An nx_match
+ * may not be able to tell: then it is if there is such a flow, and no other. */
+static bool
+names_exact(const struct ref_table *t, const struct ref_match *match, uint16_t priority)
+{
+    bool found = false;
+    if (!match->is_nxm || ref_match_is_exact(match)) {
+        return ref_match_is_exact(match);
+    }
+    for (size_t i = 0; i < t->n_flows; i++) {
+        const struct ref_flow *flow = &t->flows[i];
+        if (flow->priority == priority && ref_match_equal(&flow->match, match)) {
+            if (!flow->exact) {
+                return false;
+            }
+            found = true;
+        }
+    }
+    return found;
 }
 
 static void
@@ -348,13 +230,13 @@ remove_flow(struct ref_table *t, size_t i, bool tell, uint8_t reason)
 }
 
 bool
-ref_table_overlaps(const struct ref_table *t, const uint8_t match[40], uint16_t priority)
+ref_table_overlaps(const struct ref_table *t, const struct ref_match *match, uint16_t priority)
 {
-    bool exact = ref_match_is_exact(match);
+    bool exact = names_exact(t, match, priority);
     for (size_t i = 0; i < t->n_flows; i++) {
         const struct ref_flow *flow = &t->flows[i];
         if (same_rank(flow->exact, flow->priority, exact, priority)
-            && ref_match_overlaps(flow->match, match)) {
+            && ref_match_overlaps(&flow->match, match)) {
             return true;
         }
     }
@@ -364,7 +246,7 @@ ref_table_overlaps(const struct ref_table *t, const uint8_t match[40], uint16_t 
 static bool
 add(struct ref_table *t, const struct mod *mod, uint64_t now_ms, struct ref_error *error)
 {
-    if (mod->flags & CHECK_OVERLAP && ref_table_overlaps(t, mod->match, mod->priority)) {
+    if (mod->flags & CHECK_OVERLAP && ref_table_overlaps(t, &mod->match, mod->priority)) {
         return refuse(error, 3, 1);
     }
     for (size_t i = 0; i < t->n_flows; i++) {
@@ -378,14 +260,14 @@ add(struct ref_table *t, const struct mod *mod, uint64_t now_ms, struct ref_erro
     }
     struct ref_flow *flow = &t->flows[t->n_flows++];
     memset(flow, 0, sizeof *flow);
-    memcpy(flow->match, mod->match, 40);
+    flow->match = mod->match;
     flow->exact = mod->exact;
     flow->priority = mod->priority;
     flow->cookie = mod->cookie;
     flow->idle_timeout = mod->idle;
     flow->hard_timeout = mod->hard;
     flow->flags = mod->flags;
-    flow->created_ms = flow->used_ms = now_ms;
+    flow->created_ms = flow->used_ms = flow->changed_ms = now_ms;
     set_actions(flow, mod);
     return true;
 }
@@ -396,16 +278,19 @@ modify(struct ref_table *t, const struct mod *mod, uint64_t now_ms, struct ref_e
     bool found = false;
     for (size_t i = 0; i < t->n_flows; i++) {
         struct ref_flow *flow = &t->flows[i];
-        if (mod->command == 1 ? ref_match_covers(mod->match, flow->match) : is_strictly(flow, mod)) {
+        bool matches = mod->command == 1 ? ref_match_covers(&mod->match, &flow->match)
+                                         : is_strictly(flow, mod);
+        if (matches && has_cookie(flow, &mod->only)) {
             found = true;
             set_actions(flow, mod);
             if (t->plant == REF_PLANT_MODIFY_ZEROES) {
                 flow->packets = flow->bytes = 0;
             }
-            flow->cookie = mod->cookie;
+            flow->cookie = mod->keeps_cookie ? flow->cookie : mod->cookie;
+            flow->changed_ms = now_ms;
         }
     }
-    return found || add(t, mod, now_ms, error);
+    return found || mod->only.mask || mod->keeps_cookie || add(t, mod, now_ms, error);
 }
 
 static bool
@@ -413,50 +298,128 @@ delete(struct ref_table *t, const struct mod *mod, bool tell)
 {
     for (size_t i = t->n_flows; i-- > 0;) {
         const struct ref_flow *flow = &t->flows[i];
-        bool matches = mod->command == 3 ? ref_match_covers(mod->match, flow->match)
+        bool matches = mod->command == 3 ? ref_match_covers(&mod->match, &flow->match)
                                          : is_strictly(flow, mod);
-        if (matches && (mod->out_port == 0xffff || has_output_to(flow, mod->out_port))) {
+        if (matches && has_cookie(flow, &mod->only) && (mod->out_port == 0xffff || has_output_to(flow, mod->out_port))) {
             remove_flow(t, i, tell, 2);
         }
     }
     return true;
 }
 
+/* 1.0's FLOW_MOD. */
+static void
+read_flow_mod(const uint8_t *msg, size_t size, struct mod *mod)
+{
+    ref_match_openflow10(&mod->match, msg + 8);
+    mod->cookie = get(msg + 48, 8);
+    mod->command = get(msg + 56, 2);
+    mod->idle = get(msg + 58, 2);
+    mod->hard = get(msg + 60, 2);
+    mod->priority = get(msg + 62, 2);
+    mod->out_port = get(msg + 68, 2);
+    mod->flags = get(msg + 70, 2);
+    mod->actions = msg + 72;
+    mod->actions_size = size - 72;
+}
+
+/* NXT_FLOW_MOD; its match is good. */
+static void
+read_nxt_flow_mod(const uint8_t *msg, size_t size, struct mod *mod)
+{
+    size_t match_size = get(msg + 40, 2), actions = 48 + (match_size + 7) / 8 * 8;
+    ref_match_nxm(&mod->match, msg + 48, match_size);
+    ref_match_cookies(&mod->match, &mod->only);
+    mod->cookie = get(msg + 16, 8);
+    mod->command = get(msg + 24, 2);
+    mod->idle = get(msg + 26, 2);
+    mod->hard = get(msg + 28, 2);
+    mod->priority = get(msg + 30, 2);
+    mod->out_port = get(msg + 36, 2);
+    mod->flags = get(msg + 38, 2);
+    mod->actions = msg + actions;
+    mod->actions_size = size - actions;
+    mod->keeps_cookie = mod->cookie == UINT64_MAX;
+}
+
+static bool
+read_mod(const uint8_t *msg, size_t size, struct mod *mod, struct ref_error *error)
+{
+    bool is_nxt = msg[1] == 4;
+    memset(mod, 0, sizeof *mod);
+    if (size < (is_nxt ? 48 : 72) || get(msg + 2, 2) != size) {
+        return refuse(error, 1, 6);
+    }
+    if (is_nxt) {
+        read_nxt_flow_mod(msg, size, mod);
+    } else {
+        read_flow_mod(msg, size, mod);
+    }
+    return true;
+}
+
+void
+ref_read_flow_mod(const uint8_t *msg, size_t size, struct ref_flow_mod *out)
+{
+    struct mod mod;
+    struct ref_error ignored;
+    read_mod(msg, size, &mod, &ignored);
+    out->match = mod.match;
+    out->command = mod.command;
+    out->priority = mod.priority;
+    out->flags = mod.flags;
+    out->buffer_id = (uint32_t) get(msg + (msg[1] == 4 ? 32 : 64), 4);
+}
+
+/* The only port that the match has packets of; 0: any. */
+static uint16_t
+only_port(const struct ref_match *m)
+{
+    if (!m->is_nxm) {
+        return get(m->bytes, 4) & 1 ? 0 : get(m->bytes + 4, 2);
+    }
+    for (size_t at = 0; at < m->size; at += 4 + m->bytes[at + 3]) {
+        const uint8_t *e = m->bytes + at;
+        if (get(e, 2) == 0 && e[2] == 0) {
+            return get(e + 4, 2);
+        }
+    }
+    return 0;
+}
+
+static bool
+check_mod(const struct ref_table *table, const struct mod *mod, struct ref_error *error)
+{
+    bool is_delete = mod->command == 3 || mod->command == 4;
+    if (mod->command > 4) {
+        return refuse(error, 3, 4);
+    }
+    if (is_delete) {
+        return true;
+    }
+    if (mod->flags > (SEND_FLOW_REM | CHECK_OVERLAP | EMERG)) {
+        return refuse(error, 3, 5);
+    }
+    if (mod->flags & EMERG && (mod->idle || mod->hard)) {
+        return refuse(error, 3, 3);
+    }
+    return ref_check_actions(mod->actions, mod->actions_size, false, error)
+           && (!table->queues_of || ref_check_enqueues(table->queues_of, only_port(&mod->match),
+                                                       mod->actions, mod->actions_size, error));
+}
+
 bool
 ref_table_mod(struct ref_table *table, struct ref_table *emergency, const uint8_t *msg, size_t size,
               uint64_t now_ms, struct ref_error *error)
 {
-    if (size < 72 || get(msg + 2, 2) != size) {
-        return refuse(error, 1, 6);
-    }
-    struct mod mod = {
-        .match = msg + 8, .cookie = get(msg + 48, 8), .command = get(msg + 56, 2),
-        .idle = get(msg + 58, 2), .hard = get(msg + 60, 2), .priority = get(msg + 62, 2),
-        .out_port = get(msg + 68, 2), .flags = get(msg + 70, 2), .actions = msg + 72,
-        .actions_size = size - 72, .exact = ref_match_is_exact(msg + 8),
-    };
-    if (mod.command > 4) {
-        return refuse(error, 3, 4);
-    }
-    bool is_delete = mod.command == 3 || mod.command == 4;
-    bool is_emergency = mod.flags & EMERG;
-    if (!is_delete && mod.flags > (SEND_FLOW_REM | CHECK_OVERLAP | EMERG)) {
-        return refuse(error, 3, 5);
-    }
-    if (!is_delete && is_emergency && (mod.idle || mod.hard)) {
-        return refuse(error, 3, 3);
-    }
-    if (!is_delete && !ref_check_actions(mod.actions, mod.actions_size, false, error)) {
+    struct mod mod;
+    if (!read_mod(msg, size, &mod, error) || !check_mod(table, &mod, error)) {
         return false;
     }
-    uint16_t in_port = get(mod.match, 4) & 1 ? 0 : get(mod.match + 4, 2);
-    if (!is_delete && table->queues_of
-        && !ref_check_enqueues(table->queues_of, in_port, mod.actions, mod.actions_size, error)) {
-        return false;
-    }
-    struct ref_table *t = is_emergency ? emergency : table;
-    if (is_delete) {
-        return delete(t, &mod, !is_emergency);
+    struct ref_table *t = mod.flags & EMERG ? emergency : table;
+    mod.exact = names_exact(t, &mod.match, mod.priority);
+    if (mod.command == 3 || mod.command == 4) {
+        return delete(t, &mod, t == table);
     }
     return mod.command == 0 ? add(t, &mod, now_ms, error) : modify(t, &mod, now_ms, error);
 }
@@ -490,7 +453,7 @@ ref_table_lookup(struct ref_table *t, const struct ref_fields *fields, bool *amb
     *ambiguous = false;
     for (size_t i = 0; i < t->n_flows; i++) {
         struct ref_flow *flow = &t->flows[i];
-        if (!ref_match_packet(flow->match, fields)) {
+        if (!ref_match_packet(&flow->match, fields)) {
             continue;
         }
         if (!best || outranks(t, flow, best)) {
@@ -504,13 +467,13 @@ ref_table_lookup(struct ref_table *t, const struct ref_fields *fields, bool *amb
 }
 
 struct ref_flow *
-ref_table_find(struct ref_table *t, const uint8_t match[40], uint16_t priority)
+ref_table_find(struct ref_table *t, const struct ref_match *match, uint16_t priority)
 {
-    bool exact = ref_match_is_exact(match);
+    bool exact = names_exact(t, match, priority);
     for (size_t i = 0; i < t->n_flows; i++) {
         struct ref_flow *flow = &t->flows[i];
         if (same_rank(flow->exact, flow->priority, exact, priority)
-            && ref_match_equal(flow->match, match)) {
+            && ref_match_equal(&flow->match, match)) {
             return flow;
         }
     }
@@ -518,14 +481,16 @@ ref_table_find(struct ref_table *t, const uint8_t match[40], uint16_t priority)
 }
 
 bool
-ref_flow_is_asked_for(const struct ref_flow *flow, const uint8_t match[40], uint16_t out_port)
+ref_flow_is_asked_for(const struct ref_flow *flow, const struct ref_match *match, uint16_t out_port)
 {
-    return ref_match_covers(match, flow->match)
+    struct ref_cookies only;
+    ref_match_cookies(match, &only);
+    return ref_match_covers(match, &flow->match) && has_cookie(flow, &only)
            && (out_port == 0xffff || has_output_to(flow, out_port));
 }
 
 void
-ref_table_aggregate(const struct ref_table *t, const uint8_t match[40], uint16_t out_port,
+ref_table_aggregate(const struct ref_table *t, const struct ref_match *match, uint16_t out_port,
                     uint64_t *packets, uint64_t *bytes, uint32_t *flows)
 {
     *packets = *bytes = *flows = 0;

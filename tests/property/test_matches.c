@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ofagent/ofp.h"
+#include "ofagent/nx_match.h"
 #include "sw-datapath/parse.h"
 #include "tests/property/generate.h"
 #include "tests/property/reference.h"
@@ -29,6 +29,24 @@ decode_match(const uint8_t wire[40], struct ofp_match *match)
     assert_false(reader.failed);
 }
 
+/* A match in one dialect or the other, as both sides read it. */
+static void
+read_both(struct gen *g, const uint8_t wire[40], struct ref_match *ref, struct ofp_match *product)
+{
+    uint8_t entries[GEN_NXM_MAX];
+    struct ofp_refusal refusal;
+    if (gen_below(g, 2)) {
+        ref_match_openflow10(ref, wire);
+        decode_match(wire, product);
+        return;
+    }
+    size_t size = gen_nxm_of(g, wire, gen_below(g, 4), entries);
+    ref_match_nxm(ref, entries, size);
+    if (nx_match_decode(entries, size, product, NULL, &refusal)) {
+        fail_msg("a match is refused: %s", refusal.why);
+    }
+}
+
 static void
 assert_same(bool product, bool reference, const char *what, uint64_t round)
 {
@@ -36,6 +54,26 @@ assert_same(bool product, bool reference, const char *what, uint64_t round)
         fail_msg("%s: the product says %d, the reference %d; replay with: test_matches %llu 1",
                  what, product, reference, (unsigned long long) (seed + round));
     }
+}
+
+/* What the product writes of a match, in either dialect, is what it should. */
+static void
+assert_told_alike(const struct ref_match *ref, const struct ofp_match *product, uint64_t round)
+{
+    struct ref_match told;
+    struct writer w;
+    uint16_t size;
+    writer_init(&w);
+    ofp_encode_match(&w, product);
+    ref_match_openflow10(&told, w.data);
+    assert_same(ref_match_is_told_as(ref, &told), true, "told in 1.0", round);
+    assert_same(ref_match_is_exact(&told), ref_match_is_exact(ref), "told exact", round);
+    writer_clear(&w);
+    bool whole = nx_match_encode(&w, &product->match, NULL, &size);
+    ref_match_nxm(&told, w.data, size);
+    assert_same(ref_match_is_told_as(ref, &told), true, "told in nx_match", round);
+    assert_same(whole, ref_match_equal(ref, &told), "all of it", round);
+    writer_fini(&w);
 }
 
 /* A second match: half of the time the first with a few bits changed, so that covering
@@ -63,27 +101,30 @@ matches_mean_the_same(void **state)
         struct gen g;
         uint8_t a[40], b[40];
         struct ofp_match ma, mb;
+        struct ref_match ra, rb;
         struct ref_frame frame;
         struct ref_fields fields;
         struct flow_key key;
         gen_init(&g, seed + round);
         gen_match(&g, N_PORTS, a);
         related_match(&g, a, b);
-        decode_match(a, &ma);
-        decode_match(b, &mb);
-        assert_same(ma.exact, ref_match_is_exact(a), "exact", round);
-        bool covers = ref_match_covers(a, b), overlaps = ref_match_overlaps(a, b);
+        read_both(&g, a, &ra, &ma);
+        read_both(&g, b, &rb, &mb);
+        assert_same(ma.exact, ref_match_is_exact(&ra), "exact", round);
+        assert_same(mb.exact, ref_match_is_exact(&rb), "exact", round);
+        bool covers = ref_match_covers(&ra, &rb), overlaps = ref_match_overlaps(&ra, &rb);
         assert_same(flow_match_covers(&ma.match, &mb.match), covers, "covers", round);
         assert_same(flow_match_overlaps(&ma.match, &mb.match), overlaps, "overlaps", round);
-        assert_same(!memcmp(&ma.match, &mb.match, sizeof ma.match), ref_match_equal(a, b),
+        assert_same(!memcmp(&ma.match, &mb.match, sizeof ma.match), ref_match_equal(&ra, &rb),
                     "equal", round);
+        assert_told_alike(&ra, &ma, round);
 
         frame.size = gen_frame(&g, frame.data);
         uint16_t in_port = (uint16_t) (1 + gen_below(&g, N_PORTS));
         struct packet packet = { .data = frame.data, .size = frame.size, .in_port = in_port };
         assert_int_equal(packet_parse(&packet, &key), 0);
         ref_parse(&frame, in_port, &fields);
-        bool hit = ref_match_packet(a, &fields);
+        bool hit = ref_match_packet(&ra, &fields);
         assert_same(flow_match_contains(&ma.match, &key), hit, "match", round);
         n_covers += covers;
         n_overlaps += overlaps;

@@ -469,19 +469,66 @@ flows_are_found_by_match_and_rank(void **state)
 {
     (void) state;
     struct message m = flow_mod(ADD, 7), narrow = flow_mod(ADD, 7);
+    struct ref_match wide_match, narrow_match;
     want_in_port(&narrow, 1);
+    ref_match_openflow10(&wide_match, m.bytes + 8);
+    ref_match_openflow10(&narrow_match, narrow.bytes + 8);
     assert_int_equal(send_mod(&m), 0);
-    assert_ptr_equal(ref_table_find(&sw->table, m.bytes + 8, 7), &sw->table.flows[0]);
-    assert_null(ref_table_find(&sw->table, m.bytes + 8, 8));
-    assert_null(ref_table_find(&sw->table, narrow.bytes + 8, 7));
-    assert_true(ref_table_overlaps(&sw->table, narrow.bytes + 8, 7));
-    assert_false(ref_table_overlaps(&sw->table, narrow.bytes + 8, 8));
+    assert_ptr_equal(ref_table_find(&sw->table, &wide_match, 7), &sw->table.flows[0]);
+    assert_null(ref_table_find(&sw->table, &wide_match, 8));
+    assert_null(ref_table_find(&sw->table, &narrow_match, 7));
+    assert_true(ref_table_overlaps(&sw->table, &narrow_match, 7));
+    assert_false(ref_table_overlaps(&sw->table, &narrow_match, 8));
     struct ref_frame frame = { .size = sizeof tcp };
     memcpy(frame.data, tcp, sizeof tcp);
     ref_run_flow(sw, &sw->table.flows[0], 1, &frame, out);
     assert_int_equal(sw->table.flows[0].bytes, sizeof tcp);
     m.bytes[71] = 8;
     assert_int_equal(send_mod(&m), 0x305);
+}
+
+/* What entries of nx_match say of the TCP frame that the other tests send, by hand. */
+static void
+an_nx_match_is_read_entry_by_entry(void **state)
+{
+    (void) state;
+    static const struct { const char *entries; size_t size; bool takes; } rows[] = {
+        { "", 0, true },
+        { "\0\0\0\2\0\1", 6, true },
+        { "\0\0\0\2\0\2", 6, false },
+        { "\0\0\6\2\x08\0", 6, true },
+        { "\0\0\6\2\x08\6", 6, false },
+        { "\0\0\x09\4\x10\0\x10\0", 8, false },                   /* a tag */
+        { "\0\0\x08\2\0\0", 6, true },                           /* none */
+        { "\0\0\x09\4\0\0\xf\xff", 8, true },                   /* none, or VID 0 */
+        { "\0\0\6\2\x08\0\0\0\xc\1\6", 11, true },
+        { "\0\0\6\2\x08\0\0\0\xc\1\x11", 11, false },
+        { "\0\0\6\2\x08\0\0\1\x34\1\0", 11, true },            /* no fragment */
+        { "\0\0\6\2\x08\0\0\1\x35\2\1\1", 12, false },         /* any */
+    };
+    struct ref_frame frame = { .size = sizeof tcp };
+    struct ref_fields fields;
+    memcpy(frame.data, tcp, sizeof tcp);
+    ref_parse(&frame, 1, &fields);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ref_match m;
+        ref_match_nxm(&m, (const uint8_t *) rows[i].entries, rows[i].size);
+        if (ref_match_packet(&m, &fields) != rows[i].takes) {
+            fail_msg("row %zu", i);
+        }
+    }
+    struct ref_match none, wire;
+    ref_match_nxm(&none, (const uint8_t *) "\0\0\x09\4\0\0\x10\0", 8);
+    struct message m = flow_mod(ADD, 7);
+    memset(m.bytes + 8, 0, 40);
+    m.bytes[8 + 1] = 0x3f;
+    m.bytes[8 + 2] = 0xff;
+    m.bytes[8 + 3] = 0xfd;
+    m.bytes[8 + 18] = m.bytes[8 + 19] = 0xff;
+    ref_match_openflow10(&wire, m.bytes + 8);
+    assert_true(ref_match_equal(&none, &wire));
+    assert_true(ref_match_is_told_as(&none, &wire));
+    assert_false(ref_match_is_exact(&none));
 }
 
 static void
@@ -533,6 +580,7 @@ main(void)
         CASE(the_table_gets_a_copy),
         CASE(packet_outs_need_their_ports),
         CASE(flows_are_found_by_match_and_rank),
+        CASE(an_nx_match_is_read_entry_by_entry),
         CASE(flows_time_out_and_fragments_drop),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

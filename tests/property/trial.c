@@ -74,11 +74,16 @@ explain_flow(struct trial *t, const struct ref_flow *flow)
     uint8_t msg[MESSAGE_MAX] = { 1, 14 };
     size_t size = 72 + flow->actions_size;
     wire_put(msg + 2, 2, size);
-    memcpy(msg + 8, flow->match, 40);
+    if (!flow->match.is_nxm) {
+        memcpy(msg + 8, flow->match.bytes, 40);
+    }
     wire_put(msg + 62, 2, flow->priority);
     wire_put(msg + 64, 4, UINT32_MAX);
     wire_put(msg + 68, 2, P_NONE);
     memcpy(msg + 72, flow->actions, flow->actions_size);
+    if (flow->match.is_nxm) {
+        size = trial_nxm_flow_mod(msg, size, &flow->match);
+    }
     explain_message(t, flow->exact ? "matches, exact" : "matches", msg, size);
 }
 
@@ -100,7 +105,7 @@ trial_explain_input(struct trial *t, unsigned origin)
     memcpy(frame.data, input->data, input->size);
     ref_parse(&frame, input->in_port, &fields);
     for (size_t i = 0; i < t->ref->table.n_flows; i++) {
-        if (ref_match_packet(t->ref->table.flows[i].match, &fields)) {
+        if (ref_match_packet(&t->ref->table.flows[i].match, &fields)) {
             explain_flow(t, &t->ref->table.flows[i]);
         }
     }
@@ -298,6 +303,7 @@ make_config(struct trial *t)
     t->sut_config.max_emergency_flows = 1 + gen_below(g, 20);
     t->sut_config.max_flows = once_in(g, 3) ? t->target_flows + 10 : REF_MAX_FLOWS;
     t->tidy = !once_in(g, 4);
+    t->masked = once_in(g, 2);
     t->async = t->sut_config.peer != SUT_SECURE;
 }
 

@@ -8,6 +8,7 @@
  *   trial_ports.c     ports, links, spanning tree states and queues that come, change and go
  *   trial_messages.c  the other messages that change something, and wrong ones
  *   trial_stats.c     statistics and other questions
+ *   trial_nxm.c       Nicira's dialect: matches under any mask
  *   trial_compare.c   what came from the product, against what is expected
  *   trial_plant.c     bugs on the product's side, to be found
  *
@@ -24,7 +25,8 @@
 #define TALLIES(X)                                                                             \
     X(trials) X(steps) X(frames) X(frames_out) X(flow_hits) X(exact_hits) X(table_misses)      \
     X(ambiguous) X(fragments_dropped) X(packet_ins_miss) X(packet_ins_action) X(packet_ins_ttl) X(buffered) \
-    X(flow_mods) X(emergency_flow_mods) X(emergency_flow_stats) X(flow_mods_refused)           \
+    X(flow_mods) X(nxt_flow_mods) X(nxm_flow_stats) X(emergency_flow_mods)                     \
+    X(emergency_flow_stats) X(flow_mods_refused)                                               \
     X(overlaps_refused) X(full_refused) X(queues_refused) X(frames_enqueued) X(queues_changed) \
     X(big_bursts) X(far_bursts) X(packet_outs) X(packet_outs_refused) X(table_outputs) X(buffers_used)       \
     X(buffers_refused) X(set_configs) X(port_mods) X(port_statuses) X(ports_removed)           \
@@ -55,6 +57,7 @@ enum plant {
     PLANT_KEEPS_FRAGMENTS,    /* the fragment mode is ignored */
     PLANT_FLOODS_ALL,         /* NO_FLOOD is ignored */
     PLANT_LOSES_TAIL,         /* a long frame's last byte comes in wrong */
+    PLANT_LOSES_MASK_BIT,     /* of the first mask in an NXT_FLOW_MOD */
     N_PLANTS
 };
 
@@ -130,6 +133,7 @@ struct trial {
     unsigned step;
     bool async;                      /* the peer is told of what it did not ask for */
     bool tidy;                       /* flows of one rank don't overlap */
+    bool masked;                     /* flows come in Nicira's dialect, too */
     unsigned target_flows;
     uint16_t fragment_flags;         /* GET_CONFIG's */
     uint32_t xid;
@@ -231,6 +235,31 @@ void trial_far_flow_mods(struct trial *, unsigned n);
 struct held *trial_pick_held(struct trial *);
 /* How many may be in buffers. */
 unsigned trial_n_held(const struct trial *);
+
+/* What a wire match says in nx_match; with 'thin' under random masks. */
+void trial_nxm_match(struct trial *, const uint8_t wire[40], bool thin, struct ref_match *);
+/* Leaves some of the last entries out. */
+void trial_nxm_widen(struct trial *, struct ref_match *);
+/* Asks for flows by cookie, as well. */
+void trial_nxm_cookie(struct trial *, struct ref_match *);
+/* Makes a FLOW_MOD, whose match is not looked at, an NXT_FLOW_MOD with this match; its size. */
+size_t trial_nxm_flow_mod(uint8_t *msg, size_t size, const struct ref_match *);
+
+/* A flow in a reply of either dialect. 1.0 has no ages. */
+struct told {
+    size_t size;
+    uint8_t table;
+    struct ref_match match;
+    uint64_t duration_ms, idle_age, hard_age;
+    uint16_t priority, idle, hard;
+    uint64_t cookie, packets, bytes;
+    const uint8_t *actions;
+    size_t actions_size;
+};
+/* Reads the next of 'left' bytes; false if it is not one. */
+bool told_read(const uint8_t *, size_t left, bool nxm, struct told *);
+/* True if it is this flow, but for its table and actions. */
+bool told_is(const struct trial *, const struct told *, const struct ref_flow *);
 
 /* Changes a message as the planted bug does; its new size, 0: not sent. */
 size_t plant_message(struct trial *, uint8_t *msg, size_t size);

@@ -24,32 +24,52 @@ pick_command(struct trial *t)
 
 /* The match and priority of a flow that is there, as it came or with more wildcards. */
 static bool
-take_existing(struct trial *t, int command, uint8_t *msg)
+take_existing(struct trial *t, int command, uint8_t *msg, struct ref_match *m)
 {
     struct ref_table *table = &t->ref->table;
     if (!table->n_flows || (command == ADD ? !once_in(&t->g, 6) : once_in(&t->g, 3))) {
         return false;
     }
     const struct ref_flow *flow = &table->flows[gen_below(&t->g, (uint32_t) table->n_flows)];
-    memcpy(msg + 8, flow->match, 40);
+    *m = flow->match;
     wire_put(msg + 62, 2, flow->priority);
-    if ((command == MODIFY || command == DELETE) && once_in(&t->g, 2)) {
+    bool widen = (command == MODIFY || command == DELETE) && once_in(&t->g, 2);
+    if (widen && m->is_nxm) {
+        trial_nxm_widen(t, m);
+    } else if (widen) {
         uint32_t more = gen_below(&t->g, W_ALL) & gen_below(&t->g, W_ALL);
-        wire_put(msg + 8, 4, wire_get(msg + 8, 4) | more);
+        wire_put(m->bytes, 4, wire_get(m->bytes, 4) | more);
     }
     return true;
 }
 
+/* In Nicira's dialect, as it is or under masks. */
 static void
-put_match(struct trial *t, int command, uint8_t *msg)
+translate(struct trial *t, bool thin, struct ref_match *m)
 {
-    if (take_existing(t, command, msg)) {
+    uint8_t wire[40];
+    memcpy(wire, m->bytes, sizeof wire);
+    trial_nxm_match(t, wire, thin, m);
+}
+
+static void
+put_match(struct trial *t, int command, uint8_t *msg, struct ref_match *m)
+{
+    if (take_existing(t, command, msg, m)) {
+        if (t->masked && !m->is_nxm && once_in(&t->g, 3)) {
+            translate(t, false, m);
+        }
         return;
     }
+    uint8_t wire[40] = { 0 };
     if (once_in(&t->g, command == ADD ? 200 : 40)) {
-        wire_put(msg + 8, 4, W_ALL);
+        wire_put(wire, 4, W_ALL);
     } else {
-        shape_match(&t->shape, &t->g, msg + 8);
+        shape_match(&t->shape, &t->g, wire);
+    }
+    ref_match_openflow10(m, wire);
+    if (t->masked && once_in(&t->g, 2)) {
+        translate(t, !once_in(&t->g, 3), m);
     }
     wire_put(msg + 62, 2, once_in(&t->g, 16) ? (once_in(&t->g, 2) ? 0 : 0xffff)
                           : gen_below(&t->g, 16) * 100);
@@ -57,16 +77,29 @@ put_match(struct trial *t, int command, uint8_t *msg)
 
 /* In tidy trials, another priority for what would overlap a flow of its rank. */
 static void
-make_tidy(struct trial *t, uint8_t *msg)
+make_tidy(struct trial *t, uint8_t *msg, const struct ref_match *m)
 {
     struct ref_table *table = &t->ref->table;
     for (unsigned tries = 0; tries < 10; tries++) {
         uint16_t priority = (uint16_t) wire_get(msg + 62, 2);
-        if (!ref_table_overlaps(table, msg + 8, priority)
-            || ref_table_find(table, msg + 8, priority)) {
+        if (!ref_table_overlaps(table, m, priority) || ref_table_find(table, m, priority)) {
             return;
         }
         wire_put(msg + 62, 2, gen_below(&t->g, 1 << 16));
+    }
+}
+
+/* What only Nicira's FLOW_MOD says: of which flows by cookie, that cookies stay. Which flow
+ * gets a buffered packet is plain without them. */
+static void
+put_cookies(struct trial *t, int command, uint8_t *msg, struct ref_match *m)
+{
+    if (command != ADD && once_in(&t->g, 4)) {
+        trial_nxm_cookie(t, m);
+        wire_put(msg + 64, 4, UINT32_MAX);
+    }
+    if ((command == MODIFY || command == MODIFY_STRICT) && once_in(&t->g, 5)) {
+        wire_put(msg + 48, 8, UINT64_MAX);
     }
 }
 
@@ -142,9 +175,10 @@ make_flow_mod(struct trial *t, uint8_t *msg)
     memset(msg, 0, size);
     msg[0] = 1;
     msg[1] = 14;
-    put_match(t, command, msg);
+    struct ref_match match;
+    put_match(t, command, msg, &match);
     if (t->tidy && command < DELETE) {
-        make_tidy(t, msg);
+        make_tidy(t, msg, &match);
     }
     wire_put(msg + 48, 8, (uint64_t) gen_below(&t->g, UINT32_MAX) << 32 | t->xid);
     wire_put(msg + 56, 2, (uint64_t) command);
@@ -155,6 +189,11 @@ make_flow_mod(struct trial *t, uint8_t *msg)
     if (command < DELETE || once_in(&t->g, 10)) {
         size += shape_actions(&t->shape, &t->g, msg + 72);
     }
+    if (match.is_nxm) {
+        put_cookies(t, command, msg, &match);
+        return trial_nxm_flow_mod(msg, size, &match);
+    }
+    memcpy(msg + 8, match.bytes, 40);
     if (once_in(&t->g, 30)) {
         damage(&t->g, msg, size);
         if (wire_get(msg + 56, 2) == MODIFY) {
@@ -201,12 +240,13 @@ trial_pick_held(struct trial *t)
 static void
 run_buffer(struct trial *t, const uint8_t *msg, size_t size, unsigned origin)
 {
-    uint32_t id = (uint32_t) wire_get(msg + 64, 4);
-    bool emergency = wire_get(msg + 70, 2) & FLAG_EMERG;
-    struct ref_table *table = emergency ? &t->ref->emergency : &t->ref->table;
-    struct ref_flow *flow = ref_table_find(table, msg + 8, (uint16_t) wire_get(msg + 62, 2));
+    struct ref_flow_mod mod;
+    ref_read_flow_mod(msg, size, &mod);
+    uint32_t id = mod.buffer_id;
+    struct ref_table *table = mod.flags & FLAG_EMERG ? &t->ref->emergency : &t->ref->table;
+    struct ref_flow *flow = ref_table_find(table, &mod.match, mod.priority);
     struct held *held = t->held;
-    if (id == UINT32_MAX || wire_get(msg + 56, 2) >= DELETE || !flow) {
+    if (id == UINT32_MAX || mod.command >= DELETE || !flow) {
         return;
     }
     while (held->id != id) {
@@ -232,8 +272,9 @@ do_flow_mod(struct trial *t, uint8_t *msg, size_t size)
     memcpy(sent, msg, size);
     unsigned origin = trial_add_message(t, sent, size);
     tally.flow_mods++;
+    tally.nxt_flow_mods += msg[1] == 4;
     if (ref_flow_mod(t->ref, msg, size, &error)) {
-        tally.emergency_flow_mods += wire_get(msg + 70, 2) & FLAG_EMERG ? 1 : 0;
+        tally.emergency_flow_mods += wire_get(msg + (msg[1] == 4 ? 38 : 70), 2) & FLAG_EMERG ? 1 : 0;
         run_buffer(t, msg, size, origin);
     } else {
         count_refusal(error);

@@ -5,7 +5,8 @@
 
 #include "tests/property/trial.h"
 
-enum { SET_CONFIG = 9, FLOW_MOD = 14, PORT_MOD = 15 };
+enum { VENDOR = 4, SET_CONFIG = 9, FLOW_MOD = 14, PORT_MOD = 15 };
+#define NXT_FLOW_MOD UINT64_C(0x000023200000000d)   /* vendor and subtype */
 enum { DELETE = 3, DELETE_STRICT = 4, LATE_ONCE_IN = 8 };
 
 /* Takes the last action that changes frames out of a FLOW_MOD. */
@@ -69,9 +70,31 @@ plant_flow_mod(struct trial *t, uint8_t *msg, size_t size)
     return size;
 }
 
+/* Takes the last bit out of the first mask, and of the value under it. */
+static void
+lose_mask_bit(uint8_t *msg)
+{
+    size_t end = 48 + wire_get(msg + 40, 2);
+    for (size_t at = 48; at < end; at += 4u + msg[at + 3]) {
+        size_t width = msg[at + 3] / 2u;
+        for (size_t i = width; msg[at + 2] & 1 && i-- > 0;) {
+            uint8_t *value = msg + at + 4 + i, *mask = value + width;
+            if (*mask) {
+                *mask &= (uint8_t) (*mask - 1);
+                *value &= *mask;
+                return;
+            }
+        }
+    }
+}
+
 size_t
 plant_message(struct trial *t, uint8_t *msg, size_t size)
 {
+    if (msg[1] == VENDOR && size >= 48 && t->config->plant == PLANT_LOSES_MASK_BIT
+        && wire_get(msg + 8, 8) == NXT_FLOW_MOD) {
+        lose_mask_bit(msg);
+    }
     if (msg[1] == FLOW_MOD) {
         return plant_flow_mod(t, msg, size);
     }

@@ -5,7 +5,9 @@
 
 #include "tests/property/trial.h"
 
-enum { STATS_FLOW = 1, STATS_AGGREGATE, STATS_TABLE, STATS_PORT, STATS_QUEUE };
+enum {
+    STATS_FLOW = 1, STATS_AGGREGATE, STATS_TABLE, STATS_PORT, STATS_QUEUE, STATS_VENDOR = 0xffff
+};
 enum { P_ALL = 0xfffc, QUEUE_ALL = -1 };
 enum { FEATURES_REPLY = 6, GET_CONFIG_REPLY = 8, STATS_REPLY = 17, MORE = 1 };
 enum { EMERGENCY = 0xfe };      /* the number of its table */
@@ -22,8 +24,9 @@ struct answer {
 static bool
 add_part(struct trial *t, struct answer *answer, const uint8_t *msg, size_t size, bool *more)
 {
-    size_t head = msg[1] == STATS_REPLY ? 12 : 8;
-    *more = head == 12 && wire_get(msg + 10, 2) & MORE;
+    bool stats = msg[1] == STATS_REPLY;
+    size_t head = !stats ? 8 : wire_get(msg + 8, 2) == STATS_VENDOR ? 24 : 12;
+    *more = stats && wire_get(msg + 10, 2) & MORE;
     if (size < head || answer->size + size - head > ANSWER_MAX
         || wire_get(msg + 4, 4) != t->xid) {
         return trial_fail(t, "an answer that is too long, too short, or not to this question");
@@ -115,79 +118,86 @@ told_actions(const struct ref_flow *flow, uint8_t *actions)
     }
 }
 
-static bool
-entry_is(const struct trial *t, const uint8_t *e, size_t size, const struct ref_flow *flow,
-         uint8_t table_id)
-{
-    uint8_t actions[ACTIONS_MAX];
-    uint64_t duration_ms = wire_get(e + 44, 4) * 1000 + wire_get(e + 48, 4) / 1000000;
-    told_actions(flow, actions);
-    return size == 88 + flow->actions_size && e[2] == table_id && wire_get(e + 52, 2) == flow->priority
-           && wire_get(e + 54, 2) == flow->idle_timeout
-           && wire_get(e + 56, 2) == flow->hard_timeout && wire_get(e + 64, 8) == flow->cookie
-           && wire_get(e + 72, 8) == flow->packets && wire_get(e + 80, 8) == flow->bytes
-           && duration_ms == t->now_ms - flow->created_ms
-           && !memcmp(e + 88, actions, flow->actions_size);
-}
+/* A question for FLOW or AGGREGATE, in either dialect. */
+struct flow_question {
+    struct ref_match match;
+    uint16_t out_port;
+    uint8_t table;
+    bool aggregate;
+    uint8_t bytes[32 + REF_MATCH_MAX + 8];
+    size_t size;
+};
 
 /* The table that a question is about; NULL if there is none. */
 static struct ref_table *
-asked_table(const struct trial *t, const uint8_t *question)
+asked_table(const struct trial *t, const struct flow_question *q)
 {
-    uint8_t id = question[52];
-    return id == EMERGENCY ? &t->ref->emergency : id == 0 || id == 0xff ? &t->ref->table : NULL;
+    return q->table == EMERGENCY ? &t->ref->emergency
+           : q->table == 0 || q->table == 0xff ? &t->ref->table : NULL;
 }
 
 static bool
-compare_entry(struct trial *t, const uint8_t *e, size_t size, const uint8_t *question, bool *seen)
+entry_is(const struct trial *t, const struct told *told, const struct ref_flow *flow)
 {
-    struct ref_table *table = asked_table(t, question);
+    uint8_t actions[ACTIONS_MAX];
+    told_actions(flow, actions);
+    return told_is(t, told, flow) && told->actions_size == flow->actions_size
+           && !memcmp(told->actions, actions, flow->actions_size);
+}
+
+/* Several flows can look the same in 1.0, which does not have their masks. */
+static bool
+compare_entry(struct trial *t, const struct told *told, const struct flow_question *q, bool *seen)
+{
+    struct ref_table *table = asked_table(t, q);
     uint8_t id = table == &t->ref->emergency ? EMERGENCY : 0;
-    const struct ref_flow *flow = ref_table_find(table, e + 4, (uint16_t) wire_get(e + 52, 2));
-    bool asked = flow && ref_flow_is_asked_for(flow, question + 12,
-                                               (uint16_t) wire_get(question + 54, 2));
-    if (asked && !seen[flow - table->flows] && entry_is(t, e, size, flow, id)) {
-        seen[flow - table->flows] = true;
-        tally.flow_stats++;
-        tally.emergency_flow_stats += id != 0;
-        return true;
+    const struct ref_flow *like = NULL;
+    for (size_t i = 0; i < table->n_flows; i++) {
+        const struct ref_flow *flow = &table->flows[i];
+        if (!seen[i] && told->table == id && ref_flow_is_asked_for(flow, &q->match, q->out_port)
+            && entry_is(t, told, flow)) {
+            seen[i] = true;
+            tally.flow_stats++;
+            tally.nxm_flow_stats += told->match.is_nxm;
+            tally.emergency_flow_stats += id != 0;
+            return true;
+        }
+        like = ref_match_is_told_as(&flow->match, &told->match) ? flow : like;
     }
-    trial_fail(t, "FLOW statistics: %s", asked ? "an entry differs" : "a flow that is not there");
-    trial_explain_bytes(t, "the product's", e, size);
-    if (flow) {
+    trial_fail(t, "FLOW statistics: %s", like ? "an entry differs" : "a flow that is not there");
+    if (like) {
         trial_explain(t, "\n  the reference's: cookie %llx, priority %u, time-outs %u %u, "
-                      "%llu packets, %llu bytes, %llu ms old", (unsigned long long) flow->cookie,
-                      flow->priority, flow->idle_timeout, flow->hard_timeout,
-                      (unsigned long long) flow->packets, (unsigned long long) flow->bytes,
-                      (unsigned long long) (t->now_ms - flow->created_ms));
-        trial_explain_bytes(t, "its actions", flow->actions, flow->actions_size);
+                      "%llu packets, %llu bytes, %llu ms old", (unsigned long long) like->cookie,
+                      like->priority, like->idle_timeout, like->hard_timeout,
+                      (unsigned long long) like->packets, (unsigned long long) like->bytes,
+                      (unsigned long long) (t->now_ms - like->created_ms));
+        trial_explain_bytes(t, "its actions", like->actions, like->actions_size);
     }
     return false;
 }
 
 static bool
-compare_flows(struct trial *t, const struct answer *answer, const uint8_t *question)
+compare_flows(struct trial *t, const struct answer *answer, const struct flow_question *q)
 {
     static bool seen[REF_MAX_FLOWS];
-    const struct ref_table *table = asked_table(t, question);
+    const struct ref_table *table = asked_table(t, q);
+    struct told told;
     memset(seen, 0, sizeof seen);
-    for (size_t at = 0; at < answer->size;) {
+    for (size_t at = 0; at < answer->size; at += told.size) {
         const uint8_t *e = answer->body + at;
-        size_t size = answer->size - at < 88 ? 0 : wire_get(e, 2);
-        if (size < 88 || size > answer->size - at || !table) {
-            return trial_fail(t, "FLOW statistics: an entry of %zu bytes", size);
+        if (!told_read(e, answer->size - at, q->match.is_nxm, &told) || !table) {
+            return trial_fail(t, "FLOW statistics: an entry of a wrong size");
         }
-        if (!compare_entry(t, e, size, question, seen)) {
+        if (!compare_entry(t, &told, q, seen)) {
+            trial_explain_bytes(t, "the product's", e, told.size);
             return false;
         }
-        at += size;
     }
     for (size_t i = 0; table && i < table->n_flows; i++) {
         const struct ref_flow *flow = &table->flows[i];
-        if (!seen[i] && ref_flow_is_asked_for(flow, question + 12,
-                                              (uint16_t) wire_get(question + 54, 2))) {
+        if (!seen[i] && ref_flow_is_asked_for(flow, &q->match, q->out_port)) {
             trial_fail(t, "FLOW statistics: a flow of priority %u is missing", flow->priority);
-            trial_explain_bytes(t, "its match", flow->match, 40);
+            trial_explain_bytes(t, "its match", flow->match.bytes, flow->match.size);
             return false;
         }
     }
@@ -195,13 +205,12 @@ compare_flows(struct trial *t, const struct answer *answer, const uint8_t *quest
 }
 
 static bool
-compare_aggregate(struct trial *t, const struct answer *answer, const uint8_t *question)
+compare_aggregate(struct trial *t, const struct answer *answer, const struct flow_question *q)
 {
     uint64_t packets = 0, bytes = 0;
     uint32_t flows = 0;
-    if (asked_table(t, question)) {
-        ref_table_aggregate(asked_table(t, question), question + 12, (uint16_t) wire_get(question + 54, 2),
-                            &packets, &bytes, &flows);
+    if (asked_table(t, q)) {
+        ref_table_aggregate(asked_table(t, q), &q->match, q->out_port, &packets, &bytes, &flows);
     }
     tally.aggregates++;
     if (answer->size == 24 && wire_get(answer->body, 8) == packets
@@ -214,28 +223,70 @@ compare_aggregate(struct trial *t, const struct answer *answer, const uint8_t *q
     return false;
 }
 
+/* Which flows are asked for. */
+static void
+pick_flows(struct trial *t, bool all, struct flow_question *q)
+{
+    uint8_t wire[40] = { 0 };
+    bool nxm = t->masked && once_in(&t->g, 2);
+    if (all || once_in(&t->g, 4) || (q->table == EMERGENCY && once_in(&t->g, 2))) {
+        wire_put(wire, 4, 0x3fffff);
+    } else if (t->ref->table.n_flows && once_in(&t->g, 3)) {
+        uint32_t i = gen_below(&t->g, (uint32_t) t->ref->table.n_flows);
+        q->match = t->ref->table.flows[i].match;
+        if (q->match.is_nxm) {
+            return;
+        }
+        memcpy(wire, q->match.bytes, 40);
+    } else {
+        shape_match(&t->shape, &t->g, wire);
+    }
+    ref_match_openflow10(&q->match, wire);
+    if (nxm) {
+        trial_nxm_match(t, wire, !all && once_in(&t->g, 2), &q->match);
+        if (!all && once_in(&t->g, 4)) {
+            trial_nxm_cookie(t, &q->match);
+        }
+    }
+}
+
+static void
+write_question(struct flow_question *q)
+{
+    uint16_t type = q->aggregate ? STATS_AGGREGATE : STATS_FLOW;
+    if (!q->match.is_nxm) {
+        q->size = 56;
+        put_stats(q->bytes, type, 44);
+        memcpy(q->bytes + 12, q->match.bytes, 40);
+        q->bytes[52] = q->table;
+        wire_put(q->bytes + 54, 2, q->out_port);
+        return;
+    }
+    size_t padded = (q->match.size + 7u) / 8 * 8;
+    q->size = 32 + padded;
+    put_stats(q->bytes, STATS_VENDOR, 20 + padded);
+    wire_put(q->bytes + 12, 4, 0x2320);
+    wire_put(q->bytes + 16, 4, type - 1u);
+    wire_put(q->bytes + 24, 2, q->out_port);
+    wire_put(q->bytes + 26, 2, q->match.size);
+    q->bytes[28] = q->table;
+    memcpy(q->bytes + 32, q->match.bytes, q->match.size);
+}
+
 static bool
 ask_flows(struct trial *t, bool all)
 {
     static const uint8_t tables[] = { 0, 0xff, 0xff, EMERGENCY, EMERGENCY, 1 };
-    uint8_t msg[56];
-    uint16_t type = all || once_in(&t->g, 2) ? STATS_FLOW : STATS_AGGREGATE;
-    put_stats(msg, type, 44);
-    msg[52] = all ? 0xff : tables[gen_below(&t->g, sizeof tables)];
-    if (all || once_in(&t->g, 4) || (msg[52] == EMERGENCY && once_in(&t->g, 2))) {
-        wire_put(msg + 12, 4, 0x3fffff);
-    } else if (t->ref->table.n_flows && once_in(&t->g, 3)) {
-        uint32_t i = gen_below(&t->g, (uint32_t) t->ref->table.n_flows);
-        memcpy(msg + 12, t->ref->table.flows[i].match, 40);
-    } else {
-        shape_match(&t->shape, &t->g, msg + 12);
-    }
-    wire_put(msg + 54, 2, all || !once_in(&t->g, 4) ? P_NONE : 1 + gen_below(&t->g, t->shape.n_ports));
-    struct answer *answer = ask(t, msg, sizeof msg, STATS_REPLY);
-    bool ok = answer && (type == STATS_FLOW ? compare_flows(t, answer, msg)
-                                            : compare_aggregate(t, answer, msg));
+    struct flow_question q = { .aggregate = !all && !once_in(&t->g, 2) };
+    q.table = all ? 0xff : tables[gen_below(&t->g, sizeof tables)];
+    q.out_port = (uint16_t) (all || !once_in(&t->g, 4) ? P_NONE : 1 + gen_below(&t->g, t->shape.n_ports));
+    pick_flows(t, all, &q);
+    write_question(&q);
+    struct answer *answer = ask(t, q.bytes, q.size, STATS_REPLY);
+    bool ok = answer && (q.aggregate ? compare_aggregate(t, answer, &q)
+                                     : compare_flows(t, answer, &q));
     if (answer && !ok) {
-        trial_explain_bytes(t, "the question", msg, sizeof msg);
+        trial_explain_bytes(t, "the question", q.bytes, q.size);
     }
     free(answer);
     return ok;

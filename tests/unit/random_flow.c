@@ -75,7 +75,7 @@ random_field(uint64_t *rng, enum field_id id, enum field_mask_mode mode, struct 
 static void
 random_vlan_openflow10(uint64_t *rng, struct flow_match *match)
 {
-    static const uint16_t masks[] = { 0x1fff, 0x1fff, 0xf000, 0xffff };
+    static const uint16_t masks[] = { 0xffff, 0x1fff, 0xf000, 0xffff };
     size_t kind = random_below(rng, 4);
     uint16_t value = (uint16_t) (next(rng) | FLOW_VLAN_PRESENT) & masks[kind];
     match->mask.bits.vlan_tci = be16_from_host(masks[kind]);

@@ -186,7 +186,7 @@ static void
 add_exact(uint16_t priority, uint16_t port)
 {
     struct ofp_flow_mod *fm = flow_mod_of(OFPFC_ADD, full, port);
-    fm->match.match.mask.bits.vlan_tci = be16_from_host(0x1fff);
+    fm->match.match.mask.bits.vlan_tci = be16_from_host(0xffff);
     fm->match.exact = true;
     fm->priority = priority;
     ofp_encode_flow_mod(&peer.out, 0xf12, fm);

@@ -159,9 +159,9 @@ openflow10_takes_its_own_masks_only(void **state)
     (void) state;
     struct flow_match m;
     struct errmsg err;
-    const uint16_t good[][2] = { { 0, 0 }, { 0, 0x1fff }, { 0x1005, 0x1fff }, { 0x7000, 0xf000 },
+    const uint16_t good[][2] = { { 0, 0 }, { 0, 0xffff }, { 0x1005, 0x1fff }, { 0x7000, 0xf000 },
                                  { 0x7005, 0xffff }, { 0x1000, 0x1fff } };
-    const uint16_t bad[][2] = { { 0x1000, 0x1000 }, { 0, 0xffff }, { 5, 0x0fff }, { 5, 0x1fff },
+    const uint16_t bad[][2] = { { 0x1000, 0x1000 }, { 0, 0x1fff }, { 5, 0x0fff }, { 5, 0x1fff },
                                 { 0x1005, 0x10ff }, { 0x2000, 0xe000 }, { 0, 0x1000 } };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         set_vlan(&m, good[i][0], good[i][1]);
@@ -229,7 +229,7 @@ what_means_the_same_becomes_the_same(void **state)
 {
     (void) state;
     static const uint16_t vlans[][4] = {
-        { 0, 0xffff, 0, 0x1fff }, { 0, 0x1000, 0, 0x1fff }, { 0, 0xf000, 0, 0x1fff },
+        { 0, 0x1fff, 0, 0xffff }, { 0, 0x1000, 0, 0xffff }, { 0, 0xf000, 0, 0xffff },
         { 5, 0x0fff, 0x1005, 0x1fff }, { 0x2000, 0xe000, 0x3000, 0xf000 },
         { 0, 0x0fff, 0, 0x0fff }, { 0x1000, 0x1000, 0x1000, 0x1000 }, { 5, 0xffff, 5, 0xffff },
         { 0, 0, 0, 0 },

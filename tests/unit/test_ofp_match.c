@@ -129,8 +129,8 @@ vlan_has_four_forms(void **state)
     check_vlan(OFPFW_DL_VLAN_PCP, 100, 5, 0x1000 | 100, 0x1fff);
     check_vlan(OFPFW_DL_VLAN, 100, 5, 0x1000 | 5 << 13, 0xf000);
     check_vlan(OFPFW_DL_VLAN | OFPFW_DL_VLAN_PCP, 100, 5, 0, 0);
-    check_vlan(0, OFP_VLAN_NONE, 5, 0, 0x1fff);
-    check_vlan(OFPFW_DL_VLAN_PCP, OFP_VLAN_NONE, 0, 0, 0x1fff);
+    check_vlan(0, OFP_VLAN_NONE, 5, 0, 0xffff);
+    check_vlan(OFPFW_DL_VLAN_PCP, OFP_VLAN_NONE, 0, 0, 0xffff);
     check_vlan(OFPFW_DL_VLAN, OFP_VLAN_NONE, 1, 0x1000 | 1 << 13, 0xf000);
     /* Bits above the VID and above the PCP mean nothing. */
     check_vlan(0, 0xf064, 0xfd, 0x1000 | 5 << 13 | 100, 0xffff);

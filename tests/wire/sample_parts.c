@@ -47,7 +47,7 @@ sample_vlan(struct sample_rng *rng, bool exact, struct flow_key *value, struct f
     uint16_t v = 0, m = 0;
     switch (exact ? sample_below(rng, 2) : sample_below(rng, 5)) {
     case 0:
-        m = 0x1fff;
+        m = 0xffff;
         break;
     case 1:
         v = (uint16_t) (FLOW_VLAN_PRESENT | pcp << FLOW_VLAN_PCP_SHIFT | vid);
@@ -139,7 +139,7 @@ all_matched(const struct ofp_match *match)
     return m->in_port && m->dl_src[0] && m->dl_dst[0] && m->dl_type.raw && m->vlan_tci.raw
            && m->nw_tos && m->nw_proto && m->nw_src.ip4.raw == UINT32_MAX
            && m->nw_dst.ip4.raw == UINT32_MAX && m->tp_src.raw && m->tp_dst.raw
-           && (m->vlan_tci.raw == 0xffff);
+           && m->vlan_tci.raw == 0xffff && match->match.value.vlan_tci.raw;
 }
 
 void
