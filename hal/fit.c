@@ -94,14 +94,26 @@ rewrites_transport(enum action_type type)
            || type == ACTION_SET_NW_DST;
 }
 
+/* Why an action that the table does not have stays in software. */
+static enum hal_reason
+reason_without(enum action_type type)
+{
+    switch (type) {
+    case ACTION_ENQUEUE: return HAL_REASON_OUTPUT_QUEUE;
+    case ACTION_DEC_TTL: return HAL_REASON_PER_PACKET;
+    default: return HAL_REASON_ACTION_UNSUPPORTED;
+    }
+}
+
 static bool
 fits_action(const struct hal_table_caps *caps, const struct flow_match *match,
             const struct action *a, bool after_output, struct hal_verdict *verdict)
 {
+    if (a->type == ACTION_CONTROLLER) {
+        return refuse_action(verdict, HAL_REASON_OUTPUT_SPECIAL, a->type);
+    }
     if (!(caps->actions >> a->type & 1)) {
-        return refuse_action(verdict, a->type == ACTION_ENQUEUE ? HAL_REASON_OUTPUT_QUEUE
-                                                                : HAL_REASON_ACTION_UNSUPPORTED,
-                             a->type);
+        return refuse_action(verdict, reason_without(a->type), a->type);
     }
     if (after_output && !is_output(a->type) && !(caps->ordered >> a->type & 1)) {
         return refuse_action(verdict, HAL_REASON_ACTION_ORDER, a->type);

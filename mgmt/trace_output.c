@@ -324,10 +324,11 @@ trace_dec_ttl(struct trace *trace, const struct action *action)
         return;
     }
     for (unsigned i = 0; i < action->n_ids; i++) {
-        strbuf_printf(&text, i ? ", %u" : "%u", action->dec_ttl.ids[i]);
+        strbuf_printf(&text, i ? ", %u" : action->n_ids > 1 ? "ids %u" : "id %u",
+                      action->dec_ttl.ids[i]);
     }
     trace_step(trace, "packet", "now with a TTL of one less; a TTL of 0 or 1 ends here, and the "
-               "controllers of id %s that asked are told", action->n_ids ? strbuf_text(&text) : "0");
+               "controllers of %s that asked are told", action->n_ids ? strbuf_text(&text) : "id 0");
     strbuf_fini(&text);
 }
 

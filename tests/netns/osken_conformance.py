@@ -28,7 +28,7 @@ EVENTS = [ofp_event.EventOFPErrorMsg, ofp_event.EventOFPEchoReply,
           ofp_event.EventOFPFlowStatsReply, ofp_event.EventOFPAggregateStatsReply,
           ofp_event.EventOFPTableStatsReply, ofp_event.EventOFPPortStatsReply,
           ofp_event.EventOFPQueueStatsReply, ofp_event.EventOFPBarrierReply,
-          ofp_event.EventOFPQueueGetConfigReply]
+          ofp_event.EventOFPQueueGetConfigReply, ofp_event.EventOFPVendor]
 
 # os-ken's own handler of errors looks for a name that only later versions of OpenFlow have.
 if not hasattr(ofp, "OFPET_EXPERIMENTER"):
@@ -486,6 +486,41 @@ class Conformance(app_manager.OSKenApp):
             check_equal(answer.type in (BAD_REQUEST, QUEUE_OP_FAILED), True, "type of the error")
         request, answer = self.raw(20, struct.pack("!HH", 0xFFF9, 0))
         self.expect_error(answer, QUEUE_OP_FAILED, ofp.OFPQOFC_BAD_PORT, request)
+
+    def test_roles(self):
+        for role in (ofp.NX_ROLE_MASTER, ofp.NX_ROLE_SLAVE, ofp.NX_ROLE_OTHER):
+            answer = self.ask(parser.NXTRoleRequest(self.switch, role))
+            check(isinstance(answer.data, parser.NXTRoleReply), str(answer))
+            check_equal(answer.data.role, role, "the role")
+            answer = self.ask_with_barrier(self.flow_mod(priority=9))
+            check_equal(isinstance(answer, parser.OFPErrorMsg), role == ofp.NX_ROLE_SLAVE, "an error")
+            if role == ofp.NX_ROLE_SLAVE:
+                self.expect_error(answer, BAD_REQUEST, ofp.OFPBRC_EPERM)
+        self.clear()
+
+    def ask_with_barrier(self, message):
+        """The error with the message's xid, or the barrier's reply behind it."""
+        message.set_xid(self.xid())
+        self.switch.send_msg(message)
+        barrier = parser.OFPBarrierRequest(self.switch)
+        barrier.set_xid(self.xid())
+        self.switch.send_msg(barrier)
+        answer = self.wait(lambda m: m.xid in (message.xid, barrier.xid), "an error or a barrier")
+        self.forget()
+        return answer
+
+    def test_actions_of_nicira(self):
+        actions = [parser.NXActionDecTtl(), parser.NXActionController(64, 0, 0), self.output(2)]
+        self.tell(self.flow_mod(actions))
+        flow = self.flows()[0]
+        check_equal([type(a).__name__ for a in flow.actions],
+                    ["NXActionDecTtl", "NXActionController", "OFPActionOutput"], "the actions")
+        check_equal((flow.actions[1].max_len, flow.actions[1].controller_id,
+                     flow.actions[1].reason), (64, 0, 0), "the controller action")
+        self.hosts[0].send("eth0", udp_frame(1, 2))
+        message = self.wait_for(parser.OFPPacketIn)
+        check_equal((message.reason, bytes(message.data)[22]), (0, 63), "the reason and the TTL")
+        self.clear()
 
     def test_vendor_messages_are_refused(self):
         self.raw_error(BAD_REQUEST, ofp.OFPBRC_BAD_VENDOR, 4, struct.pack("!II", 0xBAD00BAD, 0))

@@ -286,6 +286,77 @@ expect_config(struct peer *p, uint16_t flags, uint16_t miss_send_len)
 }
 
 static void
+send_actions(const struct action *actions, uint32_t n)
+{
+    struct ofp_flow_mod *fm = flow_mod_of(OFPFC_ADD, "ip,in_port=1", PORT_NONE);
+    fm->n_actions = n;
+    memcpy(fm->actions, actions, n * sizeof *actions);
+    ofp_encode_flow_mod(&other.out, 8, fm);
+    peer_send(&other);
+    peer_barrier(&other);
+}
+
+static uint8_t
+packet_in_reason(struct peer *p)
+{
+    struct ofp_packet_in in;
+    struct ofp_refusal refusal;
+    const uint8_t *msg = peer_expect(p, OFPT_PACKET_IN);
+    assert_int_equal(ofp_decode_packet_in(msg, p->header.length, &in, &refusal), 0);
+    return in.reason;
+}
+
+/* By its bit and by its id; the datapath is told only while somebody wants to know. */
+static void
+a_ttl_at_its_end_is_told_to_who_asks(void **state)
+{
+    (void) state;
+    const struct action dec_ttl = { .type = ACTION_DEC_TTL, .n_ids = 1, .dec_ttl.ids = { 4 } };
+    struct nx_async_config config = nx_async_default;
+    frame[22] = 1;
+    send_actions(&dec_ttl, 1);
+    miss();
+    peer_expect_nothing(&peer);
+    config.masks[NX_PACKET_IN][0] = 1 << OFPR_INVALID_TTL;
+    set_async(&peer, &config);
+    miss();
+    peer_expect_nothing(&peer);
+    nx_encode_controller_id(&peer.out, 5, 4);
+    peer_send(&peer);
+    peer_barrier(&peer);
+    miss();
+    assert_int_equal(packet_in_reason(&peer), OFPR_INVALID_TTL);
+    set_role(&peer, NX_ROLE_SLAVE);
+    miss();
+    peer_expect_nothing(&peer);
+}
+
+/* The reason that the action gives has a bit like others. */
+static void
+the_controller_action_has_its_own_reasons(void **state)
+{
+    (void) state;
+    struct nx_async_config config = nx_async_default;
+    struct action actions[4];
+    for (int i = 0; i < 4; i++) {
+        actions[i] = (struct action) {
+            .type = ACTION_CONTROLLER,
+            .controller = { .max_len = 0xffff, .id = i == 2, .reason = i == 3 ? 31 : i == 1 ? 9 : 0 },
+        };
+    }
+    send_actions(actions, 4);
+    miss();
+    assert_int_equal(packet_in_reason(&peer), OFPR_NO_MATCH);
+    peer_expect_nothing(&peer);
+    config.masks[NX_PACKET_IN][0] = 1u << 31 | 1 << 9;
+    set_async(&peer, &config);
+    miss();
+    assert_int_equal(packet_in_reason(&peer), 9);
+    assert_int_equal(packet_in_reason(&peer), 31);
+    peer_expect_nothing(&peer);
+}
+
+static void
 the_flag_for_invalid_ttls_is_a_bit_of_the_mask(void **state)
 {
     (void) state;
@@ -352,6 +423,8 @@ main(void)
         TEST(masks_belong_to_the_connection),
         TEST(a_controller_with_another_id_gets_no_misses),
         TEST(misses_that_nobody_wants_are_dropped_at_once),
+        TEST(a_ttl_at_its_end_is_told_to_who_asks),
+        TEST(the_controller_action_has_its_own_reasons),
         TEST(the_flag_for_invalid_ttls_is_a_bit_of_the_mask),
         TEST(management_asks_by_a_mask_too),
         TEST(what_does_not_fit_changes_nothing),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/counters.h"
 #include "lib/epoch.h"
 #include "sw-datapath/datapath.h"
 #include "sw-datapath/packet.h"
@@ -224,6 +225,67 @@ reserved_ports_mean_what_the_specification_says(void **state)
     assert_int_equal(f->n_packet_ins, 1);
     assert_int_equal(f->last.reason, DP_ACTION);
     assert_int_equal(f->last.max_len, 77);
+}
+
+/* An IPv4 frame with this TTL goes into port 1. */
+static void
+inject_ip(struct fixture *f, uint8_t ttl)
+{
+    uint8_t frame[FRAME_SIZE] = { 2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 46,
+                                  0, 0, 0, 0, ttl, 17 };
+    assert_int_equal(pktio_memory_inject(dp_port_pktio(f->bridge, 1), frame, sizeof frame), 0);
+    dp_run_once(f->dp);
+}
+
+static void
+a_ttl_at_its_end_ends_the_list(void **state)
+{
+    struct fixture *f = *state;
+    const struct flow_match all = { 0 };
+    struct action actions[] = {
+        output_to(2), { .type = ACTION_DEC_TTL, .n_ids = 2, .dec_ttl.ids = { 5, 6 } }, output_to(3),
+    };
+    uint64_t before = counter_read(COUNTER_ttl_expired);
+    add_rule(f, &all, 100, actions, 3);
+    inject_ip(f, 2);
+    EXPECT(0, 1, 1, 0, 0);
+    inject_ip(f, 1);                         /* nobody wants to know */
+    EXPECT(0, 1, 0, 0, 0);
+    assert_int_equal(f->n_packet_ins, 0);
+    assert_int_equal(counter_read(COUNTER_ttl_expired), before + 1);
+    dp_bridge_set_invalid_ttl(f->bridge, true);
+    inject_ip(f, 0);
+    EXPECT(0, 1, 0, 0, 0);
+    assert_int_equal(f->n_packet_ins, 2);    /* one for each id */
+    assert_int_equal(f->last.reason, DP_INVALID_TTL);
+    assert_int_equal(f->last.controller_id, 6);
+    assert_int_equal(f->last.in_port, 1);
+    assert_int_equal(f->last_size, FRAME_SIZE);
+    assert_int_equal(counter_read(COUNTER_ttl_expired), before + 2);
+}
+
+static void
+the_controller_action_says_who_and_why(void **state)
+{
+    struct fixture *f = *state;
+    const struct flow_match all = { 0 };
+    const struct action action = {
+        .type = ACTION_CONTROLLER, .controller = { .max_len = 9, .id = 7, .reason = 3 },
+    };
+    unsigned rule = add_rule(f, &all, 100, &action, 1);
+    inject_ip(f, 9);
+    EXPECT(0, 0, 0, 0, 0);
+    assert_int_equal(f->n_packet_ins, 1);
+    assert_int_equal(f->last.reason, DP_ACTION);
+    assert_int_equal(f->last.said, 3);
+    assert_int_equal(f->last.controller_id, 7);
+    assert_int_equal(f->last.max_len, 9);
+    remove_rule(f, rule);
+    add_output(f, 0, PORT_CONTROLLER);
+    inject_ip(f, 9);
+    EXPECT(0, 0, 0, 0, 0);
+    assert_int_equal(f->last.said, 1);
+    assert_int_equal(f->last.controller_id, 0);
 }
 
 static void
@@ -711,6 +773,8 @@ main(void)
         TEST(a_port_that_ceases_to_learn_is_forgotten),
         TEST(a_port_whose_link_is_down_sends_nothing),
         TEST(normal_forwards_bpdus_only_when_told),
+        TEST(a_ttl_at_its_end_ends_the_list),
+        TEST(the_controller_action_says_who_and_why),
         TEST(the_cache_dump_shows_what_is_valid),
         TEST(a_barrier_waits_for_a_busy_worker_only),
         TEST(short_frames_are_dropped_and_counted),

@@ -99,6 +99,12 @@ static void to_nowhere(void) { actions.list.len = 0; }
 static void cannot_drop(void) { to_nowhere(); caps.table[0].outputs = caps.table[1].outputs = HAL_OUTPUT_PORT; }
 static void many_outputs(void) { output(3); output(4); }
 static void strange_action(void) { actions.a[0].type = ACTION_SET_NW_TOS; }
+static void dec_ttl(void) { actions.a[0].type = ACTION_DEC_TTL; }
+static void tell_controller(void)
+{
+    actions.a[0] = (struct action) { .type = ACTION_CONTROLLER };
+    caps.table[EXACT].actions = caps.table[TCAM].actions = UINT32_MAX;
+}
 static void queue(void) { actions.a[0] = (struct action) { .type = ACTION_ENQUEUE, .enqueue.port = 2 }; }
 static void late_rewrite(void) { actions.a[1].type = ACTION_SET_DL_DST; actions.list.len = 2; }
 static void may_late_rewrite(void) { late_rewrite(); caps.table[TCAM].ordered = 1 << ACTION_SET_DL_DST; }
@@ -160,6 +166,8 @@ static const struct row {
     ROW(cannot_drop, -1, false, HAL_REASON_OUTPUT_NONE),
     ROW(many_outputs, -1, false, HAL_REASON_TOO_MANY_ACTIONS),
     ROW(strange_action, -1, false, HAL_REASON_ACTION_UNSUPPORTED),
+    ROW(dec_ttl, -1, false, HAL_REASON_PER_PACKET),
+    ROW(tell_controller, -1, false, HAL_REASON_OUTPUT_SPECIAL),
     ROW(queue, -1, false, HAL_REASON_OUTPUT_QUEUE),
     ROW(late_rewrite, -1, false, HAL_REASON_ACTION_ORDER),
     ROW(may_late_rewrite, TCAM, false, 0),

@@ -265,6 +265,21 @@ spanning_tree_holds_back_flood_and_normal(void **state)
 }
 
 static void
+actions_of_nicira_are_told(void **state)
+{
+    struct world *w = *state;
+    world_add_flow(w, "br0", "priority=9,ip,actions=dec_ttl,dec_ttl(3,4),output:2", false);
+    world_add_flow(w, "br0", "priority=8,actions=dec_ttl,controller(id=7,reason=no_match,max_len=9)",
+                   false);
+    expect_step(w, "ip,in_port=1", "packet", "controllers of id 0 that asked");
+    expect_step(w, "ip,in_port=1", "packet", "controllers of ids 3, 4 that asked");
+    expect_outputs(w, "ip,in_port=1", "2");
+    expect_step(w, "arp,in_port=1", "packet", "the packet has no TTL");
+    expect_step(w, "arp,in_port=1", "output", "id 7, the first 9 bytes, with reason 0 no_match");
+    expect_outputs(w, "arp,in_port=1", "65533");
+}
+
+static void
 nothing_is_counted(void **state)
 {
     struct world *w = *state;
@@ -331,6 +346,7 @@ main(void)
         TEST(ingress_ports_and_misses_drop),
         TEST(fragments_drop_in_that_mode),
         TEST(spanning_tree_holds_back_flood_and_normal),
+        TEST(actions_of_nicira_are_told),
         TEST(nothing_is_counted),
         TEST(the_datapath_agrees),
     };
