@@ -1,168 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Controller side load for any OpenFlow 1.0 switch: times pipelined FLOW_MODs and barriers.
  *
- * Speaks just enough OpenFlow itself, so that it measures every switch alike.
- *
  * usage: of_load SOCKET-PATH add N [OFFSET]   N pipelined ADDs, one barrier at the end
  *        of_load SOCKET-PATH delete           one DELETE of everything, one barrier
  *        of_load SOCKET-PATH barrier N        N barriers, one at a time
  *        of_load SOCKET-PATH single N OFFSET  N times: one ADD and a barrier
  * SOCKET-PATH is a unix socket, or HOST:PORT for TCP. Prints one line of NAME=VALUE.
  */
-#include <arpa/inet.h>
-#include <endian.h>
-#include <errno.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { HELLO = 0, ERROR = 1, ECHO_REQUEST = 2, ECHO_REPLY = 3, FLOW_MOD = 14, BARRIER_REQUEST = 18, BARRIER_REPLY = 19 };
-enum { FLOW_MOD_SIZE = 80, CHUNK = 800 };
-
-static unsigned long n_errors;
-
-static void
-die(const char *what)
-{
-    fprintf(stderr, "of_load: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static double
-seconds(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
-}
-
-static int
-connect_tcp(const char *target)
-{
-    char host[64];
-    const char *colon = strrchr(target, ':');
-    snprintf(host, sizeof host, "%.*s", (int) (colon - target), target);
-    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons((uint16_t) atoi(colon + 1)) };
-    inet_pton(AF_INET, host, &sin.sin_addr);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (fd < 0 || connect(fd, (struct sockaddr *) &sin, sizeof sin)) {
-        die(target);
-    }
-    return fd;
-}
-
-static int
-connect_to(const char *target)
-{
-    if (*target != '/') {
-        return connect_tcp(target);
-    }
-    struct sockaddr_un sun = { .sun_family = AF_UNIX };
-    snprintf(sun.sun_path, sizeof sun.sun_path, "%s", target);
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *) &sun, sizeof sun)) {
-        die(target);
-    }
-    return fd;
-}
-
-static void
-send_all(int fd, const void *data, size_t size)
-{
-    const uint8_t *p = data;
-    while (size) {
-        ssize_t n = write(fd, p, size);
-        if (n <= 0) {
-            die("write");
-        }
-        p += n;
-        size -= (size_t) n;
-    }
-}
-
-static void
-recv_all(int fd, void *data, size_t size)
-{
-    uint8_t *p = data;
-    while (size) {
-        ssize_t n = read(fd, p, size);
-        if (n <= 0) {
-            die("read");
-        }
-        p += n;
-        size -= (size_t) n;
-    }
-}
-
-static void
-put_header(uint8_t *msg, uint8_t type, uint16_t length, uint32_t xid)
-{
-    msg[0] = 1;
-    msg[1] = type;
-    length = htobe16(length);
-    memcpy(msg + 2, &length, 2);
-    xid = htobe32(xid);
-    memcpy(msg + 4, &xid, 4);
-}
-
-/* Reads until a message of 'type' comes; answers echoes, counts errors. */
-static void
-wait_for(int fd, uint8_t type)
-{
-    static uint8_t msg[65536];
-    for (;;) {
-        recv_all(fd, msg, 8);
-        uint16_t length = (uint16_t) (msg[2] << 8 | msg[3]);
-        recv_all(fd, msg + 8, length - 8u);
-        if (msg[1] == type) {
-            return;
-        }
-        if (msg[1] == ERROR && !n_errors++) {
-            fprintf(stderr, "of_load: error type %d code %d\n", msg[9], msg[11]);
-        }
-        if (msg[1] == ECHO_REQUEST) {
-            msg[1] = ECHO_REPLY;
-            send_all(fd, msg, length);
-        }
-    }
-}
-
-/* in_port, dl_type=ip, nw_src=i, nw_dst, nw_proto=udp, ports wild: one mask, N values. */
-static void
-put_flow_mod(uint8_t *msg, uint16_t command, uint32_t i)
-{
-    memset(msg, 0, FLOW_MOD_SIZE);
-    put_header(msg, FLOW_MOD, FLOW_MOD_SIZE, i);
-    uint32_t wildcards = htobe32(command ? 0x3fffff : 1 << 1 | 1 << 2 | 1 << 3 | 1 << 6 | 1 << 7 | 1 << 20 | 1 << 21);
-    memcpy(msg + 8, &wildcards, 4);
-    msg[13] = 1;                             /* in_port */
-    msg[30] = 0x08;                          /* dl_type */
-    msg[33] = 17;                            /* nw_proto */
-    uint32_t src = htobe32(0x14000000 + i), dst = htobe32(0x1e000001);
-    memcpy(msg + 36, &src, 4);
-    memcpy(msg + 40, &dst, 4);
-    msg[57] = (uint8_t) command;
-    msg[62] = 0x80;                          /* priority */
-    memset(msg + 64, 0xff, 6);               /* no buffer, out_port none */
-    msg[73] = 0, msg[75] = 8, msg[77] = 2;   /* output:2 */
-    put_header(msg, FLOW_MOD, command ? 72 : FLOW_MOD_SIZE, i);
-}
-
-static void
-put_barrier(uint8_t *msg)
-{
-    put_header(msg, BARRIER_REQUEST, 8, 0xffffffff);
-}
+#include "bench/of_client.h"
 
 static void *
 drain(void *arg)
@@ -174,20 +25,10 @@ drain(void *arg)
 static void
 add(int fd, uint32_t n, uint32_t offset)
 {
-    static uint8_t chunk[CHUNK * FLOW_MOD_SIZE];
-    uint8_t barrier[8];
     pthread_t reader;
     double start = seconds();
     pthread_create(&reader, NULL, drain, &fd);
-    for (uint32_t i = 0; i < n; i += CHUNK) {
-        uint32_t k = n - i < CHUNK ? n - i : CHUNK;
-        for (uint32_t j = 0; j < k; j++) {
-            put_flow_mod(chunk + j * FLOW_MOD_SIZE, 0, offset + i + j);
-        }
-        send_all(fd, chunk, k * FLOW_MOD_SIZE);
-    }
-    put_barrier(barrier);
-    send_all(fd, barrier, sizeof barrier);
+    send_flow_mods(fd, n, offset);
     pthread_join(reader, NULL);
     double t = seconds() - start;
     printf("flow_mods=%u seconds=%.4f rate=%.0f errors=%lu\n", n, t, n / t, n_errors);
@@ -203,13 +44,6 @@ delete_all(int fd)
     send_all(fd, msg, 80);
     wait_for(fd, BARRIER_REPLY);
     printf("seconds=%.4f errors=%lu\n", seconds() - start, n_errors);
-}
-
-static int
-compare(const void *a, const void *b)
-{
-    double x = *(const double *) a, y = *(const double *) b;
-    return x < y ? -1 : x > y;
 }
 
 static void
@@ -229,7 +63,7 @@ barriers(int fd, uint32_t n, bool single, uint32_t offset)
         wait_for(fd, BARRIER_REPLY);
         t[i] = (seconds() - start) * 1e6;
     }
-    qsort(t, n, sizeof *t, compare);
+    qsort(t, n, sizeof *t, compare_doubles);
     printf("n=%u p50_us=%.1f p99_us=%.1f max_us=%.1f errors=%lu\n", n, t[n / 2],
            t[(uint64_t) n * 99 / 100], t[n - 1], n_errors);
     free(t);
@@ -242,13 +76,9 @@ main(int argc, char **argv)
         fprintf(stderr, "usage: of_load SOCKET add N [OFFSET] | delete | barrier N | single N OFFSET\n");
         return 2;
     }
-    int fd = connect_to(argv[1]);
+    int fd = of_connect(argv[1]);
     uint32_t n = argc > 3 ? (uint32_t) strtoul(argv[3], NULL, 0) : 0;
     uint32_t offset = argc > 4 ? (uint32_t) strtoul(argv[4], NULL, 0) : 0;
-    uint8_t hello[8];
-    put_header(hello, HELLO, 8, 1);
-    send_all(fd, hello, sizeof hello);
-    wait_for(fd, HELLO);
     if (!strcmp(argv[2], "add")) {
         add(fd, n, offset);
     } else if (!strcmp(argv[2], "delete")) {
