@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "config.h"
+#include "lib/clock.h"
 #include "ofagent/agent_private.h"
 #include "ofagent/nicira.h"
 
@@ -28,6 +29,7 @@ struct dump {
     struct ofp_stats_reply reply;
     bool aggregate;                  /* else FLOW */
     void (*put_flow)(struct ofp_stats_reply *, const struct ofp_flow_stats *);
+    uint64_t now_ns;                 /* of the step */
     uint64_t packets, bytes;
     uint32_t flows;
 };
@@ -73,7 +75,7 @@ put(const struct flow *flow, void *dump_)
     if (!ofp_cookie_fits(&d->only, flow->cookie)) {
         return true;
     }
-    flow_get_stats(flow, &stats);
+    flow_get_stats_at(flow, d->now_ns, &stats);
     if (!d->aggregate) {
         put_flow(d, flow, &stats);
         return true;
@@ -119,6 +121,7 @@ step(void *dump_)
     struct dump *d = dump_;
     uint32_t budget = STEP_FLOWS;
     struct flow *flow;
+    d->now_ns = clock_ns();
     while ((flow = flow_cursor_next(d->table, &d->cursor, &budget))) {
         put(flow, d);
     }
@@ -169,6 +172,7 @@ flow_stats(struct session *s, const struct ofp_header *header,
     }
     if (here) {
         /* One flow at most: found by its key. */
+        d->now_ns = clock_ns();
         flow_table_for_each(ft, &request->match, request->out_port, put, d);
     }
     finish(d);

@@ -64,8 +64,10 @@ flow_cursor_open(struct flow_table *ft, struct flow_cursor *c, const struct ofp_
 {
     c->next = ft->first;
     c->last = ft->last;
+    static const struct flow_match anything;
     c->match = *match;
     c->out_port = out_port;
+    c->all = out_port == PORT_NONE && flow_match_covers(&match->match, &anything);
     c->chain_next = ft->cursors;
     c->chain_prev = &ft->cursors;
     if (c->chain_next) {
@@ -103,7 +105,7 @@ flow_cursor_next(struct flow_table *ft, struct flow_cursor *c, uint32_t *budget)
         } else {
             c->next = flow->list_next;
         }
-        if (selects(ft, c, flow)) {
+        if (c->all || selects(ft, c, flow)) {
             return flow;
         }
     }

@@ -16,14 +16,20 @@ enum { EXPIRE_BATCH = 4096 };
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
 
-/* When the flow was last used, or else made. */
+/* When the flow was last used, or else made: ns. */
+static uint64_t
+last_use(const struct flow *flow, const struct rule_counters *counters)
+{
+    uint64_t used = counters->used_ms * NS_PER_MS;
+    return used > flow->created_ns ? used : flow->created_ns;
+}
+
 static uint64_t
 used_ns(const struct flow *flow)
 {
     struct rule_counters counters;
     rule_get_counters(&flow->rule, &counters);
-    uint64_t used = counters.used_ms * NS_PER_MS;
-    return used > flow->created_ns ? used : flow->created_ns;
+    return last_use(flow, &counters);
 }
 
 static uint64_t
@@ -339,12 +345,11 @@ flow_actions_output_to(const struct action_list *list, uint16_t port)
 }
 
 void
-flow_get_stats(const struct flow *flow, struct flow_stats *stats)
+flow_get_stats_at(const struct flow *flow, uint64_t now, struct flow_stats *stats)
 {
-    uint64_t now = clock_ns();
     struct rule_counters counters;
     rule_get_counters(&flow->rule, &counters);
-    uint64_t used = used_ns(flow);
+    uint64_t used = last_use(flow, &counters);
     *stats = (struct flow_stats) {
         .packets = counters.packets,
         .bytes = counters.bytes,
@@ -352,6 +357,12 @@ flow_get_stats(const struct flow *flow, struct flow_stats *stats)
         .idle_ms = now > used ? (now - used) / NS_PER_MS : 0,
         .unchanged_ms = (now - flow->changed_ns) / NS_PER_MS,
     };
+}
+
+void
+flow_get_stats(const struct flow *flow, struct flow_stats *stats)
+{
+    flow_get_stats_at(flow, clock_ns(), stats);
 }
 
 void

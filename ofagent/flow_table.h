@@ -107,6 +107,7 @@ struct flow_cursor {
     struct flow_cursor *chain_next, **chain_prev;
     struct ofp_match match;
     uint16_t out_port;
+    bool all;                      /* 'match' is of every packet, and any output will do */
 };
 void flow_cursor_open(struct flow_table *, struct flow_cursor *, const struct ofp_match *match,
                       uint16_t out_port);
@@ -122,6 +123,8 @@ struct flow_stats {
     uint64_t unchanged_ms;         /* since it was added or modified */
 };
 void flow_get_stats(const struct flow *, struct flow_stats *);
+/* The same for a caller that knows the time, clock_ns(). */
+void flow_get_stats_at(const struct flow *, uint64_t now_ns, struct flow_stats *);
 void flow_get_match(const struct flow_table *, const struct flow *, struct ofp_match *);
 const struct action_list *flow_actions(const struct flow *);
 

@@ -285,6 +285,14 @@ void ofp_encode_flow_removed(struct writer *w, const struct ofp_flow_removed *);
 enum { OFPPR_ADD, OFPPR_DELETE, OFPPR_MODIFY };
 void ofp_encode_port_status(struct writer *w, uint8_t reason, const struct port_info *);
 
+/* Whether matches like the last one get wider on the wire. Flows that come one after the
+ * other mostly have the same fields. */
+struct ofp_width {
+    struct flow_key mask;
+    uint32_t like;             /* what else of a match it depends on; 0: not known yet */
+    bool wider;
+};
+
 /* Statistics replies: a reply is begun, entries are appended, and when the next one does
  * not fit below 64 KiB the reply is closed with the MORE flag and another begun. The
  * caller may send what is in 'w' before 'begin' (whole messages) between entries, and then
@@ -295,6 +303,7 @@ struct ofp_stats_reply {
     uint32_t xid;
     uint16_t type;
     uint32_t subtype;          /* of Nicira's, whose type is OFPST_VENDOR */
+    struct ofp_width width;    /* of the last flow's match */
 };
 void ofp_stats_begin(struct ofp_stats_reply *, struct writer *w, uint32_t xid, uint16_t type);
 void ofp_stats_end(struct ofp_stats_reply *);

@@ -57,6 +57,9 @@ void of10_encode_match(const struct ofp_match *, struct of10_match *);
 
 /* True if the wire match stands for more packets than the match that it was made from. */
 bool of10_match_is_wider(const struct of10_match *, const struct ofp_match *);
+/* The same, remembering the answer for others like it. */
+bool of10_match_is_wider_again(struct ofp_width *, const struct of10_match *,
+                               const struct ofp_match *);
 
 /* Checks command and flags, before anything that only some commands have is looked at. */
 int of10_check_flow_mod(const struct ofp_flow_mod *, struct ofp_refusal *);

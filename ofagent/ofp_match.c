@@ -258,6 +258,30 @@ of10_match_is_wider(const struct of10_match *wire, const struct ofp_match *match
     return !flow_key_equal(&again.match.mask.bits, &match->match.mask.bits);
 }
 
+/* The mask that is read back depends on the one that was written and, of the values, on
+ * those that fields depend on. */
+static uint32_t
+likeness(const struct ofp_match *match)
+{
+    const struct flow_key *value = &match->match.value;
+    bool tagged = be16_to_host(value->vlan_tci) & FLOW_VLAN_PRESENT;
+    return 1u << 31 | (uint32_t) match->exact << 25 | (uint32_t) tagged << 24
+           | (uint32_t) value->nw_proto << 16 | be16_to_host(value->dl_type);
+}
+
+bool
+of10_match_is_wider_again(struct ofp_width *width, const struct of10_match *wire,
+                          const struct ofp_match *match)
+{
+    uint32_t like = likeness(match);
+    if (like != width->like || !flow_key_equal(&match->match.mask.bits, &width->mask)) {
+        width->like = like;
+        width->mask = match->match.mask.bits;
+        width->wider = of10_match_is_wider(wire, match);
+    }
+    return width->wider;
+}
+
 void
 ofp_encode_match(struct writer *w, const struct ofp_match *match)
 {

@@ -141,7 +141,7 @@ ofp_put_flow(struct ofp_stats_reply *r, const struct ofp_flow_stats *flow)
         .byte_count = be64_from_host(flow->bytes),
     };
     of10_encode_match(&flow->match, &wire.match);
-    if (of10_match_is_wider(&wire.match, &flow->match)) {
+    if (of10_match_is_wider_again(&r->width, &wire.match, &flow->match)) {
         counter_inc(COUNTER_openflow_match_widened);
     }
     uint8_t *out = reserve(r, size);
