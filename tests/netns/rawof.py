@@ -112,7 +112,7 @@ class Peer:
                     return kind, xid, body
             if not self.poller.poll(1000 * max(0.0, end - time.monotonic())):
                 return None
-            data = self.sock.recv(1 << 20)
+            data = self.sock.recv(1 << 15)  # cut from the front, message by message
             if not data:
                 raise EOFError
             self.input += data

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 
 #include "ofagent/ofp_internal.h"
 #include "tests/wire/samples.h"
@@ -311,6 +312,42 @@ a_reader_with_too_little_is_refused(void **state)
     assert_true(r.failed);
 }
 
+/* Flows of a dump: one remembered answer serves for all that are like the one before. */
+static void
+whether_a_match_gets_wider_is_remembered_rightly(void **state)
+{
+    (void) state;
+    static const uint16_t dl_types[] = { 0x0800, 0x0806, 0x86dd, 0x88b5 };
+    static const uint8_t protocols[] = { 6, 17, 1, 47 };
+    static const uint16_t vlans[] = { 0, FLOW_VLAN_PRESENT, FLOW_VLAN_PRESENT | 5 };
+    struct ofp_width width = { 0 };
+    unsigned n_wider = 0;
+    srand(3);
+    for (int i = 0; i < 20000; i++) {
+        struct ofp_match match = { .exact = rand() % 8 == 0 };
+        struct flow_key *value = &match.match.value, *mask = &match.match.mask.bits;
+        mask->dl_type = be16_from_host(0xffff);
+        value->dl_type = be16_from_host(dl_types[rand() % 4]);
+        if (rand() % 2) {
+            mask->nw_proto = 0xff;
+            value->nw_proto = protocols[rand() % 4];
+            mask->tp_src = be16_from_host(rand() % 2 ? 0xffff : 0);
+        }
+        if (rand() % 2) {
+            mask->vlan_tci = be16_from_host(FLOW_VLAN_PRESENT
+                                            | (rand() % 2 ? FLOW_VLAN_VID_MASK : 0));
+            value->vlan_tci = be16_from_host(vlans[rand() % 3]);
+        }
+        struct of10_match wire;
+        of10_encode_match(&match, &wire);
+        bool wider = of10_match_is_wider(&wire, &match);
+        assert_int_equal(of10_match_is_wider_again(&width, &wire, &match), wider);
+        assert_int_equal(of10_match_is_wider_again(&width, &wire, &match), wider);
+        n_wider += wider;
+    }
+    assert_in_range(n_wider, 1000, 19000);
+}
+
 int
 main(void)
 {
@@ -327,6 +364,7 @@ main(void)
         cmocka_unit_test(random_matches_come_back),
         cmocka_unit_test(masks_that_1_0_cannot_say_are_widened),
         cmocka_unit_test(a_reader_with_too_little_is_refused),
+        cmocka_unit_test(whether_a_match_gets_wider_is_remembered_rightly),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
