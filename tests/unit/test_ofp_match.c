@@ -334,8 +334,8 @@ whether_a_match_gets_wider_is_remembered_rightly(void **state)
             mask->tp_src = be16_from_host(rand() % 2 ? 0xffff : 0);
         }
         if (rand() % 2) {
-            mask->vlan_tci = be16_from_host(FLOW_VLAN_PRESENT
-                                            | (rand() % 2 ? FLOW_VLAN_VID_MASK : 0));
+            mask->vlan_tci = be16_from_host(FLOW_VLAN_PRESENT | FLOW_VLAN_VID_MASK
+                                            | (rand() % 2 ? FLOW_VLAN_PCP_MASK : 0));
             value->vlan_tci = be16_from_host(vlans[rand() % 3]);
         }
         struct of10_match wire;
