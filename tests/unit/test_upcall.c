@@ -79,8 +79,8 @@ put_size(struct fixture *f, uint16_t in_port, enum dp_packet_in_reason reason, u
 {
     static uint8_t frame[PACKET_MAX_SIZE];
     struct packet packet = { .data = frame, .size = size, .in_port = in_port };
-    upcall_send(&f->dp->workers[0]->thread, f->bridge, atomic_load(&f->bridge->map), &packet,
-                reason, 0);
+    struct dp_packet_in in = { .reason = reason };
+    upcall_send(&f->dp->workers[0]->thread, f->bridge, atomic_load(&f->bridge->map), &packet, &in);
 }
 
 static void
