@@ -155,7 +155,7 @@ def a_stalled_controller_costs_others_nothing(lab):
         two.send("eth0", *[frame(i) for i in range(5)])
         packet_ins(reader, lambda got: len(got) == 5)
         by_drops = sorted(rows(lab)[0], key=lambda row: row["packet_ins"]["dropped"]["miss"])
-        check_equal(by_drops[0]["packet_ins"]["dropped"], {"miss": 0, "action": 0}, "the reader's")
+        check(not any(by_drops[0]["packet_ins"]["dropped"].values()), "nothing of the reader's")
         check(by_drops[1]["queued_bytes"] < 256 * 1024, "what waits for the stalled one")
         grown = memory_kib(lab) - before
         check(grown < 32 * 1024, "memory grew by %d KiB" % grown)
@@ -167,6 +167,7 @@ def a_stalled_controller_costs_others_nothing(lab):
 def a_buffer_expires(lab):
     restart(lab)
     with connect(lab) as peer:
+        peer.barrier()
         lab.hosts[0].send("eth0", frame(1, size=400))
         buffer_id, total, _, _, data = unpack_packet_in(peer.wait_for(PACKET_IN))
         check_equal((total, len(data)), (400, 128), "sizes")
@@ -191,6 +192,7 @@ def a_rate_changes_while_running(lab):
     lab.switch.argv = [lab.switch.argv[0], "--config", config]
     lab.switch.start()
     with connect(lab) as peer:
+        peer.barrier()
         lab.hosts[0].send("eth0", *[frame(i) for i in range(6)])
         wait_for(lambda: all_accounted_for(lab, 6), "every packet is accounted for")
         with open(config, "w") as out:
