@@ -190,7 +190,7 @@ encode(struct sending *sending, struct session *s)
         .total_len = packet->size < UINT16_MAX ? (uint16_t) packet->size : UINT16_MAX,
         .in_port = sending->in->in_port,
         .reason = reason_of(in),
-        .cookie = OFP_NO_COOKIE,
+        .cookie = in->cookie,
         .data = sending->bytes,
         .data_size = size,
     };

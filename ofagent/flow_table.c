@@ -382,7 +382,7 @@ uint64_t
 flow_table_cookie_of(void *aux, const struct rule *rule)
 {
     (void) aux;
-    return flow_of_rule(rule)->cookie;
+    return atomic_load_explicit(&flow_of_rule(rule)->cookie, memory_order_relaxed);
 }
 
 size_t

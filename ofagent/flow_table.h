@@ -30,7 +30,7 @@
 struct flow_table;
 
 struct flow {
-    uint64_t cookie;
+    _Atomic uint64_t cookie;       /* workers read it: packet-ins tell it */
     uint64_t created_ns;           /* clock_ns() of its ADD */
     uint64_t changed_ns;           /* of its ADD, or of the last MODIFY */
     uint16_t priority;             /* as given */
@@ -128,7 +128,8 @@ void flow_get_stats_at(const struct flow *, uint64_t now_ns, struct flow_stats *
 void flow_get_match(const struct flow_table *, const struct flow *, struct ofp_match *);
 const struct action_list *flow_actions(const struct flow *);
 
-/* The cookie of the flow that a rule is of: dp_bridge_ops.rule_cookie. */
+/* The cookie of the flow that a rule is of: dp_bridge_ops.rule_cookie. Any thread that may
+ * use the rule. */
 uint64_t flow_table_cookie_of(void *aux, const struct rule *);
 
 size_t flow_table_count(const struct flow_table *);

@@ -436,7 +436,7 @@ dp_execute(struct dp_bridge *bridge, struct packet *packet, const struct action_
         counter_inc(COUNTER_packet_out_short);
         return;
     }
-    forward_actions(thread, bridge, atomic_load(&bridge->map), packet, actions, true);
+    forward_actions(thread, bridge, atomic_load(&bridge->map), packet, NULL, actions, true);
     pktio_tx_flush(thread->tx);
 }
 

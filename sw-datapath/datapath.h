@@ -65,6 +65,7 @@ enum dp_packet_in_reason { DP_TABLE_MISS, DP_ACTION, DP_INVALID_TTL };
 enum { N_DP_PACKET_IN_REASONS = DP_INVALID_TTL + 1 };
 /* What an output to CONTROLLER says the reason is (OFPR_ACTION). */
 enum { DP_SAID_ACTION = 1 };
+#define DP_NO_COOKIE UINT64_MAX
 
 struct dp_packet_in {
     enum dp_packet_in_reason reason;
@@ -72,16 +73,18 @@ struct dp_packet_in {
     uint16_t max_len;          /* DP_ACTION; the agent knows miss_send_len */
     uint16_t controller_id;    /* whose it is */
     uint8_t said;              /* DP_ACTION: the reason that the action gives, OFPR_* */
+    uint64_t cookie;           /* of the rule whose action it is; DP_NO_COOKIE: of none */
     const struct packet *packet; /* whole frame with its offload state; valid in the call only */
 };
 
 enum dp_port_event { DP_PORT_ADDED, DP_PORT_REMOVED, DP_PORT_MODIFIED };
 
-/* What the datapath tells its user; called in the event loop, control thread. */
+/* What the datapath tells its user, in the event loop, and asks of it. */
 struct dp_bridge_ops {
     void (*packet_in)(void *aux, const struct dp_packet_in *);
     void (*port_event)(void *aux, enum dp_port_event, const struct port_info *);
-    /* The OpenFlow cookie of a rule. NULL: rules have none. */
+    /* The OpenFlow cookie of a rule. NULL: rules have none. Called by any thread that may use
+     * the rule. */
     uint64_t (*rule_cookie)(void *aux, const struct rule *);
 };
 

@@ -257,9 +257,11 @@ void dp_notify(struct dp *);
 /* Executes what 'rule' (NULL: the table miss) says on a parsed packet, and counts it. */
 void forward_packet(struct dp_thread *, struct dp_bridge *, const struct port_map *,
                     struct packet *, struct rule *rule);
-/* Executes a list on a parsed packet; 'table': OFPP_TABLE is allowed. */
+/* Executes a list on a parsed packet; 'table': OFPP_TABLE is allowed. 'rule' is whose list it
+ * is, for what controllers are told; NULL: nobody's. */
 void forward_actions(struct dp_thread *, struct dp_bridge *, const struct port_map *,
-                     struct packet *, const struct action_list *, bool table);
+                     struct packet *, const struct rule *rule, const struct action_list *,
+                     bool table);
 /* Counts a frame received by 'port' and says whether it goes on. */
 bool forward_admit(struct dp_thread *, struct dp_port *, const struct packet *);
 

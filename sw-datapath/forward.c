@@ -13,6 +13,7 @@ struct forwarding {
     struct dp_thread *thread;
     struct dp_bridge *bridge;
     const struct port_map *map;
+    const struct rule *rule;     /* whose list it is, or NULL */
     bool table_allowed;
     bool queued;                 /* outputs go through queue 'queue_id' of their port */
     uint32_t queue_id;
@@ -186,12 +187,22 @@ send_to_number(const struct forwarding *fw, const struct packet *packet, uint16_
     }
 }
 
+static uint64_t
+cookie_of(const struct forwarding *fw)
+{
+    const struct dp_bridge_ops *ops = fw->bridge->ops;
+    return fw->rule && ops->rule_cookie ? ops->rule_cookie(fw->bridge->ops_aux, fw->rule)
+                                        : DP_NO_COOKIE;
+}
+
 /* By an output to CONTROLLER, or by an action of its own. */
 static void
 send_to_controller(const struct forwarding *fw, const struct packet *packet,
                    const struct action *action)
 {
-    struct dp_packet_in in = { .reason = DP_ACTION, .said = DP_SAID_ACTION };
+    struct dp_packet_in in = {
+        .reason = DP_ACTION, .said = DP_SAID_ACTION, .cookie = cookie_of(fw),
+    };
     if (action->type == ACTION_CONTROLLER) {
         in.said = action->controller.reason;
         in.max_len = action->controller.max_len;
@@ -214,6 +225,7 @@ expired(void *aux, struct packet *packet, const struct action *action)
     for (unsigned i = 0; i < (action->n_ids ? action->n_ids : 1u); i++) {
         const struct dp_packet_in in = {
             .reason = DP_INVALID_TTL,
+            .cookie = cookie_of(fw),
             .controller_id = action->n_ids ? action->dec_ttl.ids[i] : 0,
         };
         upcall_send(fw->thread, fw->bridge, fw->map, packet, &in);
@@ -286,12 +298,14 @@ static const struct execute_ops output_ops = { .output = output, .expired = expi
 
 void
 forward_actions(struct dp_thread *thread, struct dp_bridge *bridge, const struct port_map *map,
-                struct packet *packet, const struct action_list *actions, bool table)
+                struct packet *packet, const struct rule *rule,
+                const struct action_list *actions, bool table)
 {
     struct forwarding fw = {
         .thread = thread,
         .bridge = bridge,
         .map = map,
+        .rule = rule,
         .table_allowed = table,
     };
     execute_actions(actions, packet, &output_ops, &fw);
@@ -316,7 +330,7 @@ table_miss(struct dp_thread *thread, struct dp_bridge *bridge, const struct port
         counter_inc(COUNTER_miss_no_packet_in);
         return;
     }
-    static const struct dp_packet_in miss = { .reason = DP_TABLE_MISS };
+    static const struct dp_packet_in miss = { .reason = DP_TABLE_MISS, .cookie = DP_NO_COOKIE };
     upcall_send(thread, bridge, map, packet, &miss);
 }
 
@@ -333,6 +347,6 @@ forward_packet(struct dp_thread *thread, struct dp_bridge *bridge, const struct 
     }
     slot_add(&slot->matched, n_segments);
     rule_count(rule, thread->slot, n_segments, packet_wire_bytes(packet), thread->now_ms);
-    forward_actions(thread, bridge, map, packet,
+    forward_actions(thread, bridge, map, packet, rule,
                     atomic_load_explicit(&rule->actions, memory_order_acquire), false);
 }

@@ -363,7 +363,7 @@ static void
 through_execute(struct hal_packet_out *out, struct hal_packet *packet, const struct action_list *list)
 {
     const struct through *t = (const struct through *) (const void *) out;
-    forward_actions(t->thread, t->bridge, t->map, packet->frame, list, false);
+    forward_actions(t->thread, t->bridge, t->map, packet->frame, NULL, list, false);
 }
 
 static void

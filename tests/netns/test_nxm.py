@@ -316,7 +316,9 @@ def monitor_prints_nicira_packet_ins(lab):
     process.terminate()
     process.wait()
     with open(log, errors="replace") as text:
-        check(re.search(r"in_port=(1|p1|\"p1\") \(via action\)", text.read()), "its port and reason")
+        shown = text.read()
+    check(re.search(r'in_port=(1|p1|"p1") \(via action\)', shown), "its port and reason: " + shown)
+    check("cookie=0x77" in shown, "its flow's cookie: " + shown)
 
 
 # --- bytes ------------------------------------------------------------------------------------

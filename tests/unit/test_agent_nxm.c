@@ -433,6 +433,32 @@ packet_in_is_in_the_format_asked_for(void **state)
 }
 
 static void
+a_packet_in_tells_the_cookie_of_its_flow(void **state)
+{
+    (void) state;
+    uint8_t frame[60];
+    struct ofp_packet_in in;
+    struct ofp_refusal refusal;
+    struct nx_message nx;
+    rig_frame(frame, sizeof frame, 1, 2, 80);
+    flag_message(NXT_SET_PACKET_IN_FORMAT, NXPIF_NXM);
+    send_nxm(nxm_flow(OFPFC_ADD, "in_port=2", 0x1234567890, PORT_CONTROLLER));
+    peer_barrier(&peer);
+    for (uint64_t cookie = 0x1234567890;; cookie = 7) {
+        rig_inject(&rig, 2, frame, sizeof frame);
+        nx = expect_nx(OFPT_VENDOR, NXT_PACKET_IN);
+        assert_int_equal(nx_decode_packet_in(&nx, &in, &refusal), 0);
+        assert_int_equal(in.reason, OFPR_ACTION);
+        assert_true(in.cookie == cookie);
+        if (cookie == 7) {
+            break;
+        }
+        send_nxm(nxm_flow(OFPFC_MODIFY_STRICT, "in_port=2", 7, PORT_CONTROLLER));
+        peer_barrier(&peer);
+    }
+}
+
+static void
 formats_that_are_not_there_are_refused(void **state)
 {
     (void) state;
@@ -562,6 +588,7 @@ main(void)
         TEST(flow_removed_is_in_the_format_asked_for),
         TEST(a_1_0_dump_shows_the_nearest_wider_match),
         TEST(packet_in_is_in_the_format_asked_for),
+        TEST(a_packet_in_tells_the_cookie_of_its_flow),
         TEST(formats_that_are_not_there_are_refused),
         TEST(a_command_can_name_the_table),
         TEST(faults_of_the_message_are_refused),
