@@ -36,7 +36,9 @@ static int
 decode_bytes(const uint8_t *data, size_t size, struct ofp_cookie_filter *c)
 {
     uint8_t *copy = test_malloc(size + 1);
-    memcpy(copy + 1, data, size);
+    if (size) {
+        memcpy(copy + 1, data, size);
+    }
     memset(&refusal, 0, sizeof refusal);
     int error = nx_match_decode(copy + 1, size, &match, c, &refusal);
     test_free(copy);
