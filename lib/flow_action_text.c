@@ -255,6 +255,36 @@ print_enqueue(struct strbuf *out, const struct action *a, const struct flow_text
     strbuf_printf(out, ":%u", (unsigned) a->enqueue.queue_hi << 16 | a->enqueue.queue_lo);
 }
 
+/* --- set_queue --- */
+
+static int
+parse_set_queue(struct action *a, const char *value, const struct flow_text_ports *ports,
+                struct errmsg *err)
+{
+    (void) ports;
+    unsigned queue;
+    int error = parse_number(value, UINT32_MAX, &queue, err);
+    if (!error) {
+        a->queue.hi = (uint16_t) (queue >> 16);
+        a->queue.lo = (uint16_t) queue;
+    }
+    return error;
+}
+
+static void
+print_set_queue(struct strbuf *out, const struct action *a, const struct flow_text_ports *ports)
+{
+    (void) ports;
+    strbuf_printf(out, "set_queue:%u", (unsigned) a->queue.hi << 16 | a->queue.lo);
+}
+
+static void
+print_pop_queue(struct strbuf *out, const struct action *a, const struct flow_text_ports *ports)
+{
+    (void) a, (void) ports;
+    strbuf_puts(out, "pop_queue");
+}
+
 /* --- VLAN --- */
 
 static int
@@ -407,6 +437,8 @@ static const struct action_text rows[] = {
     [ACTION_OUTPUT] = { "output", NULL, WITH_VALUE, parse_output, print_output },
     [ACTION_ENQUEUE] = { "enqueue", NULL, WITH_VALUE, parse_enqueue, print_enqueue },
     [ACTION_CONTROLLER] = { "controller", NULL, PERHAPS_VALUE, parse_controller, print_controller },
+    [ACTION_SET_QUEUE] = { "set_queue", NULL, WITH_VALUE, parse_set_queue, print_set_queue },
+    [ACTION_POP_QUEUE] = { "pop_queue", NULL, WITHOUT_VALUE, parse_nothing, print_pop_queue },
     [ACTION_SET_VLAN_VID] = { "mod_vlan_vid", "set_vlan_vid", WITH_VALUE, parse_vlan_vid,
                               print_vlan_vid },
     [ACTION_SET_VLAN_PCP] = { "mod_vlan_pcp", "set_vlan_pcp", WITH_VALUE, parse_vlan_pcp,

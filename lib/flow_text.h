@@ -41,7 +41,7 @@ void flow_actions_print(struct strbuf *, const struct action *actions, size_t le
 
 /* Parses up to 'max' actions, in ovs-ofctl's names and forms (output:N, a bare port
  * number or name, drop, normal, flood, all, local, in_port, table, controller[:N],
- * enqueue:P:Q, mod_vlan_vid, mod_vlan_pcp, strip_vlan, mod_dl_src, mod_dl_dst,
+ * enqueue:P:Q, set_queue:Q, pop_queue, mod_vlan_vid, mod_vlan_pcp, strip_vlan, mod_dl_src, mod_dl_dst,
  * mod_nw_src, mod_nw_dst, mod_nw_tos, mod_tp_src, mod_tp_dst, and of Nicira's dec_ttl[(ID,..)]
  * and controller(max_len=N,id=N,reason=NAME)). Returns the number, or
  * -EINVAL, -E2BIG. All bytes of the actions returned are initialised. */

@@ -37,6 +37,8 @@ key_rewrite(struct flow_key *key, const struct action *action)
     case ACTION_OUTPUT:
     case ACTION_ENQUEUE:
     case ACTION_CONTROLLER:
+    case ACTION_SET_QUEUE:
+    case ACTION_POP_QUEUE:
     case N_ACTION_TYPES:
         return true;
     case ACTION_DEC_TTL:      /* the key has no TTL */
@@ -187,6 +189,12 @@ print_action(struct strbuf *out, const struct action *action, const struct flow_
         break;
     case ACTION_CONTROLLER:
         print_controller(out, action);
+        break;
+    case ACTION_SET_QUEUE:
+        strbuf_printf(out, "set_queue(%u)", (unsigned) action->queue.hi << 16 | action->queue.lo);
+        break;
+    case ACTION_POP_QUEUE:
+        strbuf_puts(out, "pop_queue");
         break;
     case ACTION_DEC_TTL:
         strbuf_printf(out, "dec_ttl");

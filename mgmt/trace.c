@@ -170,6 +170,11 @@ run_action(struct trace *trace, const struct action *action)
     } else if (action->type == ACTION_ENQUEUE) {
         trace_enqueue(trace, action->enqueue.port,
                       (uint32_t) action->enqueue.queue_hi << 16 | action->enqueue.queue_lo);
+    } else if (action->type == ACTION_SET_QUEUE) {
+        trace->queued = true;
+        trace->queue_id = (uint32_t) action->queue.hi << 16 | action->queue.lo;
+    } else if (action->type == ACTION_POP_QUEUE) {
+        trace->queued = false;
     } else if (action->type == ACTION_CONTROLLER) {
         trace_controller(trace, action);
     } else if (action->type == ACTION_DEC_TTL) {

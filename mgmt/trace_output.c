@@ -298,10 +298,13 @@ port_admits(struct trace *trace, const struct port_info *info)
 void
 trace_enqueue(struct trace *trace, uint16_t port, uint32_t queue_id)
 {
+    bool was_queued = trace->queued;
+    uint32_t old_id = trace->queue_id;
     trace->queued = true;
     trace->queue_id = queue_id;
     trace_output(trace, port, 0);
-    trace->queued = false;
+    trace->queued = was_queued;
+    trace->queue_id = old_id;
 }
 
 void

@@ -172,15 +172,27 @@ OF10_ASSERT_SIZE(nicira_packet_in, 24);
 
 /* --- actions ----------------------------------------------------------------------------- */
 
-enum { NXAST_DEC_TTL = 18, NXAST_CONTROLLER = 20, NXAST_DEC_TTL_CNT_IDS = 21 };
+enum {
+    NXAST_SET_QUEUE = 4, NXAST_POP_QUEUE = 5, NXAST_DEC_TTL = 18, NXAST_CONTROLLER = 20,
+    NXAST_DEC_TTL_CNT_IDS = 21,
+};
 
-struct nicira_action {               /* the first two words of each; all of NXAST_DEC_TTL */
+struct nicira_action {               /* the first two words of each; all of DEC_TTL, POP_QUEUE */
     struct be16 type, len;           /* OF10_ACTION_VENDOR */
     struct be32 vendor;
     struct be16 subtype;             /* NXAST_* */
     uint8_t pad[6];
 };
 OF10_ASSERT_SIZE(nicira_action, 16);
+
+struct nicira_action_set_queue {
+    struct be16 type, len;
+    struct be32 vendor;
+    struct be16 subtype;
+    uint8_t pad[2];
+    struct be32 queue_id;
+};
+OF10_ASSERT_SIZE(nicira_action_set_queue, 16);
 
 struct nicira_action_controller {
     struct be16 type, len;

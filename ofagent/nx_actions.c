@@ -22,13 +22,29 @@ cnt_ids_size(unsigned n)
     return (size + OF10_ACTION_ALIGN - 1) / OF10_ACTION_ALIGN * OF10_ACTION_ALIGN;
 }
 
+/* One without arguments. */
 static int
-decode_dec_ttl(size_t len, struct action *out, struct ofp_refusal *refusal)
+decode_bare(size_t len, enum action_type type, struct action *out, struct ofp_refusal *refusal)
 {
     if (len != sizeof(struct nicira_action)) {
         return refuse_size(refusal);
     }
-    out->type = ACTION_DEC_TTL;
+    out->type = type;
+    return 0;
+}
+
+static int
+decode_set_queue(const uint8_t *p, size_t len, struct action *out, struct ofp_refusal *refusal)
+{
+    struct nicira_action_set_queue wire;
+    if (len != sizeof wire) {
+        return refuse_size(refusal);
+    }
+    memcpy(&wire, p, sizeof wire);
+    uint32_t id = be32_to_host(wire.queue_id);
+    out->type = ACTION_SET_QUEUE;
+    out->queue.hi = (uint16_t) (id >> 16);
+    out->queue.lo = (uint16_t) id;
     return 0;
 }
 
@@ -101,7 +117,9 @@ nx_decode_action(const uint8_t *p, size_t len, struct action *out, struct ofp_re
         return refuse_size(refusal);
     }
     switch (be16_to_host(wire.subtype)) {
-    case NXAST_DEC_TTL: return decode_dec_ttl(len, out, refusal);
+    case NXAST_SET_QUEUE: return decode_set_queue(p, len, out, refusal);
+    case NXAST_POP_QUEUE: return decode_bare(len, ACTION_POP_QUEUE, out, refusal);
+    case NXAST_DEC_TTL: return decode_bare(len, ACTION_DEC_TTL, out, refusal);
     case NXAST_CONTROLLER: return decode_controller(p, len, out, refusal);
     case NXAST_DEC_TTL_CNT_IDS: return decode_cnt_ids(p, len, out, refusal);
     default: return refuse(refusal, OFPBAC_BAD_VENDOR_TYPE, "one of Nicira's actions that this"
@@ -112,7 +130,8 @@ nx_decode_action(const uint8_t *p, size_t len, struct action *out, struct ofp_re
 bool
 nx_is_action(const struct action *action)
 {
-    return action->type == ACTION_CONTROLLER || action->type == ACTION_DEC_TTL;
+    return action->type == ACTION_CONTROLLER || action->type == ACTION_DEC_TTL
+           || action->type == ACTION_SET_QUEUE || action->type == ACTION_POP_QUEUE;
 }
 
 size_t
@@ -155,20 +174,43 @@ encode_controller(const struct action *action, uint8_t *out)
     memcpy(out, &wire, sizeof wire);
 }
 
+static void
+encode_set_queue(const struct action *action, uint8_t *out)
+{
+    struct nicira_action_set_queue wire = {
+        .type = be16_from_host(OF10_ACTION_VENDOR),
+        .len = be16_from_host(sizeof wire),
+        .vendor = be32_from_host(NICIRA_VENDOR_ID),
+        .subtype = be16_from_host(NXAST_SET_QUEUE),
+        .queue_id = be32_from_host((uint32_t) action->queue.hi << 16 | action->queue.lo),
+    };
+    memcpy(out, &wire, sizeof wire);
+}
+
+static void
+encode_bare(uint16_t subtype, uint8_t *out)
+{
+    struct nicira_action wire = {
+        .type = be16_from_host(OF10_ACTION_VENDOR),
+        .len = be16_from_host(sizeof wire),
+        .vendor = be32_from_host(NICIRA_VENDOR_ID),
+        .subtype = be16_from_host(subtype),
+    };
+    memcpy(out, &wire, sizeof wire);
+}
+
 void
 nx_encode_action(const struct action *action, uint8_t *out)
 {
-    struct nicira_action dec_ttl = {
-        .type = be16_from_host(OF10_ACTION_VENDOR),
-        .len = be16_from_host(sizeof dec_ttl),
-        .vendor = be32_from_host(NICIRA_VENDOR_ID),
-        .subtype = be16_from_host(NXAST_DEC_TTL),
-    };
     if (action->type == ACTION_CONTROLLER) {
         encode_controller(action, out);
+    } else if (action->type == ACTION_SET_QUEUE) {
+        encode_set_queue(action, out);
+    } else if (action->type == ACTION_POP_QUEUE) {
+        encode_bare(NXAST_POP_QUEUE, out);
     } else if (action->n_ids) {
         encode_cnt_ids(action, out);
     } else {
-        memcpy(out, &dec_ttl, sizeof dec_ttl);
+        encode_bare(NXAST_DEC_TTL, out);
     }
 }

@@ -310,6 +310,8 @@ encode_arg(const struct action *action, uint8_t arg[4])
     case ACTION_OUTPUT:
     case ACTION_ENQUEUE:
     case ACTION_CONTROLLER:
+    case ACTION_SET_QUEUE:
+    case ACTION_POP_QUEUE:
     case ACTION_DEC_TTL:
     case ACTION_SET_DL_SRC:
     case ACTION_SET_DL_DST:

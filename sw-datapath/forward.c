@@ -15,7 +15,7 @@ struct forwarding {
     const struct port_map *map;
     const struct rule *rule;     /* whose list it is, or NULL */
     bool table_allowed;
-    bool queued;                 /* outputs go through queue 'queue_id' of their port */
+    bool queued;                 /* outputs now go through queue 'queue_id' of their port */
     uint32_t queue_id;
 };
 
@@ -257,16 +257,27 @@ enqueue(const struct forwarding *fw, const struct packet *packet, const struct a
     }
 }
 
+/* Those that have a type of their own. */
+static void
+special_output(struct forwarding *fw, const struct packet *packet, const struct action *action,
+               bool copy)
+{
+    if (action->type == ACTION_ENQUEUE) {
+        enqueue(fw, packet, action, copy);
+    } else if (action->type == ACTION_CONTROLLER) {
+        send_to_controller(fw, packet, action);
+    } else {
+        fw->queued = action->type == ACTION_SET_QUEUE;
+        fw->queue_id = (uint32_t) action->queue.hi << 16 | action->queue.lo;
+    }
+}
+
 static void
 output(void *aux, struct packet *packet, const struct action *action, bool copy)
 {
-    const struct forwarding *fw = aux;
-    if (action->type == ACTION_ENQUEUE) {
-        enqueue(fw, packet, action, copy);
-        return;
-    }
-    if (action->type == ACTION_CONTROLLER) {
-        send_to_controller(fw, packet, action);
+    struct forwarding *fw = aux;
+    if (action->type != ACTION_OUTPUT) {
+        special_output(fw, packet, action, copy);
         return;
     }
     switch (action->output.port) {

@@ -252,6 +252,8 @@ execute_rewrite(const struct action *action, struct packet *packet)
     case ACTION_OUTPUT:
     case ACTION_ENQUEUE:
     case ACTION_CONTROLLER:
+    case ACTION_SET_QUEUE:
+    case ACTION_POP_QUEUE:
     case N_ACTION_TYPES:
         break;
     }

@@ -11,10 +11,12 @@
 #include "turnout/byteorder.h"
 
 enum action_type {
-    /* These send the packet as it is. */
+    /* These send the packet as it is, or say how. */
     ACTION_OUTPUT,
     ACTION_ENQUEUE,
     ACTION_CONTROLLER,        /* Nicira's: to the controllers of one id */
+    ACTION_SET_QUEUE,         /* Nicira's: outputs from here on go through this queue */
+    ACTION_POP_QUEUE,         /* Nicira's: ... through none */
     /* From here on they change it. */
     ACTION_SET_VLAN_VID,
     ACTION_SET_VLAN_PCP,
@@ -49,6 +51,7 @@ struct action {
             uint16_t port;    /* host order; physical or PORT_IN_PORT */
             uint16_t queue_hi, queue_lo; /* queue id, host order halves */
         } enqueue;
+        struct { uint16_t hi, lo, zero; } queue;              /* id, host order halves */
         struct { uint16_t vid; uint16_t zero[2]; } vlan_vid;  /* 0 .. 4095 */
         struct { uint8_t pcp; uint8_t zero[5]; } vlan_pcp;    /* 0 .. 7 */
         struct { uint8_t addr[6]; } dl;

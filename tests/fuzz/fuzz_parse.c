@@ -104,6 +104,8 @@ expect(const struct action *action, const struct packet *before, struct flow_key
     case ACTION_OUTPUT:
     case ACTION_ENQUEUE:
     case ACTION_CONTROLLER:
+    case ACTION_SET_QUEUE:
+    case ACTION_POP_QUEUE:
     case N_ACTION_TYPES:
         break;
     }

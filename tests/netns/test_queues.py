@@ -44,6 +44,17 @@ def enqueue(port, queue):
     return struct.pack("!HHH6xI", 11, 16, port, queue)
 
 
+def nicira(subtype, body=bytes(6)):
+    return struct.pack("!HHIH", 0xFFFF, 10 + len(body), 0x2320, subtype) + body
+
+
+def set_queue(queue):
+    return nicira(4, struct.pack("!xxI", queue))
+
+
+POP_QUEUE = nicira(5)
+
+
 def queue_stats(peer, port=of.ALL, queue=QUEUE_ALL):
     """{(port, queue): (bytes, packets, errors)} of QUEUE statistics."""
     data = peer.stats(QUEUE, struct.pack("!HxxI", port, queue))
@@ -295,6 +306,26 @@ def packet_out_and_in_port_enqueue_too(lab):
     check_equal(stats[2, 2][1] - before[2, 2][1], 1, "packets of queue 2")
 
 
+def set_queue_holds_until_pop_queue(lab):
+    peer, second = lab.peer, lab.hosts[1]
+    peer.clear()
+    before = queue_stats(peer)
+    lost = lab.switch.counters()["enqueue_no_queue"]
+    peer.flow_mod(set_queue(1) + of.output(2) + enqueue(2, 2) + of.output(2) + POP_QUEUE
+                  + of.output(2) + set_queue(9) + of.output(2), udp_to(1001))
+    data = frame(210, dst_port=1001)
+    with Capture(second) as capture:
+        lab.hosts[0].send("eth0", data)
+        for _ in range(5):
+            capture.expect(lambda there: there == data, "a copy")
+    stats = queue_stats(peer)
+    check_equal([stats[2, n][1] - before[2, n][1] for n in (1, 2)], [2, 1], "packets of the queues")
+    check_equal(lab.switch.counters()["enqueue_no_queue"], lost + 1, "no such queue: through none")
+    check_equal(peer.flows()[0]["actions"][:16], set_queue(1), "the action comes back")
+    peer.flow_mod_refused((2, 1), nicira(4, bytes(14)))
+    peer.flow_mod_refused((2, 1), nicira(5, bytes(14)))
+
+
 def tools_read_and_write_them(lab):
     switch = lab.switch
     switch.replace_flows("in_port=1,actions=enqueue:2:1", "in_port=3,actions=enqueue(2,2),output:1")
@@ -309,6 +340,9 @@ def tools_read_and_write_them(lab):
     done = switch.ofctl("add-flow", "actions=enqueue:2:9", ok=False)
     check("OFPBAC_BAD_QUEUE" in done.stderr, done.stderr)
     check("OFPQOFC_BAD_QUEUE" in str(switch.ofctl("queue-stats", "2", "9", ok=False)), "BAD_QUEUE")
+    switch.replace_flows("in_port=2,actions=set_queue:1,2,pop_queue,in_port",
+                         "in_port=1,actions=enqueue:2:1", "in_port=3,actions=enqueue(2,2),output:1")
+    check("actions=set_queue:1,output:2,pop_queue,IN_PORT" in "\n".join(switch.flows()), "set_queue")
     text = switch.ctl("trace", "in_port=1,ip").stdout
     check("sent by port 2 (p2), queue 1" in text, text)
     check_equal([o["queue"] for o in switch.ctl_json("trace", "in_port=3")["outputs"]], [2, None],
@@ -629,7 +663,8 @@ if __name__ == "__main__":
         queues_are_added_changed_and_removed_by_hand, what_cannot_be_a_queue_is_refused,
         controllers_are_told_of_queues, statistics_of_what_is_not_there_are_refused,
         an_enqueue_that_cannot_be_is_refused, frames_go_through_their_queue_and_are_counted_there,
-        packet_out_and_in_port_enqueue_too, tools_read_and_write_them,
+        packet_out_and_in_port_enqueue_too, set_queue_holds_until_pop_queue,
+        tools_read_and_write_them,
         two_queues_share_by_their_rates, a_slow_queue_holds_up_nobody_else,
         super_frames_go_through_queues, after_a_barrier_the_old_queue_gets_nothing,
         a_queue_that_goes_leaves_its_flows_the_port, a_strangers_qdisc_is_left_alone,

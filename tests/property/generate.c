@@ -354,18 +354,21 @@ gen_argument(struct gen *g, uint32_t type, uint16_t n_ports, uint8_t *a)
     }
 }
 
-/* One of Nicira's: DEC_TTL, CONTROLLER, DEC_TTL_CNT_IDS. Returns its length. */
+/* One of Nicira's: SET_QUEUE, POP_QUEUE, DEC_TTL, CONTROLLER, DEC_TTL_CNT_IDS. Returns its
+ * length. */
 static size_t
 gen_vendor_action(struct gen *g, uint8_t *a)
 {
-    uint32_t subtype = PICK(g, 18, 18, 18, 20, 21), n = 1 + gen_below(g, 3);
+    uint32_t subtype = PICK(g, 4, 4, 5, 18, 18, 18, 20, 21), n = 1 + gen_below(g, 3);
     size_t length = subtype == 21 ? 24 : 16;
     memset(a, 0, length);
     put(a, 2, 0xffff);
     put(a + 2, 2, length);
     put(a + 4, 4, 0x2320);
     put(a + 8, 2, subtype);
-    if (subtype == 20) {
+    if (subtype == 4) {
+        put(a + 12, 4, gen_below(g, 9));
+    } else if (subtype == 20) {
         put(a + 10, 2, PICK(g, 0, 20, 128, 65535));
         a[14] = (uint8_t) PICK(g, 0, 1, 2, 9);
         put(a + 12, 2, a[14] == 1 ? 1 : gen_below(g, 2));    /* else it is an OUTPUT */

@@ -162,7 +162,10 @@ output(struct way *way, uint16_t port, uint16_t max_len)
         break;
     case P_TABLE: {
         struct ref_frame before = way->frame;
+        uint32_t queue = way->queue;
+        way->queue = REF_NO_QUEUE;
         run_table(way);
+        way->queue = queue;
         way->frame = before;
         break;
     }
@@ -192,6 +195,10 @@ vendor_action(struct way *way, const uint8_t *a)
 {
     uint32_t subtype = get(a + 8, 2);
     uint32_t n_ids = subtype == 21 ? get(a + 10, 2) : 0;
+    if (subtype == 4 || subtype == 5) {
+        way->queue = subtype == 4 ? get(a + 12, 4) : REF_NO_QUEUE;
+        return true;
+    }
     if (subtype == 20) {
         packet_in(way, (uint16_t) get(a + 12, 2), a[14], get(a + 10, 2));
         return true;
@@ -219,9 +226,10 @@ run_actions(struct way *way, const uint8_t *actions, size_t size)
         if (type == 0) {
             output(way, get(a + 4, 2), get(a + 6, 2));
         } else if (type == 11) {
+            uint32_t before = way->queue;
             way->queue = get(a + 12, 4) + (way->sw->plant == REF_PLANT_NEXT_QUEUE);
             output(way, get(a + 4, 2), 0);
-            way->queue = REF_NO_QUEUE;
+            way->queue = before;
         } else if (type == 0xffff) {
             if (!vendor_action(way, a)) {
                 return;

@@ -27,6 +27,8 @@
  *  - A flow or PACKET_OUT with an ENQUEUE to a port that is not there is BAD_OUT_PORT, to a
  *    queue that the port does not have BAD_QUEUE. IN_PORT is the port that the flow matches
  *    or that the packet came in by; where a flow leaves that open any port's queue will do.
+ *  - SET_QUEUE holds for the outputs behind it, POP_QUEUE ends that; an ENQUEUE has its own queue.
+ *    An output to TABLE begins without.
  *  - Frames to one port through different queues have no order.
  *  - ALL, FLOOD and NORMAL include LOCAL, if it was added as a port.
  *  - NORMAL sees the frame as earlier actions left it, and learns its source first. What

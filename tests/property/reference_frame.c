@@ -281,7 +281,8 @@ ref_rewrite(struct ref_frame *f, const uint8_t *action)
         }
         break;
     case 0xffff: /* Nicira's: DEC_TTL, with ids and without */
-        if (get(action + 8, 2) != 20 && l.ip && f->data[l.ip + 8] > 0) {
+        if ((get(action + 8, 2) == 18 || get(action + 8, 2) == 21) && l.ip
+            && f->data[l.ip + 8] > 0) {
             write_covered(f, &l, l.ip + 8, 2, get(f->data + l.ip + 8, 2) - 256, false);
         }
         break;

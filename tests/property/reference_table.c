@@ -87,6 +87,8 @@ check_vendor_action(const uint8_t *a, size_t length, struct ref_error *error)
         return refuse(error, 2, 1);
     }
     switch (get(a + 8, 2)) {
+    case 4:
+    case 5:
     case 18:
         return length == 16 || refuse(error, 2, 1);
     case 20:

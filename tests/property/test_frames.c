@@ -38,7 +38,8 @@ product_action(const uint8_t *a)
     };
     struct action action = { .type = ACTION_DEC_TTL };
     if (a[1] == 0xff) {
-        action.type = a[9] == 20 ? ACTION_CONTROLLER : ACTION_DEC_TTL;
+        action.type = a[9] == 20 ? ACTION_CONTROLLER : a[9] == 4 ? ACTION_SET_QUEUE
+                      : a[9] == 5 ? ACTION_POP_QUEUE : ACTION_DEC_TTL;
         return action;
     }
     action.type = types[a[1]];
@@ -92,7 +93,7 @@ reference_rewrite(struct ref_frame *frame, const uint8_t *wire, enum plant plant
 {
     uint8_t action[24];
     memcpy(action, wire, wire[3]);
-    if (wire[1] == 0xff && wire[9] != 20 && ref_ttl_is_over(frame)) {
+    if (wire[1] == 0xff && (wire[9] == 18 || wire[9] == 21) && ref_ttl_is_over(frame)) {
         return false;
     }
     if (plant == PLANT_REFERENCE_CUTS_PCP && action[1] == 2) {

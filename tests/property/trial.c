@@ -165,6 +165,7 @@ expect_sent(struct trial *t, const struct ref_sent *from, unsigned origin)
     };
     if (from->port == P_CONTROLLER) {
         t->n_packet_ins++;
+        trial_crowd(t);
         t->packet_in_bytes += 18 + from->frame.size;
         tally.packet_ins_miss += from->reason == 0;
         tally.packet_ins_action += from->reason == 1;

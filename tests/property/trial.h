@@ -149,6 +149,7 @@ struct trial {
     struct sent sent[SENT_MAX];
     unsigned n_sent, n_compared;     /* frames before that are compared */
     uint32_t n_packet_ins, packet_in_bytes;
+    bool crowded;                    /* they, or those held, may not all be in buffers */
     struct expected_error error[ERRORS_MAX];
     unsigned n_errors;
     struct expected_status status[STATUSES_MAX];
@@ -233,8 +234,9 @@ void trial_flow_mod(struct trial *);
 void trial_far_flow_mods(struct trial *, unsigned n);
 /* A packet of which it is certain that it is in a buffer, or that it was; NULL if there is none. */
 struct held *trial_pick_held(struct trial *);
-/* How many may be in buffers. */
-unsigned trial_n_held(const struct trial *);
+/* One more packet is expected to get into a buffer. When there are too many for all of them,
+ * it is open which ones are left. */
+void trial_crowd(struct trial *);
 
 /* What a wire match says in nx_match; with 'thin' under random masks. */
 void trial_nxm_match(struct trial *, const uint8_t wire[40], bool thin, struct ref_match *);

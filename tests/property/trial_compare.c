@@ -24,14 +24,9 @@ static void
 hold(struct trial *t, uint32_t id, const struct sent *sent)
 {
     struct held *held = &t->held[t->next_held];
-    if (trial_n_held(t) >= BUFFERS) {
-        for (unsigned i = 0; i < t->n_held; i++) {
-            t->held[i].vague = true;
-        }
-    }
     t->next_held = (t->next_held + 1) % HELD_MAX;
     t->n_held += t->n_held < HELD_MAX;
-    held->vague = false;
+    held->vague = t->crowded;
     held->id = id;
     held->in_port = sent->in_port;
     held->gone = false;
@@ -271,6 +266,7 @@ trial_compare_end(struct trial *t)
     if (ok) {
         t->n_sent = t->n_compared = t->n_errors = t->n_statuses = t->n_inputs = 0;
         t->n_packet_ins = t->packet_in_bytes = 0;
+        t->crowded = false;
         t->arena_size = 0;
         t->ref->table.n_removed = 0;
     }

@@ -213,14 +213,17 @@ count_refusal(struct ref_error error)
     tally.queues_refused += error.type == 2 && error.code == 8;
 }
 
-unsigned
-trial_n_held(const struct trial *t)
+void
+trial_crowd(struct trial *t)
 {
-    unsigned n = 0;
+    unsigned n = t->n_packet_ins;
     for (unsigned i = 0; i < t->n_held; i++) {
         n += !t->held[i].gone;
     }
-    return n;
+    t->crowded = t->crowded || n > BUFFERS;
+    for (unsigned i = 0; t->crowded && i < t->n_held; i++) {
+        t->held[i].vague = true;
+    }
 }
 
 struct held *
@@ -231,9 +234,7 @@ trial_pick_held(struct trial *t)
     }
     unsigned age = gen_below(&t->g, once_in(&t->g, 2) && t->n_held > 32 ? 32 : t->n_held);
     struct held *held = &t->held[(t->next_held + HELD_MAX - 1 - age) % HELD_MAX];
-    /* The packets that this step sends to the controller may take its place. */
-    bool is_vague = held->vague || trial_n_held(t) + t->n_packet_ins > BUFFERS;
-    return is_vague && !held->gone ? NULL : held;
+    return held->vague && !held->gone ? NULL : held;
 }
 
 /* The packet that waits in the message's buffer goes through the new flow. */

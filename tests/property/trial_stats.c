@@ -86,7 +86,9 @@ static void
 told_vendor_action(uint8_t *a)
 {
     uint64_t subtype = wire_get(a + 8, 2);
-    if (subtype == 18) {
+    if (subtype == 4) {
+        memset(a + 10, 0, 2);
+    } else if (subtype == 5 || subtype == 18) {
         memset(a + 10, 0, 6);
     } else if (subtype == 21) {
         size_t used = 16 + 2 * wire_get(a + 10, 2);

@@ -174,6 +174,11 @@ random_action(uint64_t *rng, struct action *a)
     case ACTION_SET_VLAN_PCP:
         a->vlan_pcp.pcp = x & 7;
         break;
+    case ACTION_SET_QUEUE:
+        a->queue.hi = (uint16_t) x;
+        a->queue.lo = (uint16_t) (x >> 16);
+        break;
+    case ACTION_POP_QUEUE:
     case ACTION_STRIP_VLAN:
     case N_ACTION_TYPES:
         break;

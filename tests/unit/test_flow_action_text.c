@@ -53,6 +53,8 @@ actions_are_printed_as_ovs_ofctl_does(void **state)
         { "controller(id=7,reason=no_match,max_len=9)",
           "controller(reason=no_match,max_len=9,id=7)" },
         { "CONTROLLER(reason=invalid_ttl)", "controller(reason=invalid_ttl)" },
+        { "set_queue:7,1,set_queue(4294967295),pop_queue", "set_queue:7,output:1,"
+          "set_queue:4294967295,pop_queue" },
         { "dec_ttl", "dec_ttl" },
         { "dec_ttl()", "dec_ttl" },
         { "dec_ttl(1,2)", "dec_ttl(1,2)" },
@@ -98,6 +100,9 @@ wrong_actions_are_refused(void **state)
         { "controller(max_len=-1)", "controller at 1: \"-1\" is not a number" },
         { "controller(foo=1)", "controller at 1: \"foo\" is no part of it" },
         { "controller(id=)", "controller at 1: \"\" is not a number" },
+        { "set_queue:4294967296", "set_queue at 1: \"4294967296\" is not a number" },
+        { "set_queue", "set_queue at 1: an argument is missing" },
+        { "pop_queue:1", "pop_queue at 1: takes no argument" },
         { "dec_ttl(65536)", "dec_ttl at 1: \"65536\" is not a number" },
         { "dec_ttl(1,2,3,4)", "dec_ttl at 1: more than 3 controller ids" },
         { "dec_ttl(a=1)", "dec_ttl at 1: \"\" is not a number" },

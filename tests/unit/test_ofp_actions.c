@@ -136,7 +136,7 @@ unknown_types_and_vendors_are_refused(void **state)
     for (unsigned subtype = 0; subtype < 0x200; subtype++) {
         uint8_t wire[24] = { 0xff, 0xff, 0, 24, 0, 0, 0x23, 0x20, (uint8_t) (subtype >> 8),
                              (uint8_t) subtype };
-        if (subtype != 18 && subtype != 20 && subtype != 21) {
+        if (subtype != 4 && subtype != 5 && subtype != 18 && subtype != 20 && subtype != 21) {
             assert_refused(OFPBAC_BAD_VENDOR_TYPE, decode_in(OF10_IN_FLOW, wire, 24));
         }
     }
@@ -149,6 +149,10 @@ static void
 actions_of_nicira_are_read(void **state)
 {
     (void) state;
+    assert_int_equal(NX(0, 4, 9, 9, 1, 2, 3, 4), 0);
+    assert_action(ACTION_SET_QUEUE, 0, 2, 1, 4, 3, 0, 0);
+    assert_int_equal(NX(0, 5, 9, 9, 9, 9, 9, 9), 0);
+    assert_action(ACTION_POP_QUEUE, 0, 0, 0, 0, 0, 0, 0);
     assert_int_equal(NX(0, 18, 9, 9, 9, 9, 9, 9), 0);
     assert_action(ACTION_DEC_TTL, 0, 0, 0, 0, 0, 0, 0);
     assert_int_equal(n_actions, 1);

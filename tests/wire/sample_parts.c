@@ -214,6 +214,11 @@ sample_action(struct sample_rng *rng, bool packet_out, enum action_type type, st
             out->dec_ttl.ids[i] = (uint16_t) sample_u32(rng);
         }
         break;
+    case ACTION_SET_QUEUE:
+        out->queue.hi = chance(rng, 2) ? (uint16_t) sample_u32(rng) : 0;
+        out->queue.lo = (uint16_t) sample_u32(rng);
+        break;
+    case ACTION_POP_QUEUE:
     case ACTION_STRIP_VLAN:
     case N_ACTION_TYPES: break;
     }

@@ -335,7 +335,7 @@ def compare_nx_flow_request(ours, theirs):
     """They don't print the cookies asked for."""
     table, fields, *rest = strip_name(ours).split()
     port = [word for word in rest if word.startswith('out_port')]
-    head = re.match(r'(table=\d+ )?(out_port=\d+ )?', theirs)
+    head = re.match(r'(table=\d+ ?)?(out_port=\d+ ?)?', theirs)
     return (table == (head[1] or 'table=255').strip() and port == (head[2] or '').split()
             and match(fields) == match(theirs[head.end():].strip()))
 
