@@ -3,12 +3,14 @@
 """Packet-ins: a rate, fair shares between ports and reasons, controllers that do not read, and
 buffers that expire."""
 
+import socket
 import struct
 import time
 
 from netns.lib import DEADLINE, Lab, Switch, check, check_equal, run, wait_for
+from netns.pki import Pki, context
 from netns.rawof import (CONTROLLER, ECHO_REPLY, ECHO_REQUEST, PACKET_IN,
-                         PACKET_OUT, SET_CONFIG, connect, match, output, unpack_packet_in)
+                         PACKET_OUT, SET_CONFIG, Peer, connect, match, output, unpack_packet_in)
 
 MISS, ACTION = 0, 1
 FLOODED = 3000
@@ -138,10 +140,9 @@ def memory_kib(lab):
         return next(int(line.split()[1]) for line in source if line.startswith("VmRSS:"))
 
 
-def a_stalled_controller_costs_others_nothing(lab):
+def stall_beside_a_reader(lab, stalled):
     one, two = lab.hosts
-    restart(lab)
-    with connect(lab) as stalled, connect(lab) as reader:
+    with stalled, connect(lab) as reader:
         # Whole packets, so that the stalled one's buffers are soon full.
         for peer in (stalled, reader):
             peer.tell(SET_CONFIG, struct.pack("!HH", 0, 0xFFFF))
@@ -162,6 +163,21 @@ def a_stalled_controller_costs_others_nothing(lab):
         # When it reads at last, the other port's packets are among what it gets.
         packet_ins(stalled, lambda got: sum(unpack_packet_in(body)[2] == 2 for body in got) == 5)
         stalled.barrier()
+
+
+def a_stalled_controller_costs_others_nothing(lab):
+    restart(lab)
+    stall_beside_a_reader(lab, connect(lab))
+
+
+def nor_does_one_under_tls(lab):
+    pki = Pki(lab.path("pki"))
+    switch, client = pki.issue("switch", ["127.0.0.1"]), pki.issue("controller")
+    restart(lab, "--listen", "pssl:6654:127.0.0.1", "--private-key", switch.key_path,
+            "--certificate", switch.cert_path, "--ca-cert", pki.ca.cert_path)
+    with lab.switch_ns.inside():
+        sock = socket.create_connection(("127.0.0.1", 6654), timeout=DEADLINE)
+    stall_beside_a_reader(lab, Peer(context(False, client, pki.ca).wrap_socket(sock)))
 
 
 def a_buffer_expires(lab):
@@ -205,4 +221,4 @@ def a_rate_changes_while_running(lab):
 if __name__ == "__main__":
     run(Lab(hosts=2), the_rate_is_kept, a_flood_does_not_starve_another_port_or_reason,
         echo_and_barrier_come_through_a_flood, a_stalled_controller_costs_others_nothing,
-        a_buffer_expires, a_rate_changes_while_running)
+        nor_does_one_under_tls, a_buffer_expires, a_rate_changes_while_running)
