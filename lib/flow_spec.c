@@ -85,6 +85,9 @@ take_cookie(struct flow_spec *spec, enum flow_spec_use use, const struct text_to
                    token->value, (unsigned long long) UINT64_MAX);
         return -EINVAL;
     }
+    if (use == FLOW_SPEC_SELECT) {
+        spec->cookie &= spec->cookie_mask;
+    }
     return 0;
 }
 
