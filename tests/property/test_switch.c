@@ -209,9 +209,9 @@ static const struct {
     uint64_t floor;
 } floors[] = {
 #define FLOOR(NAME, N) { #NAME, &tally.NAME, N }
-    FLOOR(frames_out, 500000), FLOOR(flow_hits, 200000), FLOOR(exact_hits, 20000),
+    FLOOR(frames_out, 500000), FLOOR(flow_hits, 200000), FLOOR(exact_hits, 15000),
     FLOOR(table_misses, 50000), FLOOR(fragments_dropped, 2000), FLOOR(packet_ins_miss, 20000),
-    FLOOR(packet_ins_action, 20000), FLOOR(packet_ins_ttl, 500), FLOOR(buffered, 20000),
+    FLOOR(packet_ins_action, 15000), FLOOR(packet_ins_ttl, 500), FLOOR(buffered, 20000),
     FLOOR(flow_mods, 50000), FLOOR(nxt_flow_mods, 10000), FLOOR(nxm_flow_stats, 1000),
     FLOOR(emergency_flow_mods, 1000), FLOOR(emergency_flow_stats, 500),
     FLOOR(flow_mods_refused, 1000), FLOOR(overlaps_refused, 500), FLOOR(full_refused, 500),
