@@ -337,6 +337,7 @@ agent_config_equal(const struct agent_config *a, const struct agent_config *b)
            && a->max_backoff_s == b->max_backoff_s && a->packet_in_rate == b->packet_in_rate
            && a->packet_in_burst == b->packet_in_burst
            && a->max_connections == b->max_connections
+           && a->in_band == b->in_band
            && a->max_flows == b->max_flows && a->max_emergency_flows == b->max_emergency_flows;
 }
 

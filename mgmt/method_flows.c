@@ -16,6 +16,7 @@ static const struct flow_table_name {
 } tables[] = {
     { "main", agent_flows, 0 },
     { "emergency", agent_emergency_flows, 0xfe },
+    { "in-band", agent_in_band_flows, 0 },
 };
 
 static const struct flow_table_name *
@@ -26,7 +27,7 @@ find_table(const char *name, struct errmsg *err)
             return &tables[i];
         }
     }
-    errmsg_set(err, "params: there is no table '%.20s'; valid: main emergency", name);
+    errmsg_set(err, "params: there is no table '%.20s'; valid: main emergency in-band", name);
     return NULL;
 }
 
@@ -121,6 +122,10 @@ method_flows(const struct method_env *env, json_t *params, json_t **result, stru
     const struct flow_table_name *table = find_table(table_name, err);
     if (!table) {
         return RPC_INVALID_PARAMS;
+    }
+    if (!table->get(bridge->agent)) {
+        errmsg_set(err, "bridge %s: in-band control is off", bridge->name);
+        return RPC_FAILED;
     }
     code = find_walk(env->session, bridge, match, table->get(bridge->agent), cursor, err);
     if (!code) {

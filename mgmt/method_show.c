@@ -64,11 +64,14 @@ control_to_json(const struct agent *agent)
 {
     struct agent_status status;
     agent_get_status(agent, &status);
-    return json_pack("{s:s, s:s, s:s, s:I, s:{s:I, s:I, s:I}}", "controllers", status.controllers,
+    return json_pack("{s:s, s:s, s:s, s:I, s:b, s:I, s:{s:I, s:I, s:I}}",
+                     "controllers", status.controllers,
                      "fail_mode",
                      status.fail_mode == AGENT_FAIL_SECURE ? "secure" : "standalone",
                      "mode", agent_mode_name(status.mode),
                      "since_s", (json_int_t) (clock_ms() - status.mode_ms) / 1000,
+                     "in_band", status.in_band,
+                     "in_band_rules", (json_int_t) status.in_band_rules,
                      "emergency_flows", "count", (json_int_t) status.emergency_flows,
                      "max", (json_int_t) status.emergency_max,
                      "acting", (json_int_t) status.emergency_acting);

@@ -308,6 +308,15 @@ option_set_fail_mode(struct config_parser *parser, const char *value, struct err
 }
 
 int
+option_set_in_band(struct config_parser *parser, const char *value, struct errmsg *err)
+{
+    (void) value;
+    (void) err;
+    config_parser_bridge(parser)->agent.in_band = true;
+    return 0;
+}
+
+int
 option_set_inactivity_probe(struct config_parser *parser, const char *value, struct errmsg *err)
 {
     return parse_number(value, 0, 86400,

@@ -13,7 +13,7 @@ option_setter option_set_controller, option_set_listen, option_set_fail_mode;
 option_setter option_set_inactivity_probe, option_set_max_backoff, option_set_packet_in_rate;
 option_setter option_set_packet_in_burst, option_set_max_connections;
 option_setter option_set_fdb_max, option_set_fdb_age, option_set_max_flows;
-option_setter option_set_max_emergency_flows;
+option_setter option_set_max_emergency_flows, option_set_in_band;
 option_setter option_set_control, option_set_control_group, option_set_rundir, option_set_cpu;
 option_setter option_set_cache_entries, option_set_pidfile, option_set_detach;
 option_setter option_set_private_key, option_set_certificate, option_set_ca_cert;

@@ -47,6 +47,10 @@ const struct option_row option_rows[] = {
         "when the controllers are lost: secure (default) or standalone",
         option_set_fail_mode,
     }, {
+        "in-band", NULL, OPTION_BRIDGE, false,
+        "let controllers through that are reached through the bridge's own interface",
+        option_set_in_band,
+    }, {
         "inactivity-probe", "SECONDS", OPTION_BRIDGE, false,
         "idle time before a controller is probed; 0: never (default 5)",
         option_set_inactivity_probe,

@@ -187,13 +187,36 @@ run_action(struct trace *trace, const struct action *action)
 }
 
 static void
+run_actions(struct trace *trace, const struct action_list *actions)
+{
+    for (uint32_t i = 0; i < actions->len; i++) {
+        run_action(trace, &actions->actions[i]);
+    }
+}
+
+/* A hidden rule of in-band control: the flow table is not asked. */
+static void
+run_hidden(struct trace *trace, const struct rule *rule)
+{
+    struct flow_match match;
+    struct strbuf text = { 0 };
+    classifier_rule_match(dp_bridge_hidden(trace->dp), rule, &match);
+    flow_match_print(&text, &match, NULL);
+    trace_step(trace, "in-band", "in-band control takes it before any flow: %s",
+               strbuf_text(&text));
+    strbuf_fini(&text);
+    run_actions(trace, atomic_load(&rule->actions));
+    if (!trace->n_sent && !trace->reason[0]) {
+        trace_drop(trace, "in-band control does not output the packet");
+    }
+}
+
+static void
 run_rule(struct trace *trace, const struct rule *rule)
 {
     const struct action_list *actions = atomic_load(&rule->actions);
     step_rule(trace, rule);
-    for (uint32_t i = 0; i < actions->len; i++) {
-        run_action(trace, &actions->actions[i]);
-    }
+    run_actions(trace, actions);
     if (!actions->len) {
         trace_drop(trace, "the flow has no actions");
     } else if (!trace->n_sent && !trace->reason[0]) {
@@ -236,7 +259,10 @@ trace_packet(const struct bridge *bridge, const struct flow_key *key)
     key_to_match(key, &match);
     flow_match_print(&flow, &match, NULL);
     trace_ingress(&trace);
-    if (trace.admitted) {
+    const struct rule *hidden = dp_bridge_find_hidden(trace.dp, key);
+    if (trace.admitted && hidden) {
+        run_hidden(&trace, hidden);
+    } else if (trace.admitted) {
         run_table(&trace);
     }
     bool dropped = !trace.n_sent;

@@ -135,6 +135,7 @@ agent_new(struct event_base *base, struct dp *dp, const char *name,
         return NULL;
     }
     dp_bridge_set_miss_mode(agent->bridge, DP_MISS_DROP);
+    agent_update_in_band(agent);
     arm(agent, clock_ms(), 0);
     return agent;
 }
@@ -150,6 +151,7 @@ agent_free(struct agent *agent)
     while (agent->endpoints) {
         endpoint_free(agent->endpoints);
     }
+    agent_free_in_band(agent);
     flow_table_free(agent->emergency);
     flow_table_free(agent->flows);
     if (agent->bridge) {
@@ -215,6 +217,7 @@ agent_set_config(struct agent *agent, const struct agent_config *config)
             conn_fail(s->conn, "the switch has another datapath id now");
         }
     }
+    agent_update_in_band(agent);
     agent_run_within(agent, 0);
 }
 
@@ -265,7 +268,11 @@ add_endpoint(struct agent *agent, const char *target, bool management, struct er
 int
 agent_add_target(struct agent *agent, const char *target, struct errmsg *err)
 {
-    return add_endpoint(agent, target, false, err);
+    int error = add_endpoint(agent, target, false, err);
+    if (!error) {
+        agent_update_in_band(agent);
+    }
+    return error;
 }
 
 int
@@ -283,6 +290,7 @@ agent_del_target(struct agent *agent, const char *target)
         return -ENOENT;
     }
     endpoint_free(endpoint);
+    agent_update_in_band(agent);
     agent_update_miss_mode(agent);
     return 0;
 }

@@ -42,6 +42,7 @@ struct agent_config {
     uint32_t packet_in_burst;      /* at once after a pause; 0: a quarter of the rate */
     uint32_t max_flows;            /* 0: 1,000,000 */
     uint32_t max_connections;      /* to its listeners; 0: AGENT_DEFAULT_MAX_CONNECTIONS */
+    bool in_band;                  /* controllers are reached through LOCAL as well */
     uint32_t max_emergency_flows;  /* at most AGENT_MAX_EMERGENCY_FLOWS; 0: none */
 };
 
@@ -53,6 +54,8 @@ void agent_free(struct agent *);
 struct dp_bridge *agent_bridge(struct agent *);
 struct flow_table *agent_flows(struct agent *);
 struct flow_table *agent_emergency_flows(struct agent *);
+/* In-band control's hidden rules; NULL if it never was on. */
+struct flow_table *agent_in_band_flows(struct agent *);
 uint64_t agent_datapath_id(const struct agent *);
 void agent_set_config(struct agent *, const struct agent_config *);
 /* What "ssl:" and "pssl:" targets need; must outlive the agent. Before these are added. */
@@ -79,6 +82,8 @@ struct agent_status {
     uint64_t mode_ms;              /* clock_ms() when it began */
     const char *controllers;       /* "live", "waiting" (soon lost), "lost", "none" configured */
     size_t emergency_flows, emergency_max;
+    bool in_band;
+    size_t in_band_rules;          /* that are hidden */
     size_t emergency_acting;       /* of the flows in the table that packets go through */
     bool drops_fragments;          /* by a SET_CONFIG */
 };

@@ -196,6 +196,8 @@ agent_get_status(const struct agent *agent, struct agent_status *status)
         .mode = agent->mode,
         .mode_ms = agent->mode_ms,
         .controllers = live ? "live" : !any ? "none" : lost ? "lost" : "waiting",
+        .in_band = agent->config.in_band,
+        .in_band_rules = agent->hidden ? flow_table_count(agent->hidden) : 0,
         .emergency_flows = flow_table_count(agent->emergency),
         .emergency_max = flow_table_max(agent->emergency),
         .emergency_acting = flow_emergency_n_acting(agent->flows),

@@ -66,6 +66,9 @@ agent_port_event(void *agent_, enum dp_port_event event, const struct port_info 
         [DP_PORT_MODIFIED] = OFPPR_MODIFY,
     };
     struct agent *agent = agent_;
+    if (info->port_no == PORT_LOCAL && agent->bridge) {
+        agent_update_in_band(agent);   /* its address may be another */
+    }
     if (event == DP_PORT_REMOVED) {
         pktbuf_drop_port(agent->buffers, info->port_no);
     }

@@ -3,6 +3,7 @@
  *
  *   agent.c            the agent's life, its clock, targets
  *   agent_fail.c       what holds while no controller is live
+ *   agent_in_band.c    the rules that let controllers through LOCAL
  *   endpoint*.c        targets: listening, connecting, back-off
  *   session.c          one controller: what it is told, which handler gets a message
  *   flow_restore*.c    sets of flows that are put in, all or none
@@ -41,6 +42,8 @@ struct agent {
     struct tls *tls;                 /* NULL: no target may have TLS */
     struct flow_table *flows;
     struct flow_table *emergency;    /* flow_emergency.h */
+    struct flow_table *hidden;       /* in-band control's; NULL until it was first on */
+    struct address_monitor *addresses;   /* the same */
     struct pktbuf *buffers;
     struct agent_config config;
     struct endpoint *endpoints;
@@ -115,6 +118,12 @@ uint32_t agent_mode_wait_ms(const struct agent *, uint64_t now_ms);
 /* Goes on with removing the flows that are no emergency flows, if that is under way. Returns
  * the ms until it wants to be called again. */
 uint32_t agent_run_emergency(struct agent *);
+
+/* --- agent_in_band.c ------------------------------------------------------------------ */
+
+/* Targets, LOCAL's addresses or the configuration changed: the hidden rules follow. */
+void agent_update_in_band(struct agent *);
+void agent_free_in_band(struct agent *);
 
 /* --- endpoint.c ----------------------------------------------------------------------- */
 

@@ -73,6 +73,7 @@ on_addresses(void *endpoint_, const struct resolver_answer *answer)
     unsigned i = e->n_tries++ % (unsigned) answer->n_addresses;
     target_set_address(&e->target, (const struct sockaddr *) &answer->addresses[i].addr,
                        answer->addresses[i].size);
+    agent_update_in_band(e->agent);
     connect_now(e);
 }
 

@@ -83,6 +83,13 @@ flow_table_new(struct dp *dp, struct dp_bridge *bridge, uint32_t max_flows,
 }
 
 struct flow_table *
+flow_table_new_hidden(struct dp *dp, struct dp_bridge *bridge, uint32_t max_flows)
+{
+    struct classifier *hidden = dp_bridge_hidden(bridge);
+    return hidden ? table_new(dp, hidden, max_flows, NULL, NULL) : NULL;
+}
+
+struct flow_table *
 flow_emergency_new(struct flow_table *acting, uint32_t max_flows)
 {
     struct classifier *classifier = classifier_new(dp_n_slots(acting->dp));

@@ -51,6 +51,8 @@ struct flow_table_ops {
 
 struct flow_table *flow_table_new(struct dp *, struct dp_bridge *, uint32_t max_flows,
                                   const struct flow_table_ops *, void *aux);
+/* A table of the bridge's hidden rules (dp_bridge_hidden()), whose priorities are their ranks. */
+struct flow_table *flow_table_new_hidden(struct dp *, struct dp_bridge *, uint32_t max_flows);
 /* Removes every flow silently and frees. */
 void flow_table_free(struct flow_table *);
 

@@ -18,6 +18,7 @@ bridge_destroy(void *arg)
         cache_free(bridge->caches[i]);
     }
     classifier_free(bridge->classifier);
+    classifier_free(bridge->hidden);
     fdb_free(bridge->fdb);
     free(atomic_load(&bridge->map));
     free(bridge->slots);

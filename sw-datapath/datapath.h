@@ -110,6 +110,18 @@ bool dp_bridge_forwards_bpdu(const struct dp_bridge *);
 struct classifier *dp_bridge_classifier(struct dp_bridge *);
 struct fdb *dp_bridge_fdb(struct dp_bridge *);
 
+/* In-band control. Rules above all others that are not in the flow table, in a classifier of
+ * their own, of these ranks: taken by packets from LOCAL (the rule has it as in_port), or by
+ * packets from elsewhere. NULL without memory. It must be empty when the bridge is freed. */
+enum { DP_HIDDEN_TO_LOCAL = 1, DP_HIDDEN_FROM_LOCAL = 2 };
+struct classifier *dp_bridge_hidden(struct dp_bridge *);
+/* Turns them on, with LOCAL's address, or (NULL) off. To be called after each change of the
+ * hidden rules as well. Acts by the next barrier. */
+void dp_bridge_set_in_band(struct dp_bridge *, const uint8_t local[6]);
+/* The hidden rule that a packet with this key gets, or NULL. (DHCP's also depend on what is in
+ * the packet.) */
+const struct rule *dp_bridge_find_hidden(const struct dp_bridge *, const struct flow_key *);
+
 /* What a table miss does. */
 enum dp_miss_mode { DP_MISS_CONTROLLER, DP_MISS_NORMAL, DP_MISS_DROP };
 void dp_bridge_set_miss_mode(struct dp_bridge *, enum dp_miss_mode);

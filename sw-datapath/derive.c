@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/field.h"
+#include "sw-datapath/in_band.h"
 #include "sw-datapath/offload.h"
 
 static bool
@@ -126,7 +127,6 @@ set_match(const struct dp_bridge *bridge, const struct flow_key *key, const stru
     if (drop_fragments) {
         d->match.mask.bits.nw_frag = FLOW_FRAG_ANY | FLOW_FRAG_LATER;
     }
-    flow_key_mask(key, &d->match.mask, &d->match.value);
 }
 
 static bool
@@ -152,6 +152,10 @@ derive_entry(const struct dp_bridge *bridge, const struct flow_key *key, struct 
     d->cookie = bridge->ops->rule_cookie ? bridge->ops->rule_cookie(bridge->ops_aux, rule) : 0;
     d->priority = (uint16_t) (rule->rank < RULE_RANK_EXACT ? rule->rank : UINT16_MAX);
     set_match(bridge, key, rule, drop_fragments, d);
+    if (in_band_narrow(bridge, key, &d->match.mask)) {
+        return refuse(d, HAL_REASON_PER_PACKET, HAL_OBJECT_NONE, 0);
+    }
+    flow_key_mask(key, &d->match.mask, &d->match.value);
     if (drop_fragments && key->nw_frag) {
         return refuse(d, HAL_REASON_FRAGMENT, HAL_OBJECT_NONE, 0);
     }

@@ -212,10 +212,12 @@ struct dp_bridge {
     const struct dp_bridge_ops *ops;
     void *ops_aux;
     struct classifier *classifier;
+    struct classifier *hidden;          /* in-band control's rules; NULL until first wanted */
     struct hal_bridge *hal;             /* NULL without offload */
     struct fdb *fdb;
     struct cache *caches[DP_MAX_WORKERS];
     struct bridge_slot *slots;
+    _Atomic uint64_t in_band;           /* 0: off; see in_band.h */
     _Atomic int miss_mode;
     _Atomic bool drop_fragments;
     _Atomic bool forward_bpdu;          /* config's, for the packet path */
@@ -256,6 +258,9 @@ void dp_notify(struct dp *);
 
 /* Executes what 'rule' (NULL: the table miss) says on a parsed packet, and counts it. */
 void forward_packet(struct dp_thread *, struct dp_bridge *, const struct port_map *,
+                    struct packet *, struct rule *rule);
+/* Executes a rule of in-band control, and counts it there alone: it is not in the table. */
+void forward_hidden(struct dp_thread *, struct dp_bridge *, const struct port_map *,
                     struct packet *, struct rule *rule);
 /* Executes a list on a parsed packet; 'table': OFPP_TABLE is allowed. 'rule' is whose list it
  * is, for what controllers are told; NULL: nobody's. */

@@ -361,3 +361,16 @@ forward_packet(struct dp_thread *thread, struct dp_bridge *bridge, const struct 
     forward_actions(thread, bridge, map, packet, rule,
                     atomic_load_explicit(&rule->actions, memory_order_acquire), false);
 }
+
+void
+forward_hidden(struct dp_thread *thread, struct dp_bridge *bridge, const struct port_map *map,
+               struct packet *packet, struct rule *rule)
+{
+    const struct forwarding fw = { .thread = thread, .bridge = bridge, .map = map };
+    rule_count(rule, thread->slot, packet_n_segments(packet), packet_wire_bytes(packet),
+               thread->now_ms);
+    if (packet->in_port == PORT_LOCAL || normal_admit(&fw, packet, packet_vid(packet))) {
+        forward_actions(thread, bridge, map, packet, NULL,
+                        atomic_load_explicit(&rule->actions, memory_order_acquire), false);
+    }
+}

@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/counters.h"
 #include "sw-datapath/dp_internal.h"
+#include "sw-datapath/in_band.h"
 #include "sw-datapath/offload.h"
 #include "sw-datapath/parse.h"
 
@@ -75,8 +76,14 @@ receive(struct worker *w, const struct rx_port *rx)
     }
     struct cache *cache = bridge->caches[thread->slot];
     cache_lookup_batch(cache, keys, kept, hits, thread->now_ms);
+    uint64_t in_band = in_band_state(bridge);
     for (unsigned i = 0; i < kept; i++) {
         struct packet *packet = &w->packets[i];
+        struct rule *hidden = in_band ? in_band_find(bridge, in_band, packet, keys[i]) : NULL;
+        if (hidden) {
+            forward_hidden(thread, bridge, map, packet, hidden);
+            continue;
+        }
         if (hits[i].entry != UINT32_MAX) {
             bool step = cache_count(cache, hits[i].entry, packet_n_segments(packet),
                                     packet_wire_bytes(packet), thread->now_ms);

@@ -455,6 +455,51 @@ exact_rules_are_placed_at_once(void **state)
     end(&f);
 }
 
+/* In-band control's traffic is LOCAL's, also where an entry of hardware would have taken it. */
+static void
+hidden_rules_come_before_hardware(void **state)
+{
+    (void) state;
+    static const uint8_t local[6] = { 2, 0, 0, 0, 0, 2 };
+    struct fixture f;
+    begin(&f, "sim");
+    struct flow_match wide = udp_to(0), hidden = udp_to(53);
+    hidden.mask.bits.in_port = hidden.value.in_port = 0;
+    struct rule *below = add_rule(&f, &wide, 5, 2);
+    send_udp(&f, 1, 53, 40);
+    assert_int_equal(n_in_hardware(&f), 1);
+    n_sent(&f, 2);
+    struct classifier *classifier = dp_bridge_hidden(f.bridge);
+    struct rule *rule = calloc(1, classifier_rule_size(classifier, &hidden));
+    assert_int_equal(classifier_rule_init(classifier, rule, &hidden, DP_HIDDEN_TO_LOCAL,
+                                          output_list(PORT_LOCAL)), 0);
+    assert_int_equal(classifier_insert(classifier, rule), 0);
+    dp_bridge_set_in_band(f.bridge, local);
+    barrier(&f);
+    send_udp(&f, 1, 53, 40);
+    assert_int_equal(n_sent(&f, PORT_LOCAL), 40);
+    assert_int_equal(n_sent(&f, 2), 0);
+    now_ns += UINT64_C(200000000);
+    send_udp(&f, 1, 80, 40);
+    assert_int_equal(n_in_hardware(&f), 1);
+    uint64_t before = n_looked_up_in_software(&f);
+    send_udp(&f, 1, 80, 5);
+    assert_int_equal(n_looked_up_in_software(&f), before);
+    assert_int_equal(n_sent(&f, 2), 45);
+    send_udp(&f, 1, 53, 40);
+    assert_int_equal(n_sent(&f, PORT_LOCAL), 40);
+    assert_int_equal(packets_of(rule), 80);
+    dp_bridge_set_in_band(f.bridge, NULL);
+    barrier(&f);
+    send_udp(&f, 1, 53, 5);
+    assert_int_equal(n_sent(&f, 2), 5);
+    classifier_remove(classifier, rule);
+    epoch_defer(free, (void *) (uintptr_t) atomic_load(&rule->actions));
+    epoch_defer(free, rule);
+    remove_rule(&f, below);
+    end(&f);
+}
+
 int
 main(void)
 {
@@ -467,6 +512,7 @@ main(void)
         cmocka_unit_test(dropped_fragments_are_not_for_hardware),
         cmocka_unit_test(what_does_not_fit_stays_in_software),
         cmocka_unit_test(exact_rules_are_placed_at_once),
+        cmocka_unit_test(hidden_rules_come_before_hardware),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,7 @@ defaults_are_filled_in(void **state)
     assert_int_equal(b->agent.max_connections, 1024);
     assert_int_equal(b->agent.max_flows, 1000000);
     assert_int_equal(b->agent.max_emergency_flows, 1024);
+    assert_false(b->agent.in_band);
     assert_int_equal(b->datapath.fdb_max, FDB_MAX_DEFAULT);
     assert_int_equal(b->datapath.fdb_age_s, FDB_AGE_DEFAULT_S);
     assert_string_equal(c->rundir, "/run/turnout");
@@ -104,7 +105,7 @@ every_option_is_taken(void **state)
         "--controller tcp:127.0.0.1:6653 --controller unix:c.sock --listen ptcp:6634 "
         "--fail-mode standalone --inactivity-probe 3 --max-backoff 4 --packet-in-rate 100 "
         "--packet-in-burst 30 --max-connections 9 "
-        "--fdb-max 100 --fdb-age 10 --max-flows 5 --max-emergency-flows 6 "
+        "--fdb-max 100 --fdb-age 10 --max-flows 5 --max-emergency-flows 6 --in-band "
         "--control c --control-group adm --rundir run "
         "--cpu 0,2-3 --cache-entries 4096 --pidfile=/x/pid --log debug --log-to ./log");
     const struct config_bridge *b = &c->bridges[0];
@@ -131,6 +132,7 @@ every_option_is_taken(void **state)
     assert_int_equal(b->datapath.fdb_age_s, 10);
     assert_int_equal(b->agent.max_flows, 5);
     assert_int_equal(b->agent.max_emergency_flows, 6);
+    assert_true(b->agent.in_band);
     assert_string_equal(c->control, "/base/c");
     assert_string_equal(c->control_group, "adm");
     assert_string_equal(c->rundir, "/base/run");

@@ -81,7 +81,7 @@ const struct ctl_option ctl_options[] = {
     { "max-rate", "RATE", "a queue: bit/s that it has at most", "add-queue mod-queue" },
     { "min-rate", "RATE", "a queue: bit/s that it has for sure, as in 10M",
       "add-queue mod-queue" },
-    { "table", "NAME", "flows: main (default), or emergency", "flows" },
+    { "table", "NAME", "flows: main (default), emergency or in-band", "flows" },
     { "diff", NULL, "restore-flows: show what would change, change nothing", "restore-flows" },
     { "remaining", NULL, "save-flows: of hard time-outs what is left", "save-flows" },
     { "replace", NULL, "restore-flows: delete all other flows", "restore-flows" },

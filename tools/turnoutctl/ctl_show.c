@@ -55,6 +55,10 @@ print_control(const json_t *control)
     printf("  emergency flows: %lld (at most %lld), %lld acting\n",
            (long long) ctl_number(emergency, "count"), (long long) ctl_number(emergency, "max"),
            (long long) ctl_number(emergency, "acting"));
+    if (json_is_true(json_object_get(control, "in_band"))) {
+        printf("  in-band control: %lld hidden rules\n",
+               (long long) ctl_number(control, "in_band_rules"));
+    }
 }
 
 static void
