@@ -4,6 +4,8 @@
  * The line of a message is put together by hand: a controller that loads its flows is not
  * to wait for a JSON library. What the client does not read in time is left out, counted,
  * and told as soon as there is room. */
+#include <config.h>
+
 #include "mgmt/method_snoop.h"
 
 #include <inttypes.h>
@@ -18,7 +20,10 @@
 #include "ofagent/ofp.h"
 #include "ofagent/snoop.h"
 
-enum { SNOOP_QUEUE_MAX = 2 * 1024 * 1024, SNOOP_LINE_EXTRA = 1024 };
+enum { SNOOP_QUEUE_MAX = 2 * 1024 * 1024, SNOOP_LINE_EXTRA = 4096, SNOOP_HEAD_SIZE = 200 };
+
+/* What follows the message. */
+static const char line_end[] = "\"}}\n";
 
 struct snoop_stream {
     struct snooper snooper;            /* first, so that it is the stream */
@@ -27,7 +32,7 @@ struct snoop_stream {
     uint64_t n_dropped;                /* not told yet */
     uint32_t described;                /* the connection that 'description' is about; 0: none */
     struct strbuf description;
-    char data[BASE64_LEN(OFP_MAX_SIZE) + 1];
+    char line[SNOOP_LINE_EXTRA + BASE64_LEN(OFP_MAX_SIZE) + 1];
 };
 
 static uint64_t
@@ -65,15 +70,10 @@ describe(struct snoop_stream *stream, const struct snooped *snooped)
         strbuf_puts(&stream->description, text + 1);
     }
     free(text);
-    bool done = text && !stream->description.failed;
+    bool done = text && !stream->description.failed
+                && stream->description.len < SNOOP_LINE_EXTRA - SNOOP_HEAD_SIZE;
     stream->described = done ? snooped->id : 0;
     return done;
-}
-
-static void
-append(const struct snoop_stream *stream, const char *text)
-{
-    stream->output->append(stream->output->client, text, strlen(text));
 }
 
 static void
@@ -83,9 +83,23 @@ tell_dropped(struct snoop_stream *stream)
         char line[100];
         snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"method\":\"snoop-dropped\","
                  "\"params\":{\"messages\":%"PRIu64"}}\n", stream->n_dropped);
-        append(stream, line);
+        stream->output->append(stream->output->client, line, strlen(line));
         stream->n_dropped = 0;
     }
+}
+
+/* All of the line but the message; its length. */
+static size_t
+begin_line(struct snoop_stream *stream, bool sent)
+{
+    static const char data[] = ",\"data\":\"";
+    int len = snprintf(stream->line, SNOOP_HEAD_SIZE, "{\"jsonrpc\":\"2.0\",\"method\":\"snoop\","
+                       "\"params\":{\"time_ns\":%"PRIu64",\"sent\":%s,", now_ns(),
+                       sent ? "true" : "false");
+    char *p = stream->line + len;
+    p = mempcpy(p, stream->description.text, stream->description.len);
+    p = mempcpy(p, data, sizeof data - 1);
+    return (size_t) (p - stream->line);
 }
 
 static void
@@ -105,15 +119,11 @@ on_message(struct snooper *snooper, const struct snooped *snooped, bool sent, co
         return;
     }
     tell_dropped(stream);
-    char head[120];
-    snprintf(head, sizeof head, "{\"jsonrpc\":\"2.0\",\"method\":\"snoop\",\"params\":"
-             "{\"time_ns\":%"PRIu64",\"sent\":%s,", now_ns(), sent ? "true" : "false");
-    append(stream, head);
-    append(stream, strbuf_text(&stream->description));
-    append(stream, ",\"data\":\"");
-    base64_encode(msg, size, stream->data);
-    append(stream, stream->data);
-    append(stream, "\"}}\n");
+    size_t len = begin_line(stream, sent);
+    base64_encode(msg, size, stream->line + len);
+    len += BASE64_LEN(size);
+    memcpy(stream->line + len, line_end, sizeof line_end - 1);
+    stream->output->append(stream->output->client, stream->line, len + sizeof line_end - 1);
 }
 
 void
