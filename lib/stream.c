@@ -11,8 +11,9 @@
 
 #include "lib/stream_transport.h"
 
-/* Bytes of one attempt to write. */
-enum { WRITE_CHUNK = 65536 };
+/* Bytes of one attempt to write: as many as a socket's buffer usually takes, since each
+ * attempt may wake the reader. */
+enum { WRITE_CHUNK = 262144 };
 
 /* --- the plain transport -------------------------------------------------------------- */
 
