@@ -26,14 +26,20 @@ end_barriers(struct hal *hal)
     }
 }
 
-void
-account_pay(struct hal *hal, struct entry *e, int error)
+uint32_t
+account_take(struct entry *e)
 {
-    uint32_t number = e->debt;
+    uint32_t debt = e->debt;
+    e->debt = 0;
+    return debt;
+}
+
+void
+account_pay(struct hal *hal, uint32_t number, int error)
+{
     if (!number) {
         return;
     }
-    e->debt = 0;
     struct hal_account *account = hal->oldest;
     while (account->number != number) {
         account = account->next;

@@ -168,6 +168,7 @@ void
 hal_start(struct hal *hal)
 {
     for (unsigned i = 0; i < hal->n_devices; i++) {
+        hal->devices[i]->audited_ms = clock_ms();    /* not while this goes on */
         if (!ask(hal->devices[i], 0, true, limbo_shown)) {
             log_warn("%s: no memory to read what it has from before", hal->devices[i]->driver->name);
         }

@@ -98,17 +98,16 @@ static void
 at_rest(struct hal *hal, uint32_t index)
 {
     struct entry *e = entry_at(hal->store, index);
-    account_pay(hal, e, 0);
-    if (e->has || e->flags & ENTRY_LIMBO) {
-        return;
-    }
-    if (e->flags & ENTRY_AGAIN) {
+    uint32_t debt = account_take(e);
+    bool is_out = !e->has && !(e->flags & ENTRY_LIMBO);
+    if (is_out && e->flags & ENTRY_AGAIN) {
         e->flags &= (uint16_t) ~ENTRY_AGAIN;
         engine_rederive(hal, index);
-    } else if (!(e->flags & ENTRY_REFUSED)) {
+    } else if (is_out && !(e->flags & ENTRY_REFUSED)) {
         set_verdict(hal, e, NULL);
         entry_free(hal->store, index);
     }
+    account_pay(hal, debt, 0);
 }
 
 static bool
@@ -130,7 +129,7 @@ engine_settle(struct hal *hal, uint32_t index)
     }
     struct hal_device *device = hal->devices[e->device];
     if (device->fenced) {            /* nothing of it forwards: engine_fence() has seen to that */
-        account_pay(hal, e, 0);
+        account_pay(hal, account_take(e), 0);
         return;
     }
     bool urgent = e->has || e->flags & ENTRY_UNKNOWN;
@@ -354,7 +353,7 @@ engine_pump(struct hal_device *device)
 {
     uint64_t now_ms = clock_ms();
     size_t n = 0;
-    while (!device->fenced && device->n_in_flight < HAL_WINDOW) {
+    while (!device->fenced && !device->hal->held && device->n_in_flight < HAL_WINDOW) {
         uint32_t index = fifo_pop(&device->urgent);
         index = index ? index : fifo_pop(&device->normal);
         if (!index) {
@@ -579,12 +578,13 @@ forget_entries(struct hal_device *device, int error)
         if (!(e->flags & ENTRY_USED) || hal->devices[e->device] != device) {
             continue;
         }
-        account_pay(hal, e, error);
+        uint32_t debt = account_take(e);
         if (e->has) {
             set_has(device, e, 0);
         }
         set_verdict(hal, e, NULL);
         entry_free(hal->store, i);
+        account_pay(hal, debt, error);
     }
 }
 

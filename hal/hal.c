@@ -520,6 +520,12 @@ hal_step(struct hal *hal)
 }
 
 void
+hal_hold(struct hal *hal)
+{
+    hal->held = true;
+}
+
+void
 hal_free(struct hal *hal, bool keep)
 {
     if (!hal) {

@@ -88,6 +88,9 @@ struct hal_config {
 
 /* NULL without memory. */
 struct hal *hal_new(const struct hal_config *);
+/* From now on no change goes to devices: what they have stays, whatever is said about it.
+ * Before bridges are freed, when hal_free() is to keep entries. */
+void hal_hold(struct hal *);
 /* Closes the devices. 'keep': entries stay in them. */
 void hal_free(struct hal *, bool keep);
 /* Handles what devices said, and what is due by the clock (lib/clock.h); without threads it

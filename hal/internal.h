@@ -161,6 +161,7 @@ struct hal_account {
 struct hal {
     struct hal_config config;
     int event_fd;
+    bool held;                               /* hal_hold() */
     struct entry_store *store;
     struct hal_verdict *verdicts;            /* of refused entries; 0 is not used */
     uint32_t n_verdicts, max_verdicts, free_verdict;
@@ -208,9 +209,13 @@ void engine_count_table(struct hal_device *, const struct entry *, int change);
 /* Accounts. False without memory. */
 bool accounts_init(struct hal *);
 void accounts_fini(struct hal *);
-/* The entry owes; it has paid. */
+/* The entry owes. */
 void account_owe(struct hal *, struct entry *);
-void account_pay(struct hal *, struct entry *, int error);
+/* What it owes, of which it is relieved; 0: nothing. */
+uint32_t account_take(struct entry *);
+/* 'debt' is from account_take(). It may end barriers, whose callbacks may call anything: it
+ * comes last, when the entry has left its owner. */
+void account_pay(struct hal *, uint32_t debt, int error);
 
 /* The device does not have the entry any more; it is put back. */
 void engine_lost(struct hal_device *, uint32_t index);

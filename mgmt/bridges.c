@@ -9,6 +9,7 @@
 #include "lib/epoch.h"
 #include "lib/log.h"
 #include "mgmt/flow_walk.h"
+#include "mgmt/hardware.h"
 #include "mgmt/method_restore.h"
 
 LOG_MODULE(mgmt);
@@ -133,15 +134,31 @@ fail(struct apply *apply, const struct errmsg *why, const char *format, ...)
     }
 }
 
+/* Gives a new port its offload device, or removes it again. */
+static int
+attach_port(struct bridges *bridges, struct bridge *bridge, uint16_t port_no, const char *driver,
+            struct errmsg *err)
+{
+    struct dp_bridge *dp_bridge = agent_bridge(bridge->agent);
+    struct errmsg ignored;
+    int error = hardware_set_port(bridges->env.hardware, dp_bridge, port_no, driver, err);
+    if (error) {
+        dp_port_del(dp_bridge, port_no, &ignored);
+    }
+    /* Who is told -ENODEV would wait for the network device. */
+    return error == -ENODEV ? -EOPNOTSUPP : error;
+}
+
 int
 bridge_add_port(struct bridges *bridges, struct bridge *bridge, const char *device,
-                uint16_t number, uint16_t *port_no, struct errmsg *err)
+                uint16_t number, const char *driver, uint16_t *port_no, struct errmsg *err)
 {
     /* If the device was a port until a moment ago, what was done to it is undone only
      * after the grace period, and would undo what is done to it now. */
     epoch_drain();
-    return dp_port_add(agent_bridge(bridge->agent), device, number, bridges->env.port_kind, port_no,
-                       err);
+    int error = dp_port_add(agent_bridge(bridge->agent), device, number, bridges->env.port_kind,
+                            port_no, err);
+    return error ? error : attach_port(bridges, bridge, *port_no, driver, err);
 }
 
 static void
@@ -161,10 +178,11 @@ ensure_port(struct apply *apply, struct bridge *bridge, const struct config_port
     bool absent = false;
     if (!dp_port_find(dp_bridge, want->name, &port_no)
         || (want->number && want->number != port_no)) {
-        int error = bridge_add_port(apply->bridges, bridge, want->name, want->number, &port_no,
-                                    &err);
+        int error = bridge_add_port(apply->bridges, bridge, want->name, want->number,
+                                    want->driver, &port_no, &err);
         if (error == -ENODEV) {
             error = dp_port_reserve(dp_bridge, want->name, want->number, &port_no, &err);
+            error = error ? error : attach_port(apply->bridges, bridge, port_no, want->driver, &err);
             absent = !error;
         }
         if (error) {
@@ -196,7 +214,8 @@ change_flags(struct bridge *bridge, const struct config_port *old, const struct 
 static bool
 is_kept(const struct config_port *old, const struct config_port *new)
 {
-    return old && new && (!new->number || new->number == old->number);
+    return old && new && !strcmp(old->driver, new->driver)
+           && (!new->number || new->number == old->number);
 }
 
 /* Ports with a number of their own come first, so that no other takes it. */

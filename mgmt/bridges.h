@@ -11,6 +11,7 @@
 
 struct event_base;
 struct bridges;
+struct hardware;
 struct tls;
 
 struct bridge {
@@ -25,6 +26,7 @@ struct bridges_env {
     struct event_base *base;
     struct dp *dp;
     struct tls *tls;               /* for targets with TLS; NULL: there are none */
+    struct hardware *hardware;     /* NULL: no drivers */
     const char *rundir;            /* for BRIDGE.mgmt, BRIDGE.snoop; NULL: none */
     enum pktio_kind local_kind;    /* PKTIO_TAP, in tests PKTIO_MEMORY */
     enum pktio_kind port_kind;     /* PKTIO_AFPACKET, in tests PKTIO_MEMORY */
@@ -49,9 +51,9 @@ struct bridge *bridges_first(const struct bridges *);
  * there is none or no only one. */
 struct bridge *bridges_find(const struct bridges *, const char *name, struct errmsg *err);
 
-/* Adds a device, as dp_port_add() does, once what was undone before has been.
- * 0 or -errno. */
+/* Adds a device, as dp_port_add() does, once what was undone before has been; its flows may go
+ * into the device of 'driver' ("": of none). 0 or -errno; then there is no port. */
 int bridge_add_port(struct bridges *, struct bridge *, const char *device, uint16_t number,
-                    uint16_t *port_no, struct errmsg *err);
+                    const char *driver, uint16_t *port_no, struct errmsg *err);
 
 #endif /* mgmt/bridges.h */

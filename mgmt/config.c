@@ -27,7 +27,8 @@ struct config *
 config_new(void)
 {
     struct config *config = config_realloc(NULL, 1, sizeof *config);
-    *config = (struct config) { .cache_entries = DP_CACHE_ENTRIES_DEFAULT };
+    *config = (struct config) { .cache_entries = DP_CACHE_ENTRIES_DEFAULT,
+                                 .restart_grace_s = CONFIG_RESTART_GRACE_S };
     return config;
 }
 
@@ -54,6 +55,11 @@ config_free(struct config *config)
     for (size_t i = 0; i < config->n_log_levels; i++) {
         free(config->log_levels[i]);
     }
+    for (size_t i = 0; i < config->n_drivers; i++) {
+        free(config->drivers[i].name);
+        free(config->drivers[i].options);
+    }
+    free(config->drivers);
     free(config->bridges);
     free(config->log_levels);
     free(config->rundir);
@@ -88,6 +94,27 @@ config_add_bridge(struct config *config, const char *name, const struct config_b
     *bridge = (struct config_bridge) { .agent = defaults->agent, .datapath = defaults->datapath };
     snprintf(bridge->name, sizeof bridge->name, "%s", name);
     return bridge;
+}
+
+void
+config_add_driver(struct config *config, const char *name, const char *options, bool is_path)
+{
+    config->drivers = config_realloc(config->drivers, config->n_drivers + 1,
+                                     sizeof *config->drivers);
+    config->drivers[config->n_drivers++] = (struct config_driver) {
+        .name = config_strdup(name), .options = config_strdup(options), .is_path = is_path,
+    };
+}
+
+bool
+config_may_have_driver(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->n_drivers; i++) {
+        if (config->drivers[i].is_path || !strcmp(config->drivers[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void

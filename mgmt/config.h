@@ -20,12 +20,13 @@
 #define CONFIG_RUNDIR_DEFAULT "/run/turnout"
 #define CONFIG_CONTROL_NAME "control.sock"
 
-enum { CONFIG_MAX_BRIDGES = 256 };
+enum { CONFIG_MAX_BRIDGES = 256, CONFIG_DRIVER_SIZE = 32, CONFIG_RESTART_GRACE_S = 30 };
 
 struct config_port {
     char name[PORT_NAME_SIZE];
     uint16_t number;            /* 0: the lowest free one */
     uint32_t flags;             /* PORT_CONFIG_* that the port starts with */
+    char driver[CONFIG_DRIVER_SIZE];    /* whose device its flows may go into; "": none */
 };
 
 struct config_queue {
@@ -50,6 +51,12 @@ struct config_bridge {
     struct dp_bridge_config datapath;
 };
 
+struct config_driver {
+    char *name;                 /* of a built-in one, or the path of a shared object */
+    char *options;              /* "KEY=VALUE,...", or "" */
+    bool is_path;
+};
+
 struct config {
     struct config_bridge *bridges;
     size_t n_bridges;
@@ -58,6 +65,10 @@ struct config {
     char *control_group;        /* NULL: nobody but the owner */
     char *cpus;                 /* NULL: one worker, not pinned */
     uint32_t cache_entries;
+    struct config_driver *drivers;
+    size_t n_drivers;
+    uint32_t restart_grace_s;
+    bool keep_on_exit;          /* entries stay in hardware when the daemon ends */
     char *pidfile;              /* NULL: none */
     char *private_key;          /* for TLS, as the next two: all or none are NULL */
     char *certificate;
@@ -82,6 +93,10 @@ struct config_bridge *config_find_bridge(const struct config *, const char *name
  * bridges are no longer valid. */
 struct config_bridge *config_add_bridge(struct config *, const char *name,
                                         const struct config_bridge *defaults);
+void config_add_driver(struct config *, const char *name, const char *options, bool is_path);
+/* Whether a driver of that name is given. One in a shared object has the name that it says
+ * when it is loaded: with one of these it may be. */
+bool config_may_have_driver(const struct config *, const char *name);
 void config_add_port(struct config_bridge *, const struct config_port *);
 void config_add_queue(struct config_bridge *, const struct config_queue *);
 void config_add_target(struct config_bridge *, const char *target, bool listen);

@@ -19,6 +19,7 @@
 #include "mgmt/bridges.h"
 #include "mgmt/control.h"
 #include "mgmt/detach.h"
+#include "mgmt/hardware.h"
 #include "mgmt/notify.h"
 #include "mgmt/options.h"
 #include "mgmt/pidfile.h"
@@ -35,6 +36,7 @@ struct daemon {
     struct pidfile *pidfile;
     struct control_socket *socket;
     struct control *control;
+    struct hardware *hardware;
     struct dp *dp;
     struct tls *tls;
     struct bridges *bridges;
@@ -112,10 +114,16 @@ static int
 start_switching(struct daemon *daemon, struct errmsg *err)
 {
     struct config *config = daemon->reload.config;
+    int error = hardware_new(loop_base(daemon->loop), config, &daemon->hardware, err);
+    if (error) {
+        return -EIO;
+    }
     const struct dp_config dp_config = {
         .cpus = config->cpus,
         .cache_entries = config->cache_entries,
         .threads = true,
+        .hal = hardware_hal(daemon->hardware),
+        .promote_pps = HARDWARE_PROMOTE_PPS,
     };
     daemon->dp = dp_new(loop_base(daemon->loop), &dp_config, err);
     if (!daemon->dp) {
@@ -125,6 +133,7 @@ start_switching(struct daemon *daemon, struct errmsg *err)
         .base = loop_base(daemon->loop),
         .dp = daemon->dp,
         .tls = daemon->tls,
+        .hardware = daemon->hardware,
         .rundir = config->rundir,
         .local_kind = PKTIO_TAP,
         .port_kind = PKTIO_AFPACKET,
@@ -135,14 +144,18 @@ start_switching(struct daemon *daemon, struct errmsg *err)
         return -ENOMEM;
     }
     daemon->reload.bridges = daemon->bridges;
-    return bridges_apply(daemon->bridges, NULL, config, err) ? -EIO : 0;
+    if (bridges_apply(daemon->bridges, NULL, config, err)) {
+        return -EIO;
+    }
+    hardware_start(daemon->hardware, daemon->bridges);
+    return 0;
 }
 
 static int
 start_control(struct daemon *daemon, struct errmsg *err)
 {
     const struct method_env env = {
-        .bridges = daemon->bridges, .started_ms = clock_ms(), .reload = &daemon->reload,
+        .bridges = daemon->bridges, .hardware = daemon->hardware, .started_ms = clock_ms(), .reload = &daemon->reload,
     };
     daemon->control = control_new(loop_base(daemon->loop), daemon->socket, &env, err);
     return daemon->control ? 0 : -ENOMEM;
@@ -240,9 +253,11 @@ static void
 stop(struct daemon *daemon)
 {
     control_free(daemon->control);
+    hardware_ending(daemon->hardware);
     bridges_free(daemon->bridges);
     tls_free(daemon->tls);
     dp_free(daemon->dp);
+    hardware_free(daemon->hardware);
     for (int i = 0; i < 3; i++) {
         loop_signal_free(daemon->signals[i]);
     }

@@ -33,6 +33,12 @@ const struct method methods[] = {
     { "restore-diff", method_restore_diff },
     { "restore-run", method_restore_run },
     { "restore-status", method_restore_status },
+    { "hw-show", method_hw_show },
+    { "hw-entries", method_hw_entries },
+    { "hw-explain", method_hw_explain },
+    { "hw-fault", method_hw_fault },
+    { "hw-audit", method_hw_audit },
+    { "hw-audit-status", method_hw_audit_status },
 };
 const size_t n_methods = sizeof methods / sizeof methods[0];
 

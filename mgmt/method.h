@@ -40,6 +40,7 @@ void method_session_written(struct method_session *);
 
 struct method_env {
     struct bridges *bridges;
+    struct hardware *hardware;     /* NULL: no drivers */
     uint64_t started_ms;           /* clock_ms() when the daemon became ready */
     const struct reload *reload;   /* how it was started, and what is in force; NULL in tests */
     struct method_session *session;
@@ -67,6 +68,8 @@ method_fn method_trace, method_log_level, method_snoop;
 method_fn method_upgrade_check;
 method_fn method_restore_begin, method_restore_add, method_restore_diff, method_restore_run;
 method_fn method_restore_status;
+method_fn method_hw_show, method_hw_entries, method_hw_explain, method_hw_fault;
+method_fn method_hw_audit, method_hw_audit_status;
 
 /* --- what the methods share ---------------------------------------------------- */
 

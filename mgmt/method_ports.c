@@ -114,10 +114,10 @@ method_ports(const struct method_env *env, json_t *params, json_t **result, stru
 enum rpc_code
 method_add_port(const struct method_env *env, json_t *params, json_t **result, struct errmsg *err)
 {
-    const char *name = NULL, *device;
+    const char *name = NULL, *device, *driver = "";
     json_int_t number = 0;
-    enum rpc_code code = method_unpack(params, err, "{s?s, s:s, s?I !}", "bridge", &name,
-                                       "device", &device, "number", &number);
+    enum rpc_code code = method_unpack(params, err, "{s?s, s:s, s?I, s?s !}", "bridge", &name,
+                                       "device", &device, "number", &number, "driver", &driver);
     if (code) {
         return code;
     }
@@ -130,7 +130,7 @@ method_add_port(const struct method_env *env, json_t *params, json_t **result, s
         return code;
     }
     uint16_t port_no;
-    if (bridge_add_port(env->bridges, bridge, device, number, &port_no, err)) {
+    if (bridge_add_port(env->bridges, bridge, device, number, driver, &port_no, err)) {
         return RPC_FAILED;
     }
     log_info("bridge %s: port %u (%s) added by hand", bridge->name, port_no, device);

@@ -79,22 +79,6 @@ replace_path(struct config_parser *parser, char **to, const char *value, struct 
 }
 
 int
-option_set_driver(struct config_parser *parser, const char *value, struct errmsg *err)
-{
-    (void) parser;
-    size_t len = strcspn(value, ":");
-    if (len != 4 || memcmp(value, "none", 4)) {
-        errmsg_set(err, "unknown driver '%.*s'; valid: none", len < 40 ? (int) len : 40, value);
-        return -EINVAL;
-    }
-    if (value[len]) {
-        errmsg_set(err, "driver none has no settings, there is '%.40s'", value + len + 1);
-        return -EINVAL;
-    }
-    return 0;
-}
-
-int
 option_set_bridge(struct config_parser *parser, const char *value, struct errmsg *err)
 {
     struct config *config = parser->config;
@@ -146,6 +130,18 @@ option_set_datapath_id(struct config_parser *parser, const char *value, struct e
     return 0;
 }
 
+static int
+set_port_driver(struct config_port *port, const char *value, struct errmsg *err)
+{
+    if (!value || !value[0] || strlen(value) >= sizeof port->driver) {
+        errmsg_set(err, "%s: driver takes a driver's name, of 1 to %zu characters", port->name,
+                   sizeof port->driver - 1);
+        return -EINVAL;
+    }
+    snprintf(port->driver, sizeof port->driver, "%s", strcmp(value, "none") ? value : "");
+    return 0;
+}
+
 /* One "KEY=VALUE" of a port; 'text' is changed. */
 static int
 set_port_key(struct config_port *port, char *text, struct errmsg *err)
@@ -154,9 +150,13 @@ set_port_key(struct config_port *port, char *text, struct errmsg *err)
     if (value) {
         *value++ = '\0';
     }
+    if (!strcmp(text, "driver")) {
+        return set_port_driver(port, value, err);
+    }
     uint32_t bit = port_flag_find(text, err);
     if (!bit) {
-        errmsg_prefix(err, "%s", port->name);
+        struct errmsg why = *err;
+        errmsg_set(err, "%s: %s driver", port->name, why.text);
         return -EINVAL;
     }
     if (!value || (strcmp(value, "yes") && strcmp(value, "no"))) {

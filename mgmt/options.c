@@ -15,7 +15,7 @@ const struct option_row option_rows[] = {
         option_set_config,
     }, {
         "driver", "NAME[:KEY=VALUE,...]", OPTION_GLOBAL, true,
-        "offload driver to use: none",
+        "offload driver: its name, or the path of a shared object; see below",
         option_set_driver,
     }, {
         "bridge", "NAME", OPTION_GLOBAL, false,
@@ -28,7 +28,7 @@ const struct option_row option_rows[] = {
     }, {
         "port", "DEV[@N][,KEY=VALUE,...]", OPTION_MEMBER, true,
         "attach device DEV, as port number N; keys: no-flood, no-forward, no-receive, "
-        "no-receive-stp, no-packet-in, no-stp, down (each yes or no)",
+        "no-receive-stp, no-packet-in, no-stp, down (each yes or no), driver (its name)",
         option_set_port,
     }, {
         "queue", "DEV:ID[,KEY=VALUE,...]", OPTION_MEMBER, true,
@@ -114,6 +114,14 @@ const struct option_row option_rows[] = {
         "cache-entries", "N", OPTION_GLOBAL, false,
         "exact matches cached by each worker and bridge (default 262144)",
         option_set_cache_entries,
+    }, {
+        "restart-grace", "SECONDS", OPTION_GLOBAL, false,
+        "time for flows to come again before what hardware has from before goes (default 30)",
+        option_set_restart_grace,
+    }, {
+        "on-exit", "MODE", OPTION_GLOBAL, false,
+        "what hardware has when turnoutd ends: clean, it goes (default), or keep",
+        option_set_on_exit,
     }, {
         "private-key", "FILE", OPTION_GLOBAL, false,
         "our private key for TLS, in PEM",
@@ -352,7 +360,7 @@ parser_finish(struct config_parser *parser, struct errmsg *err)
                    "valid: syslog, journal or a file");
         return -EINVAL;
     }
-    return option_check_tls(config, err);
+    return option_check_port_drivers(config, err) ? -EINVAL : option_check_tls(config, err);
 }
 
 static bool

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "mgmt/options.h"
+#include "mgmt/option_values.h"
 
 /* Column at which the descriptions begin. */
 #define HELP_COLUMN 28
@@ -59,5 +59,6 @@ options_help(FILE *out, size_t width)
     print_group(out, "The daemon:", width, OPTION_GLOBAL, OPTION_COMMAND_LINE);
     print_group(out, "The bridge named before; settings before the first are defaults for all:",
                 width, OPTION_BRIDGE, OPTION_MEMBER);
+    options_help_drivers(out);
     fputs("\nThe manual page turnoutd(8) has the details.\n", out);
 }

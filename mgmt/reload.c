@@ -32,8 +32,38 @@ keep_text(const char *name, char **new, const char *old)
     *new = old ? config_strdup(old) : NULL;
 }
 
+static bool
+drivers_equal(const struct config *a, const struct config *b)
+{
+    bool same = a->n_drivers == b->n_drivers && a->restart_grace_s == b->restart_grace_s
+                && a->keep_on_exit == b->keep_on_exit;
+    for (size_t i = 0; i < a->n_drivers && same; i++) {
+        same = !strcmp(a->drivers[i].name, b->drivers[i].name)
+               && !strcmp(a->drivers[i].options, b->drivers[i].options);
+    }
+    return same;
+}
+
+/* The new configuration gets the drivers of the old one, which is freed next. */
 static void
-keep_what_cannot_change(const struct config *old, struct config *new)
+keep_drivers(struct config *old, struct config *new)
+{
+    if (!drivers_equal(old, new)) {
+        log_warn("driver, restart-grace and on-exit can't change while turnoutd runs: they stay as "
+                 "they were; restart for the new ones");
+    }
+    struct config_driver *drivers = new->drivers;
+    size_t n = new->n_drivers;
+    new->drivers = old->drivers;
+    new->n_drivers = old->n_drivers;
+    new->restart_grace_s = old->restart_grace_s;
+    new->keep_on_exit = old->keep_on_exit;
+    old->drivers = drivers;
+    old->n_drivers = n;
+}
+
+static void
+keep_what_cannot_change(struct config *old, struct config *new)
 {
     keep_text("rundir", &new->rundir, old->rundir);
     keep_text("control", &new->control, old->control);
@@ -45,6 +75,7 @@ keep_what_cannot_change(const struct config *old, struct config *new)
                  old->cache_entries, new->cache_entries);
         new->cache_entries = old->cache_entries;
     }
+    keep_drivers(old, new);
     if (new->detach != old->detach) {
         log_warn("detach can't change while turnoutd runs");
         new->detach = old->detach;

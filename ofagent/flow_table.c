@@ -224,8 +224,11 @@ settled(void *ft_)
 {
     struct flow_table *ft = ft_;
     ft->barrier_armed = false;
+    bool more = ft->unsettled;
     flow_table_poll(ft);
-    flow_table_settle(ft);
+    if (more) {                        /* else a fenced device still has the rest: see expiry */
+        flow_table_settle(ft);
+    }
 }
 
 void

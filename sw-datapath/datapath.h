@@ -247,6 +247,11 @@ void dp_rules_deleted(struct dp_bridge *, const struct flow_match *);
 /* A removed rule that is may still be counted in, and must not be freed. It is not any more
  * when a dp_barrier() begun after its removal is done. */
 bool dp_rule_is_in_hardware(const struct dp_bridge *, const struct rule *);
+/* Whether packets with this key could be in hardware as the rules are, apart from how many
+ * there are: *verdict is why not (reason 0: they could). Nothing changes. Of no effect
+ * without offload. */
+struct hal_verdict;
+void dp_check_offload(struct dp_bridge *, const struct flow_key *, struct hal_verdict *);
 /* NULL without offload. */
 struct hal_bridge *dp_bridge_hal(struct dp_bridge *);
 

@@ -253,6 +253,21 @@ dp_rule_is_in_hardware(const struct dp_bridge *bridge, const struct rule *rule)
     return bridge->hal && hal_owner_is_used(bridge->hal, rule);
 }
 
+void
+dp_check_offload(struct dp_bridge *bridge, const struct flow_key *key, struct hal_verdict *verdict)
+{
+    struct hal_derivation d;
+    *verdict = (struct hal_verdict) { .field = HAL_OBJECT_NONE, .action = HAL_OBJECT_NONE };
+    if (!bridge->hal) {
+        return;
+    }
+    if (derive_entry(bridge, key, &bridge->dp->offload->room, &d)) {
+        hal_check(bridge->hal, &d, verdict);
+    } else {
+        verdict->reason = HAL_REASON_TABLE_MISS;
+    }
+}
+
 struct hal_bridge *
 dp_bridge_hal(struct dp_bridge *bridge)
 {

@@ -48,6 +48,8 @@ const struct ctl_command ctl_commands[] = {
       ctl_flush_fdb },
     { "trace", "[BRIDGE] FLOW", "what happens to the packet that FLOW describes", 1, 1, true,
       ctl_trace },
+    { "hw", "show|entries|explain|fault|audit [BRIDGE] [FLOW]",
+      "what is in hardware, and why not", 1, 3, false, ctl_hw, CTL_WATCH },
     { "log-level", "[MODULE:]LEVEL", "set a log level: error, warn, info or debug", 1, 1, false,
       ctl_log_level },
     { "save-flows", "[BRIDGE] [FILE]", "flows, as add-flows of ovs-ofctl reads them", 0, 1, true,
@@ -82,6 +84,8 @@ const struct ctl_option ctl_options[] = {
     { "min-rate", "RATE", "a queue: bit/s that it has for sure, as in 10M",
       "add-queue mod-queue" },
     { "table", "NAME", "flows: main (default), emergency or in-band", "flows" },
+    { "driver", "NAME", "add-port: the driver whose device flows may go into", "add-port" },
+    { "repair", NULL, "hw audit: put right what differs", "hw" },
     { "diff", NULL, "restore-flows: show what would change, change nothing", "restore-flows" },
     { "remaining", NULL, "save-flows: of hard time-outs what is left", "save-flows" },
     { "replace", NULL, "restore-flows: delete all other flows", "restore-flows" },
@@ -151,6 +155,8 @@ store_option(struct ctl *ctl, struct line *line, const char *name, const char *v
         ctl->max_rate = value;
     } else if (!strcmp(name, "burst")) {
         ctl->burst = value;
+    } else if (!strcmp(name, "driver")) {
+        ctl->driver = value;
     } else if (!strcmp(name, "table")) {
         ctl->table = value;
     } else if (!strcmp(name, "dir")) {
@@ -172,6 +178,7 @@ store_option(struct ctl *ctl, struct line *line, const char *name, const char *v
     ctl->all |= !strcmp(name, "all");
     ctl->diff |= !strcmp(name, "diff");
     ctl->remaining |= !strcmp(name, "remaining");
+    ctl->repair |= !strcmp(name, "repair");
     ctl->replace |= !strcmp(name, "replace");
     line->help |= !strcmp(name, "help");
     line->version |= !strcmp(name, "version");

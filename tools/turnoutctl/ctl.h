@@ -32,6 +32,8 @@ struct ctl {
     const char *write;             /* snoop: a capture file; NULL: print */
     const char *binary;            /* upgrade-check: the new turnoutd; NULL: the installed one */
     const char *flows;             /* upgrade-check: what save-flows wrote; NULL: nothing */
+    bool repair;                   /* hw audit: put right what differs */
+    const char *driver;            /* add-port: whose device its flows may go into; NULL: none */
     bool replace;                  /* restore-flows: delete the flows that are not in the file */
     bool diff;                     /* restore-flows: only show what would change */
     bool remaining;                /* save-flows: hard time-outs as what is left of them */
@@ -88,6 +90,7 @@ int ctl_save_flows(struct ctl *), ctl_restore_flows(struct ctl *), ctl_upgrade_c
 int ctl_queues(struct ctl *), ctl_add_queue(struct ctl *), ctl_mod_queue(struct ctl *);
 int ctl_del_queue(struct ctl *);
 int ctl_set_port(struct ctl *), ctl_flush_fdb(struct ctl *);
+int ctl_hw(struct ctl *);
 int ctl_trace(struct ctl *), ctl_log_level(struct ctl *), ctl_version(struct ctl *);
 
 /* --- what the commands share --------------------------------------------------- */

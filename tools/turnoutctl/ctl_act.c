@@ -36,6 +36,9 @@ ctl_add_port(struct ctl *ctl)
         }
         json_object_set_new(params, "number", json_integer(n));
     }
+    if (ctl->driver) {
+        json_object_set_new(params, "driver", json_string(ctl->driver));
+    }
     json_t *result;
     int status = call(ctl, "add-port", params, &result);
     if (!status && result) {

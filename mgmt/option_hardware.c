@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options about offload drivers. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "drivers/builtin.h"
+#include "mgmt/option_values.h"
+
+enum { MAX_RESTART_GRACE_S = 3600 };
+
+static const struct hal_driver *
+find_builtin(const char *name)
+{
+    for (size_t i = 0; builtin_drivers[i]; i++) {
+        if (!strcmp(builtin_drivers[i]->name, name)) {
+            return builtin_drivers[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+refuse_driver(const char *name, struct errmsg *err)
+{
+    char names[200] = "none";
+    size_t used = strlen(names);
+    for (size_t i = 0; builtin_drivers[i] && used < sizeof names; i++) {
+        used += (size_t) snprintf(names + used, sizeof names - used, ", %s",
+                                  builtin_drivers[i]->name);
+    }
+    errmsg_set(err, "unknown driver '%.40s'; valid: %s, or the path of a shared object", name,
+               names);
+}
+
+/* True if 'name' is one of the options that the lines "NAME=VALUE: what it is" of the driver's
+ * help have. All their names go to 'names'. */
+static bool
+has_option(const struct hal_driver *driver, const char *name, size_t len, char *names, size_t size)
+{
+    bool found = false;
+    size_t used = 0;
+    for (const char *line = driver->options_help; *line;) {
+        size_t name_len = strcspn(line, "=:\n");
+        found |= name_len == len && !memcmp(line, name, len);
+        if (used < size) {
+            used += (size_t) snprintf(names + used, size - used, "%s%.*s", used ? ", " : "",
+                                      (int) name_len, line);
+        }
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    return found;
+}
+
+/* Whether the driver has options of these names; what their values may be is for open(). */
+static int
+check_options(const struct hal_driver *driver, const char *options, struct errmsg *err)
+{
+    char names[300] = "none";
+    for (const char *p = options; *p;) {
+        size_t len = strcspn(p, ","), name_len = strcspn(p, "=,");
+        if (name_len == len) {
+            errmsg_set(err, "%s: '%.*s' is not KEY=VALUE", driver->name, len < 40 ? (int) len : 40,
+                       p);
+            return -EINVAL;
+        }
+        if (!has_option(driver, p, name_len, names, sizeof names)) {
+            errmsg_set(err, "%s: unknown option '%.*s'; valid: %s", driver->name,
+                       name_len < 40 ? (int) name_len : 40, p, names);
+            return -EINVAL;
+        }
+        p += len + (p[len] == ',');
+    }
+    return 0;
+}
+
+/* "none", which stands alone, or a built-in driver's name and options. */
+static int
+check_named(const char *name, const char *options, struct errmsg *err)
+{
+    if (!strcmp(name, "none")) {
+        if (*options) {
+            errmsg_set(err, "driver none has no settings, there is '%.40s'", options);
+        }
+        return *options ? -EINVAL : 0;
+    }
+    const struct hal_driver *driver = find_builtin(name);
+    if (!driver) {
+        refuse_driver(name, err);
+        return -EINVAL;
+    }
+    return check_options(driver, options, err);
+}
+
+static int
+check_twice(const struct config *config, const char *name, struct errmsg *err)
+{
+    for (size_t i = 0; i < config->n_drivers; i++) {
+        if (!strcmp(config->drivers[i].name, name)) {
+            errmsg_set(err, "driver '%.40s' is given already", name);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+int
+option_set_driver(struct config_parser *parser, const char *value, struct errmsg *err)
+{
+    size_t len = strcspn(value, ":");
+    const char *options = value[len] ? value + len + 1 : "";
+    char *name = config_realloc(NULL, len + 1, 1);
+    snprintf(name, len + 1, "%s", value);
+    bool is_path = strchr(name, '/');
+    int error = 0;
+    if (is_path) {
+        char *path = config_parser_path(parser, name);
+        free(name);
+        name = path;
+        if (access(name, R_OK)) {
+            errmsg_set(err, "%s: %s", name, strerror(errno));
+            error = -EINVAL;
+        }
+    } else {
+        error = check_named(name, options, err);
+    }
+    error = error ? error : check_twice(parser->config, name, err);
+    if (!error && (is_path || strcmp(name, "none"))) {
+        config_add_driver(parser->config, name, options, is_path);
+    }
+    free(name);
+    return error;
+}
+
+int
+option_set_restart_grace(struct config_parser *parser, const char *value, struct errmsg *err)
+{
+    char *end;
+    unsigned long seconds = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end || seconds > MAX_RESTART_GRACE_S) {
+        errmsg_set(err, "'%.40s' is not a number from 0 to %d", value, MAX_RESTART_GRACE_S);
+        return -EINVAL;
+    }
+    parser->config->restart_grace_s = (uint32_t) seconds;
+    return 0;
+}
+
+int
+option_set_on_exit(struct config_parser *parser, const char *value, struct errmsg *err)
+{
+    if (strcmp(value, "clean") && strcmp(value, "keep")) {
+        errmsg_set(err, "'%.40s' is not valid; valid: clean keep", value);
+        return -EINVAL;
+    }
+    parser->config->keep_on_exit = !strcmp(value, "keep");
+    return 0;
+}
+
+int
+option_check_port_drivers(const struct config *config, struct errmsg *err)
+{
+    for (size_t i = 0; i < config->n_bridges; i++) {
+        for (size_t k = 0; k < config->bridges[i].n_ports; k++) {
+            const struct config_port *port = &config->bridges[i].ports[k];
+            if (port->driver[0] && !config_may_have_driver(config, port->driver)) {
+                errmsg_set(err, "bridge %s: port %s: driver '%s' is not given: it takes "
+                           "--driver %s", config->bridges[i].name, port->name, port->driver,
+                           port->driver);
+                return -EINVAL;
+            }
+        }
+    }
+    return 0;
+}
+
+void
+options_help_drivers(FILE *out)
+{
+    fputs("\nDrivers for --driver:\n  none: no offload (default)\n", out);
+    for (size_t i = 0; builtin_drivers[i]; i++) {
+        const struct hal_driver *driver = builtin_drivers[i];
+        fprintf(out, "  %s: %s\n", driver->name, driver->summary);
+        for (const char *line = driver->options_help; *line;) {
+            size_t len = strcspn(line, "\n");
+            fprintf(out, "    %.*s\n", (int) len, line);
+            line += len + (line[len] == '\n');
+        }
+    }
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* turnoutctl hw: what is in hardware, and why not. */
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/turnoutctl/ctl.h"
+
+enum { POLL_MS = 20, BAR = 20, AUDIT_DIFFERS = 1, AUDIT_FAILED = 2 };
+
+/* --- show -------------------------------------------------------------------------------- */
+
+static void
+print_table(const json_t *table)
+{
+    json_int_t entries = ctl_number(table, "entries"), capacity = ctl_number(table, "capacity");
+    json_int_t foreign = ctl_number(table, "foreign");
+    char bar[BAR + 1] = "";
+    if (capacity) {
+        json_int_t full = (entries + foreign) * BAR / capacity;
+        for (int i = 0; i < BAR; i++) {
+            bar[i] = i < full || (!i && entries + foreign) ? '#' : '.';
+        }
+        bar[BAR] = '\0';
+        printf("  table %-8s [%s] %lld of %lld", ctl_text(table, "name"), bar,
+               (long long) (entries + foreign), (long long) capacity);
+    } else {
+        printf("  table %-8s %lld entries", ctl_text(table, "name"), (long long) entries);
+    }
+    printf(foreign ? ", %lld of them foreign\n" : "\n", (long long) foreign);
+}
+
+static void
+print_device(const json_t *device)
+{
+    static const char *const states[] = { "pending", "limbo", "failed" };
+    static const char *const counts[] = { "added", "changed", "removed", "refused", "lost",
+                                          "repaired", "moves" };
+    const char *options = ctl_text(device, "options");
+    const json_t *table;
+    size_t i;
+    printf("%s%s%s: %s%s\n", ctl_text(device, "driver"), *options ? ":" : "", options,
+           json_is_true(json_object_get(device, "fenced")) ? "FENCED: " : "active",
+           ctl_text(device, "why_fenced"));
+    json_array_foreach(json_object_get(device, "tables"), i, table) {
+        print_table(table);
+    }
+    printf("  entries:");
+    for (i = 0; i < sizeof states / sizeof states[0]; i++) {
+        printf("%s %s %lld", i ? "," : "", states[i], (long long) ctl_number(device, states[i]));
+    }
+    printf("\n  changes:");
+    for (i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        printf("%s %s %lld", i ? "," : "", counts[i], (long long) ctl_number(device, counts[i]));
+    }
+    putchar('\n');
+}
+
+static int
+hw_show(struct ctl *ctl)
+{
+    json_t *result;
+    int status = ctl_call(ctl, "hw-show", NULL, &result);
+    if (status) {
+        return status;
+    }
+    const json_t *devices = json_object_get(result, "devices"), *device;
+    size_t i;
+    if (ctl->json) {
+        ctl_print_json(ctl, result);
+    } else if (!json_array_size(devices)) {
+        puts("No offload driver (turnoutd --driver).");
+    } else {
+        json_array_foreach(devices, i, device) {
+            print_device(device);
+        }
+    }
+    json_decref(result);
+    return CTL_OK;
+}
+
+/* --- entries, explain ----------------------------------------------------------------------- */
+
+static void
+print_entry(const json_t *entry, void *aux)
+{
+    (void) aux;
+    const json_t *reason = json_object_get(entry, "reason");
+    printf("%s/%s %s: packets=%lld, bytes=", ctl_text(entry, "device"), ctl_text(entry, "table"),
+           ctl_text(entry, "state"), (long long) ctl_number(entry, "packets"));
+    if (json_is_integer(json_object_get(entry, "bytes"))) {
+        printf("%lld", (long long) ctl_number(entry, "bytes"));
+    } else {
+        putchar('?');
+    }
+    printf(", age=%.1fs, cookie=%s, priority=%lld,%s actions=%s", ctl_real(entry, "age_s"),
+           ctl_text(entry, "cookie"), (long long) ctl_number(entry, "priority"),
+           ctl_text(entry, "match"), ctl_text(entry, "actions"));
+    if (json_is_object(reason)) {
+        printf(" (%s)", ctl_text(reason, "name"));
+    }
+    putchar('\n');
+}
+
+static int
+hw_entries(struct ctl *ctl)
+{
+    return ctl_each_row(ctl, "hw-entries", ctl_params(ctl), "entries", print_entry, NULL);
+}
+
+/* The parts of a reason that are there. */
+static void
+print_reason(const json_t *reason)
+{
+    static const char *const faults[] = { "field", "action" };
+    char port[CTL_PORT_SIZE];
+    printf("reason: %s: %s\n", ctl_text(reason, "name"), ctl_text(reason, "summary"));
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        if (*ctl_text(reason, faults[i])) {
+            printf("  %s: %s\n", faults[i], ctl_text(reason, faults[i]));
+        }
+    }
+    if (ctl_number(reason, "port")) {
+        printf("  port: %s\n", ctl_port_text(ctl_number(reason, "port"), port));
+    }
+    if (*ctl_text(reason, "words")) {
+        printf("  the driver says: %s\n", ctl_text(reason, "words"));
+    }
+    printf("  remedy: %s\n", ctl_text(reason, "remedy"));
+}
+
+static int
+hw_explain(struct ctl *ctl, const char *flow)
+{
+    json_t *params = ctl_params(ctl), *result;
+    json_object_set_new(params, "flow", json_string(flow));
+    int status = ctl_call(ctl, "hw-explain", params, &result);
+    if (status) {
+        return status;
+    }
+    const json_t *entry = json_object_get(result, "entry"), *reason = json_object_get(result, "reason");
+    if (ctl->json) {
+        ctl_print_json(ctl, result);
+    } else {
+        printf("forwarded in: %s\n", ctl_text(result, "state"));
+        if (json_is_object(entry)) {
+            print_entry(entry, NULL);
+        }
+        if (json_is_object(reason)) {
+            print_reason(reason);
+        }
+    }
+    json_decref(result);
+    return CTL_OK;
+}
+
+/* --- fault, audit ---------------------------------------------------------------------------- */
+
+static int
+hw_fault(struct ctl *ctl, const char *driver, const char *what)
+{
+    json_t *result;
+    int status = ctl_call(ctl, "hw-fault", json_pack("{s:s, s:s}", "driver", driver, "what", what),
+                          &result);
+    if (status) {
+        return status;
+    }
+    if (ctl->json) {
+        ctl_print_json(ctl, result);
+    } else {
+        printf("driver %s: %s\n", driver, what);
+    }
+    json_decref(result);
+    return CTL_OK;
+}
+
+static int
+print_audit(const struct ctl *ctl, const json_t *result)
+{
+    const json_t *row, *count = json_object_get(result, "count");
+    size_t i;
+    if (ctl->json) {
+        ctl_print_json(ctl, result);
+    } else if (json_is_integer(count)) {
+        json_array_foreach(json_object_get(result, "differences"), i, row) {
+            printf("%s: ", ctl_text(row, "difference"));
+            print_entry(row, NULL);
+        }
+        printf("%lld differences%s\n", (long long) json_integer_value(count),
+               ctl->repair && json_integer_value(count) ? "; what is ours is being repaired" : "");
+    }
+    if (!json_is_integer(count)) {
+        fprintf(stderr, "turnoutctl: the audit failed: turnoutd has no memory for it\n");
+        return AUDIT_FAILED;
+    }
+    return json_integer_value(count) ? AUDIT_DIFFERS : CTL_OK;
+}
+
+static int
+hw_audit(struct ctl *ctl)
+{
+    json_t *result;
+    int status = ctl_call(ctl, "hw-audit", json_pack("{s:b}", "repair", ctl->repair), &result);
+    while (!status && json_is_true(json_object_get(result, "running"))) {
+        json_decref(result);
+        poll(NULL, 0, POLL_MS);
+        status = ctl_call(ctl, "hw-audit-status", NULL, &result);
+    }
+    if (status) {
+        return AUDIT_FAILED;
+    }
+    status = print_audit(ctl, result);
+    json_decref(result);
+    return status;
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+int
+ctl_hw(struct ctl *ctl)
+{
+    static const struct { const char *name; unsigned min, max; bool list; const char *usage; } rows[] = {
+        { "show", 0, 0, true, "show" },
+        { "entries", 0, 1, true, "entries [BRIDGE]" },
+        { "explain", 1, 2, false, "explain [BRIDGE] FLOW" },
+        { "fault", 2, 2, false, "fault DRIVER WHAT" },
+        { "audit", 0, 0, false, "audit [--repair]" },
+    };
+    const char *const *args = ctl->args + 1;
+    unsigned n = 0, i = 0, n_rows = sizeof rows / sizeof rows[0];
+    while (args[n]) {
+        n++;
+    }
+    while (i < n_rows && strcmp(rows[i].name, ctl->args[0])) {
+        i++;
+    }
+    if (i == n_rows) {
+        fprintf(stderr, "turnoutctl: hw '%s' is none; valid: show entries explain fault audit\n",
+                ctl->args[0]);
+        return CTL_USAGE;
+    }
+    if (n < rows[i].min || n > rows[i].max || (ctl->watch_ms && !rows[i].list)
+        || (ctl->repair && strcmp(rows[i].name, "audit"))) {
+        fprintf(stderr, "turnoutctl: usage: turnoutctl hw %s\n", rows[i].usage);
+        return CTL_USAGE;
+    }
+    ctl->bridge = (i == 1 && n) || (i == 2 && n == 2) ? args[0] : NULL;
+    switch (i) {
+    case 0:
+        return hw_show(ctl);
+    case 1:
+        return hw_entries(ctl);
+    case 2:
+        return hw_explain(ctl, args[n - 1]);
+    case 3:
+        return hw_fault(ctl, args[0], args[1]);
+    default:
+        return hw_audit(ctl);
+    }
+}
