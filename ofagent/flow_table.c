@@ -224,9 +224,10 @@ settled(void *ft_)
 {
     struct flow_table *ft = ft_;
     ft->barrier_armed = false;
-    bool more = ft->unsettled;
     flow_table_poll(ft);
-    if (more) {                        /* else a fenced device still has the rest: see expiry */
+    /* What else is left is in hardware, and another barrier might be over at once, again and
+     * again: it is looked at with the next change, or expiry. */
+    if (ft->unsettled || (ft->departed && !epoch_passed(ft->departed->epoch))) {
         flow_table_settle(ft);
     }
 }

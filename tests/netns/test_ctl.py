@@ -60,7 +60,7 @@ def without_a_daemon_it_says_so(lab):
     arguments = {"add-queue": ["p1", "1"], "mod-queue": ["p1", "1"], "del-queue": ["p1", "1"],
                  "add-port": ["p1"], "del-port": ["p1"], "trace": ["ip"], "log-level": ["info"],
                  "completion": ["bridges"], "set-port": ["p1", "no-flood=yes"],
-                 "upgrade-check": ["--binary", CTL]}
+                 "upgrade-check": ["--binary", CTL], "hw": ["show"]}
     stale = lab.path("stale")
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(stale)
