@@ -108,7 +108,7 @@ what_was_done_by_hand_stays(void **state)
     struct errmsg err;
     uint16_t port_no;
     apply(w, "bridge br0\nport a b");
-    assert_int_equal(bridge_add_port(w->bridges, world_bridge(w, "br0"), "h", 20, &port_no, &err), 0);
+    assert_int_equal(bridge_add_port(w->bridges, world_bridge(w, "br0"), "h", 20, "", &port_no, &err), 0);
     assert_int_equal(dp_port_del(dp_of(w, "br0"), number_of(w, "br0", "b"), &err), 0);
     dp_port_set_config(dp_of(w, "br0"), 1, PORT_CONFIG_NO_FWD, PORT_CONFIG_NO_FWD);
     apply(w, "bridge br0\nport a,no-flood=yes b\nfdb-age 5");
@@ -141,7 +141,7 @@ what_fails_is_tried_again(void **state)
     struct errmsg err = { "" };
     uint16_t port_no;
     apply(w, "bridge br0\nport a@1");
-    assert_int_equal(bridge_add_port(w->bridges, world_bridge(w, "br0"), "h", 2, &port_no, &err), 0);
+    assert_int_equal(bridge_add_port(w->bridges, world_bridge(w, "br0"), "h", 2, "", &port_no, &err), 0);
     const char *wanted = "bridge br0\nport a@1 b@2 c@3";
     assert_int_equal(world_apply(w, wanted, &err), 1);
     assert_non_null(strstr(err.text, "bridge br0: port b: port number 2 is taken by h"));
