@@ -20,7 +20,7 @@ refuse(struct hal_derivation *d, enum hal_reason reason, unsigned action, uint16
 struct resolver {
     const struct port_map *map;
     struct hal_derivation *d;
-    struct derive_room *room;
+    struct action_list *room;
     uint16_t in_port;
     enum hal_reason refusal;
     uint16_t refused_port;
@@ -29,10 +29,10 @@ struct resolver {
 static void
 append(struct resolver *r, const struct action *a)
 {
-    if (r->room->list.len == DERIVE_MAX_ACTIONS) {
+    if (r->room->len == DERIVE_MAX_ACTIONS) {
         r->refusal = HAL_REASON_TOO_MANY_ACTIONS;
     } else {
-        r->room->actions[r->room->list.len++] = *a;
+        r->room->actions[r->room->len++] = *a;
     }
 }
 
@@ -83,7 +83,7 @@ append_to_port(struct resolver *r, const struct action *a)
 static bool
 resolve(struct resolver *r, const struct action_list *actions)
 {
-    r->room->list.len = 0;
+    r->room->len = 0;
     for (uint32_t i = 0; i < actions->len && !r->refusal; i++) {
         const struct action *a = &actions->actions[i];
         if (a->type == ACTION_OUTPUT) {
@@ -93,9 +93,9 @@ resolve(struct resolver *r, const struct action_list *actions)
         }
     }
     /* What is rewritten after the last output is never seen. */
-    while (r->room->list.len && r->room->actions[r->room->list.len - 1].type != ACTION_OUTPUT
-           && r->room->actions[r->room->list.len - 1].type != ACTION_ENQUEUE) {
-        r->room->list.len--;
+    while (r->room->len && r->room->actions[r->room->len - 1].type != ACTION_OUTPUT
+           && r->room->actions[r->room->len - 1].type != ACTION_ENQUEUE) {
+        r->room->len--;
     }
     return !r->refusal;
 }
@@ -137,7 +137,7 @@ receives_all(const struct dp_port *port)
 }
 
 bool
-derive_entry(const struct dp_bridge *bridge, const struct flow_key *key, struct derive_room *room,
+derive_entry(const struct dp_bridge *bridge, const struct flow_key *key, struct action_list *room,
              struct hal_derivation *d)
 {
     const struct port_map *map = atomic_load_explicit(&bridge->map, memory_order_relaxed);
@@ -166,6 +166,6 @@ derive_entry(const struct dp_bridge *bridge, const struct flow_key *key, struct 
     if (!resolve(&r, atomic_load_explicit(&rule->actions, memory_order_relaxed))) {
         return refuse(d, r.refusal, ACTION_OUTPUT, r.refused_port);
     }
-    d->actions = &room->list;
+    d->actions = room;
     return true;
 }

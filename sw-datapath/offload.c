@@ -19,7 +19,7 @@ struct offload {
     struct dp *dp;
     struct hal *hal;
     struct event *ready, *timer;
-    struct derive_room room;
+    struct action_list *room;    /* for the latest derivation */
     unsigned n_parked;           /* barriers that wait for the HAL */
 };
 
@@ -36,7 +36,7 @@ static bool
 derive(void *aux, const struct flow_key *key, struct hal_derivation *d)
 {
     struct dp_bridge *bridge = aux;
-    return derive_entry(bridge, key, &bridge->dp->offload->room, d);
+    return derive_entry(bridge, key, bridge->dp->offload->room, d);
 }
 
 static void
@@ -91,9 +91,11 @@ offload_new(struct dp *dp, struct hal *hal, struct errmsg *err)
     }
     offload->dp = dp;
     offload->hal = hal;
+    offload->room = malloc(sizeof *offload->room
+                           + DERIVE_MAX_ACTIONS * sizeof offload->room->actions[0]);
     offload->ready = event_new(dp->base, hal_fd(hal), EV_READ | EV_PERSIST, on_ready, offload);
     offload->timer = evtimer_new(dp->base, on_ready, offload);
-    if (!offload->ready || !offload->timer || event_add(offload->ready, NULL)) {
+    if (!offload->room || !offload->ready || !offload->timer || event_add(offload->ready, NULL)) {
         errmsg_set(err, "offload: cannot watch for events");
         offload_free(offload);
         return NULL;
@@ -122,6 +124,7 @@ offload_free(struct offload *offload)
     if (offload->timer) {
         event_free(offload->timer);
     }
+    free(offload->room);
     free(offload);
 }
 
@@ -384,8 +387,9 @@ through_execute(struct hal_packet_out *out, struct hal_packet *packet, const str
 static void
 through_output(struct hal_packet_out *out, const struct hal_packet *packet, uint16_t port)
 {
-    struct { struct action_list list; struct action a; } one = { .list.len = 1 };
-    one.a = (struct action) { .type = ACTION_OUTPUT, .output.port = port };
+    union { struct action_list list; uint64_t words[2]; } one = { .list = { .len = 1 } };
+    struct action action = { .type = ACTION_OUTPUT, .output.port = port };
+    memcpy(one.list.actions, &action, sizeof action);
     struct hal_packet copy = *packet;
     through_execute(out, &copy, &one.list);
 }

@@ -50,16 +50,11 @@ void offload_heat(struct worker *, const struct rx_port *, const struct flow_key
 
 /* --- derivations (derive.c) --------------------------------------------------------------- */
 
-/* Room for the actions of a derivation. */
 enum { DERIVE_MAX_ACTIONS = 256 };
 
-struct derive_room {
-    struct action_list list;
-    struct action actions[DERIVE_MAX_ACTIONS];
-};
-
-/* What becomes of packets with this key, for hardware: hal_source.derive. */
-bool derive_entry(const struct dp_bridge *, const struct flow_key *, struct derive_room *,
+/* What becomes of packets with this key, for hardware: hal_source.derive. 'room' has room for
+ * DERIVE_MAX_ACTIONS; the derivation's actions are there. */
+bool derive_entry(const struct dp_bridge *, const struct flow_key *, struct action_list *room,
                   struct hal_derivation *);
 
 #endif /* sw-datapath/offload.h */

@@ -38,7 +38,7 @@ static void
 restore(struct sim_file *file, struct sim_tables *t, uint64_t i)
 {
     const struct record *r = &file->records[i];
-    struct { struct action_list list; struct action a[SIM_MAX_ACTIONS]; } actions;
+    union { struct action_list list; uint64_t words[1 + SIM_MAX_ACTIONS]; } actions;
     struct sim_entry *e;
     enum hal_reason reason;
     if (r->n_actions > SIM_MAX_ACTIONS || r->table >= SIM_N_TABLES) {
@@ -47,7 +47,7 @@ restore(struct sim_file *file, struct sim_tables *t, uint64_t i)
     }
     memset(&actions, 0, sizeof actions);
     actions.list.len = r->n_actions;
-    memcpy(actions.a, r->actions, r->n_actions * sizeof r->actions[0]);
+    memcpy(actions.list.actions, r->actions, r->n_actions * sizeof r->actions[0]);
     struct hal_change change = { r->cookie, 0, HAL_ADD, { &r->match, &actions.list, r->priority,
                                                           r->table } };
     t->free_hint = (uint32_t) i;

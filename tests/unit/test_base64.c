@@ -62,7 +62,7 @@ what_is_not_written_is_refused(void **state)
     (void) state;
     static const char *const wrong[] = {
         "Z", "Zg", "Zg=", "Zm9v\n", "=", "====", "Z===", "Zg==Zg==", "Zm=v", "Z=9v", "Zm9v Zm8",
-        "Zm9-", "Zm9_", "\xc3\xa4""ab", "Zh==", "Zm9=", "Zm9vY===", "Zg=a",
+        "Zm9-", "Zm9_", "\303\244ab", "Zh==", "Zm9=", "Zm9vY===", "Zg=a",
     };
     uint8_t data[16];
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {

@@ -159,8 +159,8 @@ fake_dump(void *device, uint64_t *position, bool (*visit)(const struct hal_dumpe
     bool more = true;
     for (; more && *position < TABLE; ++*position) {
         const struct fake_entry *f = &fake.table[*position];
-        struct { struct action_list list; struct action a; } actions = { .list.len = f->output != 0 };
-        actions.a = (struct action) { .type = ACTION_OUTPUT, .output.port = f->output };
+        union { struct action_list list; uint64_t words[2]; } actions = { .list = { .len = f->output != 0 } };
+        actions.list.actions[0] = (struct action) { .type = ACTION_OUTPUT, .output.port = f->output };
         if (f->used) {
             struct hal_dumped d = { f->cookie, *position + 1, { &f->match, &actions.list, 0, 0 },
                                     { f->packets, f->bytes }, f->foreign, true };
@@ -294,7 +294,7 @@ static struct test_rule *identity[N_RULES];
 static bool
 derive(void *aux, const struct flow_key *key, struct hal_derivation *d)
 {
-    static struct { struct action_list list; struct action a; } actions;
+    static union { struct action_list list; uint64_t words[2]; } actions;
     (void) aux;
     struct test_rule *rule = find_rule(key);
     if (!rule) {
@@ -304,7 +304,7 @@ derive(void *aux, const struct flow_key *key, struct hal_derivation *d)
                                              .nw_dst.ip4.raw = UINT32_MAX, .tp_dst.raw = 0xffff };
     flow_key_mask(key, &d->match.mask, &d->match.value);
     actions.list.len = rule->output != 0;
-    actions.a = (struct action) { .type = ACTION_OUTPUT, .output.port = rule->output };
+    actions.list.actions[0] = (struct action) { .type = ACTION_OUTPUT, .output.port = rule->output };
     d->actions = &actions.list;
     d->owner = identity[rule - rules];
     d->cookie = (uint64_t) (rule - rules);

@@ -221,10 +221,10 @@ lists_are_shared(void **state)
 {
     (void) state;
     store = entry_store_new();
-    struct { struct action_list list; struct action actions[2]; } raw = { .list.len = 1 };
+    union { struct action_list list; uint64_t words[3]; } raw = { .list = { .len = 1 } };
     uint32_t ids[200];
     for (unsigned i = 0; i < 200; i++) {
-        raw.actions[0] = (struct action) { .type = ACTION_OUTPUT, .output.port = (uint16_t) i };
+        raw.list.actions[0] = (struct action) { .type = ACTION_OUTPUT, .output.port = (uint16_t) i };
         ids[i] = entry_actions_get(store, &raw.list);
         assert_int_not_equal(ids[i], 0);
         assert_int_equal(entry_actions_get(store, &raw.list), ids[i]);

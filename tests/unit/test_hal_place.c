@@ -17,7 +17,7 @@ static struct hal_caps caps;
 static struct hal_room room[2];
 static struct hal_place_input in;
 static struct flow_match match;
-static struct { struct action_list list; struct action a[8]; } actions;
+static union { struct action_list list; uint64_t words[9]; } actions;
 
 /* Ports: 1 to 9 are the device's, 10 to 19 another's, 20 down, 21 bypassed, others software's. */
 static enum hal_port_kind
@@ -47,7 +47,7 @@ table_caps(struct hal_table_caps *t, const char *name, enum field_mask_mode mode
 static void
 output(uint16_t port)
 {
-    actions.a[actions.list.len++] = (struct action) { .type = ACTION_OUTPUT, .output.port = port };
+    actions.list.actions[actions.list.len++] = (struct action) { .type = ACTION_OUTPUT, .output.port = port };
 }
 
 static void
@@ -98,22 +98,22 @@ static void to_in_port(void) { output(PORT_IN_PORT); }
 static void to_nowhere(void) { actions.list.len = 0; }
 static void cannot_drop(void) { to_nowhere(); caps.table[0].outputs = caps.table[1].outputs = HAL_OUTPUT_PORT; }
 static void many_outputs(void) { output(3); output(4); }
-static void strange_action(void) { actions.a[0].type = ACTION_SET_NW_TOS; }
-static void dec_ttl(void) { actions.a[0].type = ACTION_DEC_TTL; }
+static void strange_action(void) { actions.list.actions[0].type = ACTION_SET_NW_TOS; }
+static void dec_ttl(void) { actions.list.actions[0].type = ACTION_DEC_TTL; }
 static void tell_controller(void)
 {
-    actions.a[0] = (struct action) { .type = ACTION_CONTROLLER };
+    actions.list.actions[0] = (struct action) { .type = ACTION_CONTROLLER };
     caps.table[EXACT].actions = caps.table[TCAM].actions = UINT32_MAX;
 }
-static void queue(void) { actions.a[0] = (struct action) { .type = ACTION_ENQUEUE, .enqueue.port = 2 }; }
-static void late_rewrite(void) { actions.a[1].type = ACTION_SET_DL_DST; actions.list.len = 2; }
+static void queue(void) { actions.list.actions[0] = (struct action) { .type = ACTION_ENQUEUE, .enqueue.port = 2 }; }
+static void late_rewrite(void) { actions.list.actions[1].type = ACTION_SET_DL_DST; actions.list.len = 2; }
 static void may_late_rewrite(void) { late_rewrite(); caps.table[TCAM].ordered = 1 << ACTION_SET_DL_DST; }
 static void fragment(void) { match.mask.bits.nw_frag = 3; match.value.nw_frag = 1; }
 static void rewritten_fragment(void)
 {
     fragment();
-    actions.a[1] = actions.a[0];
-    actions.a[0].type = ACTION_SET_TP_DST;
+    actions.list.actions[1] = actions.list.actions[0];
+    actions.list.actions[0].type = ACTION_SET_TP_DST;
     actions.list.len = 2;
 }
 static void blind_to_fragments(void)
