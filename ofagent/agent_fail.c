@@ -172,6 +172,10 @@ agent_update_miss_mode(struct agent *agent)
     }
     set_mode(agent, live ? AGENT_CONTROLLED : mode_without_controller(agent, now), now);
     set_miss_mode(agent, taker);
+    uint32_t ms = agent_mode_wait_ms(agent, now);
+    if (ms != UINT32_MAX) {
+        agent_run_within(agent, ms);   /* with no connection left, nothing else may be due */
+    }
 }
 
 uint32_t

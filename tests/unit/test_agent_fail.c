@@ -237,6 +237,22 @@ a_silent_controller_is_lost(void **state)
     lose_both(f);
 }
 
+/* The agent's timer comes up in time although nothing was due when it last ran: the connections
+ * had failed then, but were not gone yet. */
+static void
+the_end_of_the_last_connection_starts_the_clock(void **state)
+{
+    struct fixture *f = *state;
+    for (struct session *s = f->rig.agent->sessions; s; s = s->next) {
+        conn_fail(s->conn, "a test");
+    }
+    agent_run(f->rig.agent);
+    assert_int_equal(mode(f), AGENT_CONTROLLED);
+    lose_both(f);
+    assert_int_equal(mode(f), AGENT_WAITING);
+    assert_in_range(f->rig.agent->timer_ms, clock_ms(), clock_ms() + LOST_MS);
+}
+
 static void
 a_tool_is_no_controller(void **state)
 {
@@ -625,6 +641,7 @@ main(void)
         TEST(lost_means_all_of_them),
         TEST(one_that_is_back_in_time_changes_nothing),
         TEST(a_silent_controller_is_lost),
+        TEST(the_end_of_the_last_connection_starts_the_clock),
         TEST(a_tool_is_no_controller),
         TEST(hello_alone_makes_no_controller),
         cmocka_unit_test(who_never_came_is_lost_too),
