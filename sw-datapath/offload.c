@@ -264,7 +264,7 @@ dp_check_offload(struct dp_bridge *bridge, const struct flow_key *key, struct ha
     if (!bridge->hal) {
         return;
     }
-    if (derive_entry(bridge, key, &bridge->dp->offload->room, &d)) {
+    if (derive_entry(bridge, key, bridge->dp->offload->room, &d)) {
         hal_check(bridge->hal, &d, verdict);
     } else {
         verdict->reason = HAL_REASON_TABLE_MISS;
