@@ -355,6 +355,21 @@ trace_ingress(struct trace *trace)
     }
 }
 
+/* Nobody takes table misses: why. */
+static void
+drop_miss(struct trace *trace)
+{
+    struct agent_status status;
+    agent_get_status(trace->bridge->agent, &status);
+    if (status.mode == AGENT_EMERGENCY) {
+        trace_drop(trace, "no controller is connected, and the mode is emergency");
+    } else if (status.mode == AGENT_WAITING && status.fail_mode == AGENT_FAIL_STANDALONE) {
+        trace_drop(trace, "no controller is connected, and not for long enough to count as lost");
+    } else {
+        trace_drop(trace, "no controller is connected, and the fail mode is secure");
+    }
+}
+
 void
 trace_miss(struct trace *trace)
 {
@@ -366,7 +381,7 @@ trace_miss(struct trace *trace)
         trace_normal(trace);
         break;
     case DP_MISS_DROP:
-        trace_drop(trace, "no controller is connected, and the fail mode is secure");
+        drop_miss(trace);
         break;
     case DP_MISS_CONTROLLER:
         if (dp_port_get(trace->dp, trace->key.in_port, &info)

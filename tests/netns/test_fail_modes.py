@@ -263,6 +263,8 @@ def emergency_wins_over_standalone(lab):
     two.close()
     wait_mode(lab, "emergency")
     check_equal(lab.switch.ctl_json("show")["bridges"][0]["table_miss"], "drop", "table misses")
+    told = lab.switch.ctl("trace", "in_port=2").stdout
+    check("the mode is emergency" in told, told)
     before = lab.switch.counters()["miss_no_controller"]
     lab.hosts[1].send("eth0", bytes.fromhex("020000000001" "020000000002" "88b5") + bytes(46))
     wait_for(lambda: lab.switch.counters()["miss_no_controller"] > before, "a miss is dropped")
