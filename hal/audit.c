@@ -300,18 +300,30 @@ find_missing(struct hal_audit_run *run, struct hal_device *device)
     }
 }
 
+static bool begin(struct hal_device *, struct hal_audit_run *);
+
+/* The run's part of what was asked for is over. */
 static void
-end_run(struct hal_device *device)
+finish_run(struct hal_audit_run *run)
 {
-    struct hal_audit_run *run = device->audit;
-    device->audit = NULL;
-    device->audited_ms = clock_ms();
     if (run->left && --*run->left == 0) {
         run->done(*run->total, run->aux);
         free(run->left);
         free(run->total);
     }
     free(run);
+}
+
+static void
+end_run(struct hal_device *device)
+{
+    struct hal_audit_run *next = device->audit_next;
+    finish_run(device->audit);
+    device->audit = device->audit_next = NULL;
+    device->audited_ms = clock_ms();
+    if (next && (device->gone || device->fenced || !begin(device, next))) {
+        finish_run(next);
+    }
 }
 
 static void
@@ -378,7 +390,7 @@ hal_audit(struct hal *hal, bool repair,
     for (unsigned i = 0; i < hal->n_devices; i++) {
         struct hal_device *device = hal->devices[i];
         struct hal_audit_run *run = calloc(1, sizeof *run);
-        if (!run || device->audit || device->gone) {
+        if (!run || device->audit_next || device->gone) {
             free(run);
             continue;
         }
@@ -388,7 +400,9 @@ hal_audit(struct hal *hal, bool repair,
         *run = (struct hal_audit_run) { .repair = repair, .difference = difference, .done = done,
                                         .aux = aux, .left = left, .total = total };
         ++*left;
-        if (!begin(device, run)) {
+        if (device->audit) {
+            device->audit_next = run;        /* behind the one that is under way */
+        } else if (!begin(device, run)) {
             --*left;
             free(run);
         }
@@ -403,7 +417,7 @@ hal_audit(struct hal *hal, bool repair,
 void
 audit_soon(struct hal_device *device)
 {
-    device->audited_ms = 0;
+    device->audit_again = true;
 }
 
 void
@@ -412,11 +426,12 @@ audit_tick(struct hal_device *device, uint64_t now_ms)
     enum { EVERY_MS = 30000 };
     struct hal_audit_run *run;
     if (device->audit || device->gone || device->fenced
-        || (device->audited_ms && now_ms - device->audited_ms < EVERY_MS)
+        || (!device->audit_again && device->audited_ms && now_ms - device->audited_ms < EVERY_MS)
         || !(run = calloc(1, sizeof *run))) {
         return;
     }
     run->repair = true;
+    device->audit_again = false;
     if (!begin(device, run)) {
         free(run);
     }

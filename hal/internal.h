@@ -105,6 +105,8 @@ struct hal_device {
     char why_fenced[HAL_WORDS_SIZE];
     uint64_t added, changed, removed, refused, lost, repaired, moves;
     struct hal_audit_run *audit; /* NULL: none is under way */
+    struct hal_audit_run *audit_next;    /* asked for meanwhile; one at most */
+    bool audit_again;            /* losses were told of, and not repaired since */
     uint64_t audited_ms;
     struct hal_said heard;       /* being handled */
 };
