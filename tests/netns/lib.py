@@ -102,8 +102,8 @@ class Namespace:
 
     def start(self, *argv, **options):
         """A process in the namespace; the caller ends it, or the lab does (Lab.start)."""
-        return subprocess.Popen(["ip", "netns", "exec", self.name, *map(str, argv)],
-                                stdin=subprocess.DEVNULL, **options)
+        options.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.Popen(["ip", "netns", "exec", self.name, *map(str, argv)], **options)
 
     def sysctl(self, key, value):
         self.run("sysctl", "-qw", "%s=%s" % (key, value))

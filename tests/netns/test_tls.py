@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 import time
 import warnings
@@ -176,12 +177,24 @@ def tls_on_the_plaintext_port_is_refused(lab):
 
 def renegotiation_is_refused(lab):
     """Python can't ask for one; openssl can."""
-    done = lab.switch_ns.run(
-        "timeout", "20", "openssl", "s_client", "-connect", "127.0.0.1:%d" % PORT, "-tls1_2",
+    client = lab.switch_ns.start(
+        "timeout", "30", "openssl", "s_client", "-connect", "127.0.0.1:%d" % PORT, "-tls1_2",
         "-cert", lab.client.cert_path, "-key", lab.client.key_path, "-CAfile",
-        lab.pki.ca.cert_path, stdin="R\n", ok=False)
-    text = done.stdout + done.stderr
-    check("RENEGOTIATING" in text and "no renegotiation" in text, text[-900:])
+        lab.pki.ca.cert_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT)
+    client.stdin.write(b"R\n")
+    client.stdin.flush()         # it stays open: at its end the client would not wait
+    text = b""
+    while b"no renegotiation" not in text:
+        more = os.read(client.stdout.fileno(), 4096)
+        if not more:
+            break
+        text += more
+    client.stdin.close()
+    client.terminate()
+    client.wait()
+    client.stdout.close()
+    check(b"RENEGOTIATING" in text and b"no renegotiation" in text, text[-900:])
 
 
 def it_ends_with_close_notify(lab):

@@ -490,6 +490,7 @@ def each_flag_of_port_mod(lab):
         with Capture(lab.hosts[2]) as capture:
             peer.packet_out(of.output(3), sent)
             peer.port_mod(3, 0, 0x7F)
+            wait_for(lambda: not peer.ports()[3][3] & 1, "the link is up")
             peer.packet_out(of.output(3), after)
             check_equal(capture.until(after), [sent] if out_three else [], "out with 0x%x" % flag)
     peer.clear()
