@@ -34,6 +34,7 @@ const struct method methods[] = {
     { "restore-run", method_restore_run },
     { "restore-status", method_restore_status },
     { "hw-show", method_hw_show },
+    { "hw-probe", method_hw_probe },
     { "hw-entries", method_hw_entries },
     { "hw-explain", method_hw_explain },
     { "hw-fault", method_hw_fault },
@@ -77,20 +78,6 @@ method_bridge(const struct method_env *env, const char *name, enum rpc_code *cod
     struct bridge *bridge = bridges_find(env->bridges, name, err);
     *code = bridge ? RPC_OK : RPC_FAILED;
     return bridge;
-}
-
-json_t *
-method_counter(uint64_t value)
-{
-    return value == UINT64_MAX ? json_null() : json_integer((json_int_t) value);
-}
-
-json_t *
-method_take_text(struct strbuf *text)
-{
-    json_t *value = text->failed ? NULL : json_string(strbuf_text(text));
-    strbuf_fini(text);
-    return value;
 }
 
 static uint16_t

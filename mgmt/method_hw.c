@@ -44,14 +44,14 @@ method_hw_explain(const struct method_env *env, json_t *params, json_t **result,
     }
     json_t *entry = NULL;
     if (hal_find(dp_bridge_hal(dp_bridge), &key, &info)) {
-        entry = method_hw_entry(&info, &bytes);
+        entry = hw_json_entry(&info, &bytes);
         verdict = info.verdict;
     } else {
         judge(dp_bridge, &key, &verdict);
     }
     const char *state = entry ? json_string_value(json_object_get(entry, "state")) : "software";
     *result = json_pack("{s:s, s:s, s:o}", "bridge", bridge->name, "state", state,
-                        "reason", method_hw_verdict(&verdict));
+                        "reason", hw_json_verdict(&verdict));
     json_object_set_new(*result, "entry", entry ? entry : json_null());
     return RPC_OK;
 }
@@ -65,14 +65,9 @@ method_hw_fault(const struct method_env *env, json_t *params, json_t **result, s
     char error[HAL_ERROR_SIZE] = "it did not say why";
     enum rpc_code code = method_unpack(params, err, "{s:s, s:s !}", "driver", &driver,
                                        "what", &what);
-    code = code ? code : method_hw_check(env, err);
-    if (code) {
-        return code;
-    }
-    struct hal_device *device = hal_device_find(hardware_hal(env->hardware), driver);
+    struct hal_device *device = code ? NULL : method_hw_device(env, driver, err);
     if (!device) {
-        errmsg_set(err, "no device of a driver '%.40s'; 'hw-show' lists them", driver);
-        return RPC_FAILED;
+        return code ? code : RPC_FAILED;
     }
     if (hal_fault(device, what, error)) {
         errmsg_set(err, "driver %s: %s", driver, error);
@@ -89,7 +84,7 @@ static json_t *
 difference_row(const char *kind, const struct hal_entry_info *info)
 {
     size_t bytes;
-    json_t *row = method_hw_entry(info, &bytes);
+    json_t *row = hw_json_entry(info, &bytes);
     json_object_set_new(row, "difference", json_string(kind));
     return row;
 }

@@ -4,14 +4,12 @@
 #define MGMT_METHOD_HW_H 1
 
 #include "hal/hal.h"
+#include "mgmt/hw_json.h"
 #include "mgmt/method.h"
 
 /* RPC_OK, or RPC_FAILED and *err: there is no driver. */
 enum rpc_code method_hw_check(const struct method_env *, struct errmsg *err);
-/* {"name", "number", "field", "action", "port", "error", "words", "summary", "remedy"}; null for
- * reason 0. */
-json_t *method_hw_verdict(const struct hal_verdict *);
-/* A row of hw-entries, and about how long its text is. */
-json_t *method_hw_entry(const struct hal_entry_info *, size_t *bytes);
+/* The device of a driver; NULL and *err: there is none. */
+struct hal_device *method_hw_device(const struct method_env *, const char *driver, struct errmsg *);
 
 #endif /* mgmt/method_hw.h */

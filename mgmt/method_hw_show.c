@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is in hardware: devices with their tables, and entries. */
-#include <inttypes.h>
-#include <stdio.h>
+#include <string.h>
 
-#include "lib/field.h"
 #include "mgmt/hardware.h"
-#include "mgmt/method.h"
 #include "mgmt/method_hw.h"
-
-static const char *const states[HAL_N_STATES] = {
-    [HAL_ABSENT] = "software", [HAL_PENDING] = "pending", [HAL_IN_HARDWARE] = "hardware",
-    [HAL_LEAVING] = "leaving", [HAL_FAILED] = "refused", [HAL_LIMBO] = "limbo",
-};
-
-static const char *const action_names[N_ACTION_TYPES] = {
-    [ACTION_OUTPUT] = "output", [ACTION_ENQUEUE] = "enqueue", [ACTION_SET_VLAN_VID] = "set-vlan-vid",
-    [ACTION_SET_VLAN_PCP] = "set-vlan-pcp", [ACTION_STRIP_VLAN] = "strip-vlan",
-    [ACTION_SET_DL_SRC] = "set-dl-src", [ACTION_SET_DL_DST] = "set-dl-dst",
-    [ACTION_SET_NW_SRC] = "set-nw-src", [ACTION_SET_NW_DST] = "set-nw-dst",
-    [ACTION_SET_NW_TOS] = "set-nw-tos", [ACTION_SET_TP_SRC] = "set-tp-src",
-    [ACTION_SET_TP_DST] = "set-tp-dst",
-};
 
 enum rpc_code
 method_hw_check(const struct method_env *env, struct errmsg *err)
@@ -32,45 +15,15 @@ method_hw_check(const struct method_env *env, struct errmsg *err)
     return RPC_OK;
 }
 
-json_t *
-method_hw_verdict(const struct hal_verdict *v)
+struct hal_device *
+method_hw_device(const struct method_env *env, const char *driver, struct errmsg *err)
 {
-    const char *name = v->reason ? hal_reason_name(v->reason) : NULL;
-    const char *field = v->field < N_FIELDS ? fields[v->field].name : NULL;
-    const char *action = v->action < N_ACTION_TYPES ? action_names[v->action] : NULL;
-    if (!name) {
-        return json_null();
+    struct hal_device *device = method_hw_check(env, err)
+                                ? NULL : hal_device_find(hardware_hal(env->hardware), driver);
+    if (!device && env->hardware) {
+        errmsg_set(err, "no device of a driver '%.40s'; 'hw-show' lists them", driver);
     }
-    return json_pack("{s:s, s:i, s:s?, s:s?, s:o, s:o, s:o, s:s, s:s}", "name", name,
-                     "number", (int) v->reason, "field", field, "action", action,
-                     "port", v->port ? json_integer(v->port) : json_null(),
-                     "error", v->error ? json_integer(v->error) : json_null(),
-                     "words", v->words[0] ? rpc_string(v->words) : json_null(),
-                     "summary", hal_reason_summary(v->reason),
-                     "remedy", hal_reason_remedy(v->reason));
-}
-
-json_t *
-method_hw_entry(const struct hal_entry_info *info, size_t *bytes)
-{
-    struct strbuf match = { 0 }, actions = { 0 };
-    char cookie[19];
-    flow_match_print(&match, &info->match, NULL);
-    if (info->actions) {
-        flow_actions_print(&actions, info->actions->actions, info->actions->len, NULL);
-    }
-    *bytes = 300 + match.len + actions.len;
-    snprintf(cookie, sizeof cookie, "0x%" PRIx64, info->cookie);
-    json_t *used = info->used_ms == UINT64_MAX ? json_null()
-                                               : json_real((double) info->used_ms / 1000);
-    return json_pack(
-        "{s:s, s:s, s:s, s:o, s:i, s:s, s:I, s:o, s:I, s:f, s:o, s:o, s:o}",
-        "device", info->device, "table", info->table, "state", states[info->state],
-        "match", method_take_text(&match), "priority", (int) info->priority, "cookie", cookie,
-        "packets", (json_int_t) info->packets, "bytes", method_counter(info->bytes),
-        "packets_per_s", (json_int_t) info->packets_per_s, "age_s", (double) info->age_ms / 1000,
-        "used_s", used, "actions", method_take_text(&actions),
-        "reason", method_hw_verdict(&info->verdict));
+    return device;
 }
 
 /* --- devices -------------------------------------------------------------------------------- */
@@ -78,25 +31,8 @@ method_hw_entry(const struct hal_entry_info *info, size_t *bytes)
 static void
 list_device(struct hal_device *device, const struct hal_device_info *info, void *rows)
 {
-    json_t *tables = json_array();
     (void) device;
-    for (unsigned i = 0; i < info->caps->n_tables; i++) {
-        const struct hal_table_info *t = &info->table[i];
-        json_array_append_new(tables, json_pack(
-            "{s:s, s:I, s:I, s:o}", "name", t->caps->name, "entries", (json_int_t) t->entries,
-            "foreign", (json_int_t) t->foreign, "capacity",
-            t->caps->capacity ? json_integer(t->caps->capacity) : json_null()));
-    }
-    json_array_append_new(rows, json_pack(
-        "{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
-        "driver", info->driver, "options", info->options, "tables", tables,
-        "pending", (json_int_t) info->pending, "limbo", (json_int_t) info->limbo,
-        "failed", (json_int_t) info->failed, "added", (json_int_t) info->added,
-        "changed", (json_int_t) info->changed, "removed", (json_int_t) info->removed,
-        "refused", (json_int_t) info->refused, "lost", (json_int_t) info->lost,
-        "repaired", (json_int_t) info->repaired, "moves", (json_int_t) info->moves,
-        "fenced", info->fenced,
-        "why_fenced", info->fenced ? rpc_string(info->why_fenced) : json_null()));
+    json_array_append_new(rows, hw_json_device(info));
 }
 
 enum rpc_code
@@ -113,6 +49,40 @@ method_hw_show(const struct method_env *env, json_t *params, json_t **result, st
     return code;
 }
 
+/* What a device can do, of all or of one. */
+struct probe {
+    const char *driver;            /* NULL: all */
+    json_t *rows;
+};
+
+static void
+probe_device(struct hal_device *device, const struct hal_device_info *info, void *aux)
+{
+    struct probe *probe = aux;
+    (void) device;
+    if (!probe->driver || !strcmp(probe->driver, info->driver)) {
+        json_array_append_new(probe->rows, hw_json_probe(info));
+    }
+}
+
+enum rpc_code
+method_hw_probe(const struct method_env *env, json_t *params, json_t **result, struct errmsg *err)
+{
+    struct probe probe = { NULL, NULL };
+    enum rpc_code code = method_unpack(params, err, "{s?s !}", "driver", &probe.driver);
+    if (!code && probe.driver) {
+        code = method_hw_device(env, probe.driver, err) ? RPC_OK : RPC_FAILED;
+    }
+    if (!code) {
+        probe.rows = json_array();
+        if (env->hardware) {
+            hal_visit_devices(hardware_hal(env->hardware), probe_device, &probe);
+        }
+        *result = json_pack("{s:o}", "devices", probe.rows);
+    }
+    return code;
+}
+
 /* --- entries -------------------------------------------------------------------------------- */
 
 static bool
@@ -120,7 +90,7 @@ list_entry(const struct hal_entry_info *info, void *aux)
 {
     struct page *page = aux;
     size_t bytes;
-    json_t *row = method_hw_entry(info, &bytes);
+    json_t *row = hw_json_entry(info, &bytes);
     page_append(page, row, bytes);
     return !page_is_full(page);
 }

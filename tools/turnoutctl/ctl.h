@@ -40,6 +40,7 @@ struct ctl {
     uint32_t watch_ms;             /* between two refreshes; 0: print once */
     struct rates *rates;           /* while watching: where rates come from; else NULL */
     size_t max_rows;               /* of a list that is printed; 0: all */
+    const char *schema, *schema_command;   /* first members of what --json prints; NULL: none */
 };
 
 struct ctl_command {
@@ -106,8 +107,8 @@ int ctl_call_about(struct ctl *, const char *what, const char *method, json_t *p
 /* {"bridge": NAME}, or {} if none was given. */
 json_t *ctl_params(const struct ctl *);
 
-/* Prints a result as JSON; one line while watching. */
-void ctl_print_json(const struct ctl *, const json_t *);
+/* Prints a result, an object, as JSON; one line while watching. */
+void ctl_print_json(const struct ctl *, json_t *);
 
 /* Calls 'method' page by page and gives each row of the list 'name' to 'print'; with
  * --json prints one object of all pages instead. 'params' is taken. */

@@ -43,10 +43,18 @@ ctl_params(const struct ctl *ctl)
 }
 
 void
-ctl_print_json(const struct ctl *ctl, const json_t *value)
+ctl_print_json(const struct ctl *ctl, json_t *value)
 {
-    json_dumpf(value, stdout, ctl->watch_ms ? JSON_COMPACT : JSON_INDENT(2));
+    json_t *all = value;
+    if (ctl->schema) {
+        all = json_pack("{s:s, s:s}", "schema", ctl->schema, "command", ctl->schema_command);
+        json_object_update(all, value);
+    }
+    json_dumpf(all, stdout, ctl->watch_ms ? JSON_COMPACT : JSON_INDENT(2));
     putchar('\n');
+    if (all != value) {
+        json_decref(all);
+    }
 }
 
 /* A list that is printed as one JSON object, a row a line; while watching all on one. */
@@ -57,9 +65,13 @@ struct json_list {
 };
 
 static void
-begin_json(const struct json_list *list, const json_t *result)
+begin_json(const struct ctl *ctl, const struct json_list *list, const json_t *result)
 {
-    printf("{\"bridge\": ");
+    putchar('{');
+    if (ctl->schema) {
+        printf("\"schema\": \"%s\", \"command\": \"%s\", ", ctl->schema, ctl->schema_command);
+    }
+    printf("\"bridge\": ");
     json_dumpf(json_object_get(result, "bridge"), stdout, JSON_ENCODE_ANY);
     printf(", \"%s\": [", list->name);
 }
@@ -108,7 +120,7 @@ ctl_each_row(struct ctl *ctl, const char *method, json_t *params, const char *na
             break;
         }
         if (ctl->json && first) {
-            begin_json(&list, result);
+            begin_json(ctl, &list, result);
         }
         more = print_page(ctl, json_object_get(result, name), &n, print, aux);
         json_t *next = json_object_get(result, "next");

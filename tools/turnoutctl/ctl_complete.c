@@ -24,6 +24,9 @@ static const struct {
     { "FILE", "files=1" },
     { "PATH", "files=1" },
     { "DIR", "files=1" },
+    /* Of 'hw', whose subcommand is the first argument. */
+    { "ARGUMENT...", "case $bridge in diff) files=1 ;; "
+                     "entries | explain) _turnoutctl_names bridges ;; esac" },
 };
 
 /* What comes before the commands. A word that was broken at ':' or '=' is put together, as

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/turnoutctl/ctl.h"
+#include "tools/turnoutctl/hw.h"
 
 enum { POLL_MS = 20, BAR = 20, AUDIT_DIFFERS = 1, AUDIT_FAILED = 2 };
 
@@ -57,8 +57,10 @@ print_device(const json_t *device)
 }
 
 static int
-hw_show(struct ctl *ctl)
+hw_show(struct ctl *ctl, const char *const args[], unsigned n)
 {
+    (void) args;
+    (void) n;
     json_t *result;
     int status = ctl_call(ctl, "hw-show", NULL, &result);
     if (status) {
@@ -103,8 +105,10 @@ print_entry(const json_t *entry, void *aux)
 }
 
 static int
-hw_entries(struct ctl *ctl)
+hw_entries(struct ctl *ctl, const char *const args[], unsigned n)
 {
+    (void) args;
+    (void) n;
     return ctl_each_row(ctl, "hw-entries", ctl_params(ctl), "entries", print_entry, NULL);
 }
 
@@ -130,10 +134,11 @@ print_reason(const json_t *reason)
 }
 
 static int
-hw_explain(struct ctl *ctl, const char *flow)
+hw_explain(struct ctl *ctl, const char *const args[], unsigned n)
 {
+    (void) n;
     json_t *params = ctl_params(ctl), *result;
-    json_object_set_new(params, "flow", json_string(flow));
+    json_object_set_new(params, "flow", json_string(args[0]));
     int status = ctl_call(ctl, "hw-explain", params, &result);
     if (status) {
         return status;
@@ -157,25 +162,26 @@ hw_explain(struct ctl *ctl, const char *flow)
 /* --- fault, audit ---------------------------------------------------------------------------- */
 
 static int
-hw_fault(struct ctl *ctl, const char *driver, const char *what)
+hw_fault(struct ctl *ctl, const char *const args[], unsigned n)
 {
+    (void) n;
     json_t *result;
-    int status = ctl_call(ctl, "hw-fault", json_pack("{s:s, s:s}", "driver", driver, "what", what),
-                          &result);
+    int status = ctl_call(ctl, "hw-fault", json_pack("{s:s, s:s}", "driver", args[0],
+                                                "what", args[1]), &result);
     if (status) {
         return status;
     }
     if (ctl->json) {
         ctl_print_json(ctl, result);
     } else {
-        printf("driver %s: %s\n", driver, what);
+        printf("driver %s: %s\n", args[0], args[1]);
     }
     json_decref(result);
     return CTL_OK;
 }
 
 static int
-print_audit(const struct ctl *ctl, const json_t *result)
+print_audit(const struct ctl *ctl, json_t *result)
 {
     const json_t *row, *count = json_object_get(result, "count");
     size_t i;
@@ -197,8 +203,10 @@ print_audit(const struct ctl *ctl, const json_t *result)
 }
 
 static int
-hw_audit(struct ctl *ctl)
+hw_audit(struct ctl *ctl, const char *const args[], unsigned n)
 {
+    (void) args;
+    (void) n;
     json_t *result;
     int status = ctl_call(ctl, "hw-audit", json_pack("{s:b}", "repair", ctl->repair), &result);
     while (!status && json_is_true(json_object_get(result, "running"))) {
@@ -216,45 +224,64 @@ hw_audit(struct ctl *ctl)
 
 /* --- the command ------------------------------------------------------------------------------ */
 
+static const struct hw_command commands[] = {
+    { "show", "show", 0, 0, HW_LIST, hw_show },
+    { "entries", "entries [BRIDGE]", 0, 1, HW_LIST | HW_BRIDGE, hw_entries },
+    { "explain", "explain [BRIDGE] FLOW", 1, 2, HW_BRIDGE, hw_explain },
+    { "probe", "probe [DRIVER]", 0, 1, 0, hw_probe },
+    { "diff", "diff FILE [FILE]", 1, 2, HW_OFFLINE | HW_COMPARES, hw_diff },
+    { "fault", "fault DRIVER WHAT", 2, 2, 0, hw_fault },
+    { "audit", "audit [--repair]", 0, 0, HW_REPAIR | HW_COMPARES, hw_audit },
+};
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct hw_command *
+find_command(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (!strcmp(commands[i].name, name)) {
+            return &commands[i];
+        }
+    }
+    fprintf(stderr, "turnoutctl: hw '%s' is none; valid:", name);
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        fprintf(stderr, " %s", commands[i].name);
+    }
+    fputc('\n', stderr);
+    return NULL;
+}
+
+int
+hw_connect(struct ctl *ctl)
+{
+    return ctl->client ? CTL_OK : ctl_connect(ctl);
+}
+
 int
 ctl_hw(struct ctl *ctl)
 {
-    static const struct { const char *name; unsigned min, max; bool list; const char *usage; } rows[] = {
-        { "show", 0, 0, true, "show" },
-        { "entries", 0, 1, true, "entries [BRIDGE]" },
-        { "explain", 1, 2, false, "explain [BRIDGE] FLOW" },
-        { "fault", 2, 2, false, "fault DRIVER WHAT" },
-        { "audit", 0, 0, false, "audit [--repair]" },
-    };
+    const struct hw_command *command = find_command(ctl->args[0]);
     const char *const *args = ctl->args + 1;
-    unsigned n = 0, i = 0, n_rows = sizeof rows / sizeof rows[0];
+    unsigned n = 0;
     while (args[n]) {
         n++;
     }
-    while (i < n_rows && strcmp(rows[i].name, ctl->args[0])) {
-        i++;
-    }
-    if (i == n_rows) {
-        fprintf(stderr, "turnoutctl: hw '%s' is none; valid: show entries explain fault audit\n",
-                ctl->args[0]);
+    if (!command) {
         return CTL_USAGE;
     }
-    if (n < rows[i].min || n > rows[i].max || (ctl->watch_ms && !rows[i].list)
-        || (ctl->repair && strcmp(rows[i].name, "audit"))) {
-        fprintf(stderr, "turnoutctl: usage: turnoutctl hw %s\n", rows[i].usage);
+    if (n < command->min || n > command->max || (ctl->watch_ms && !(command->flags & HW_LIST))
+        || (ctl->repair && !(command->flags & HW_REPAIR))) {
+        fprintf(stderr, "turnoutctl: usage: turnoutctl hw %s\n", command->usage);
         return CTL_USAGE;
     }
-    ctl->bridge = (i == 1 && n) || (i == 2 && n == 2) ? args[0] : NULL;
-    switch (i) {
-    case 0:
-        return hw_show(ctl);
-    case 1:
-        return hw_entries(ctl);
-    case 2:
-        return hw_explain(ctl, args[n - 1]);
-    case 3:
-        return hw_fault(ctl, args[0], args[1]);
-    default:
-        return hw_audit(ctl);
+    if (!(command->flags & HW_OFFLINE) && hw_connect(ctl)) {
+        return command->flags & HW_COMPARES ? AUDIT_FAILED : CTL_FAILED;
     }
+    if (command->flags & HW_BRIDGE && n == command->max) {
+        ctl->bridge = *args++;
+        n--;
+    }
+    ctl->schema = HW_SCHEMA;
+    ctl->schema_command = command->name;
+    return command->run(ctl, args, n);
 }

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The subcommands of turnoutctl hw: one table, like that of the tool's commands. */
+#ifndef TOOLS_TURNOUTCTL_HW_H
+#define TOOLS_TURNOUTCTL_HW_H 1
+
+#include "tools/turnoutctl/ctl.h"
+
+/* The version of what --json prints: the member "schema" of each object. Its minor changes, new
+ * members, keep it. docs/JSON.md. */
+#define HW_SCHEMA "turnout-hw/1"
+
+enum {
+    HW_LIST = 1,                   /* --watch shows it again and again */
+    HW_OFFLINE = 2,                /* it connects by itself, if at all */
+    HW_BRIDGE = 4,                 /* with the most arguments, the first is the bridge */
+    HW_REPAIR = 8,                 /* takes --repair */
+    HW_COMPARES = 16,              /* like diff(1): its error is 2, since 1 is "differs" */
+};
+
+struct hw_command {
+    const char *name, *usage;
+    unsigned min, max;             /* arguments, the bridge among them */
+    unsigned flags;
+    int (*run)(struct ctl *, const char *const args[], unsigned n);   /* args: behind the bridge */
+};
+
+/* Connects, unless it is done. CTL_OK, or the error is printed. */
+int hw_connect(struct ctl *);
+
+int hw_probe(struct ctl *, const char *const args[], unsigned n);
+int hw_diff(struct ctl *, const char *const args[], unsigned n);
+
+#endif /* tools/turnoutctl/hw.h */
