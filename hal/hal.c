@@ -407,7 +407,8 @@ no_port_failed(void *aux, uint16_t port, const char *why)
 void
 hal_bridge_free(struct hal_bridge *bridge)
 {
-    static const struct hal_source nobody = { no_derivation, no_credit, no_port_failed };
+    static const struct hal_source nobody = { .derive = no_derivation, .credit = no_credit,
+                                              .port_failed = no_port_failed };
     struct hal *hal = bridge->hal;
     bridge->source = &nobody;
     while (bridge->n_ports) {

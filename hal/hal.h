@@ -42,10 +42,8 @@ struct hal_bridge;
 
 /* What an entry depends on, besides its owner and the ports that it names. */
 struct hal_depends {
-    bool address;                 /* where 'dl_dst' in VLAN 'vid' was learnt */
+    bool address;                 /* where its dl_src or its dl_dst was learnt */
     bool flood;                   /* every port of the bridge, its flags and state */
-    uint8_t dl_dst[6];
-    uint16_t vid;
 };
 
 /* An exact match and what becomes of its packets, as the source is now. */
@@ -69,6 +67,9 @@ struct hal_source {
     /* Packets that hardware forwarded for the owner since the last credit. used_ms:
      * clock_ms() of the last packet, as well as it is known. */
     void (*credit)(void *aux, void *owner, uint64_t packets, uint64_t bytes, uint64_t used_ms);
+    /* Packets of an entry that depends on an address were forwarded, as in credit(). NULL: it
+     * does not matter. */
+    void (*used)(void *aux, void *owner, const struct flow_match *, uint64_t used_ms);
     /* A device failed in a way that packets of 'port' may be forwarded wrongly: the port
      * must be taken down. */
     void (*port_failed)(void *aux, uint16_t port, const char *why);
@@ -155,9 +156,9 @@ void hal_changed_owner(struct hal_bridge *, void *owner);
  * a barrier from now on is over or hal_owner_is_used() says no ... */
 void hal_owner_gone(struct hal_bridge *, void *owner);
 bool hal_owner_is_used(const struct hal_bridge *, const void *owner);
-/* ... those to a learnt address; those that come in by or go out to a port, which may be new;
+/* ... those to or from an address that moved, was learnt, or is not known any more; those that come in by or go out to a port, which may be new;
  * all, because the fragment mode or the like changed. */
-void hal_changed_address(struct hal_bridge *, const uint8_t dl_dst[6], uint16_t vid);
+void hal_changed_address(struct hal_bridge *, const uint8_t addr[6]);
 void hal_changed_port(struct hal_bridge *, const struct hal_port *);
 void hal_changed_config(struct hal_bridge *);
 

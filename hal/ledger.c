@@ -35,6 +35,11 @@ ledger_credit(struct hal *hal, struct entry *e, const struct hal_counters *now, 
     if (owner && (packets || bytes)) {
         bridge->source->credit(bridge->aux, owner->owner, packets, bytes, now_ms);
     }
+    if (owner && packets && e->flags & ENTRY_DEP_ADDRESS && bridge->source->used) {
+        struct flow_match match;
+        entry_get_match(hal->store, e, &match);
+        bridge->source->used(bridge->aux, owner->owner, &match, now_ms);
+    }
     if (ms) {
         uint64_t pps = packets * 1000 / ms;
         e->pps = (uint32_t) ((e->pps + (pps < UINT32_MAX ? pps : UINT32_MAX)) / 2);

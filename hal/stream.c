@@ -380,14 +380,18 @@ collect_address(uint32_t index, void *aux)
     }
 }
 
+/* Actions may change the VLAN before they ask for the address: those of other VLANs are derived
+ * again for nothing. */
 void
-hal_changed_address(struct hal_bridge *bridge, const uint8_t dl_dst[6], uint16_t vid)
+hal_changed_address(struct hal_bridge *bridge, const uint8_t addr[6])
 {
     struct found found = { .hal = bridge->hal };
-    struct flow_match match = { .mask.bits.dl_dst = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
-    (void) vid;                      /* an address in another VLAN: derived again for nothing */
-    memcpy(match.value.dl_dst, dl_dst, sizeof match.value.dl_dst);
-    entry_for_each_overlap(bridge->hal->store, bridge->id, &match, collect_address, &found);
+    struct flow_match to = { .mask.bits.dl_dst = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
+    struct flow_match from = { .mask.bits.dl_src = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
+    memcpy(to.value.dl_dst, addr, sizeof to.value.dl_dst);
+    memcpy(from.value.dl_src, addr, sizeof from.value.dl_src);
+    entry_for_each_overlap(bridge->hal->store, bridge->id, &to, collect_address, &found);
+    entry_for_each_overlap(bridge->hal->store, bridge->id, &from, collect_address, &found);
     rederive_found(&found);
 }
 

@@ -137,8 +137,11 @@ dp_bridge_set_config(struct dp_bridge *bridge, const struct dp_bridge_config *co
         now.fdb_age_s = bridge->config.fdb_age_s;
     }
     bridge->config = now;
-    atomic_store_explicit(&bridge->forward_bpdu, now.forward_bpdu, memory_order_relaxed);
     port_update_all(bridge);
+    offload_addresses_changed(bridge);
+    if (atomic_exchange(&bridge->forward_bpdu, now.forward_bpdu) != now.forward_bpdu) {
+        offload_config_changed(bridge);
+    }
 }
 
 bool
@@ -156,7 +159,9 @@ dp_bridge_forwards_bpdu(const struct dp_bridge *bridge)
 uint32_t
 dp_bridge_flush_fdb(struct dp_bridge *bridge, uint16_t port_no)
 {
-    return port_no ? fdb_flush_port(bridge->fdb, port_no) : fdb_flush(bridge->fdb);
+    uint32_t n = port_no ? fdb_flush_port(bridge->fdb, port_no) : fdb_flush(bridge->fdb);
+    offload_addresses_changed(bridge);
+    return n;
 }
 
 struct classifier *

@@ -160,6 +160,7 @@ on_tick(evutil_socket_t fd, short what, void *aux)
         port_retry_locals(dp);
         for (struct dp_bridge *b = dp->bridges; b; b = b->next) {
             fdb_expire(b->fdb, now_ms);
+            offload_addresses_changed(b);
         }
     }
 }

@@ -3,7 +3,9 @@
  * decides this, and the actions with every output made a port. */
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/field.h"
+#include "sw-datapath/frame.h"
 #include "sw-datapath/in_band.h"
 #include "sw-datapath/offload.h"
 
@@ -16,12 +18,84 @@ refuse(struct hal_derivation *d, enum hal_reason reason, unsigned action, uint16
     return true;
 }
 
+/* --- what NORMAL looks at -------------------------------------------------------------- */
+
+/* The addresses and VLAN that a frame has by now, after the actions so far. */
+struct frame_now {
+    uint16_t vid;
+    bool vid_unknown;            /* the tag was stripped, and there is another one behind it */
+    bool addrs_changed;
+};
+
+static struct frame_now
+frame_begin(const struct flow_key *key)
+{
+    return (struct frame_now) { .vid = be16_to_host(key->vlan_tci) & FLOW_VLAN_VID_MASK };
+}
+
+static void
+frame_step(struct frame_now *now, const struct flow_key *key, const struct action *a)
+{
+    bool has_inner_tag = be16_to_host(key->dl_type) == FRAME_TYPE_TAG;
+    switch (a->type) {
+    case ACTION_SET_VLAN_VID:
+        now->vid = a->vlan_vid.vid;
+        now->vid_unknown = false;
+        break;
+    case ACTION_STRIP_VLAN:
+        now->vid = 0;
+        now->vid_unknown = has_inner_tag;
+        break;
+    case ACTION_SET_DL_SRC:
+    case ACTION_SET_DL_DST:
+        now->addrs_changed = true;
+        break;
+    default:
+        break;
+    }
+}
+
+static bool
+is_normal(const struct action *a)
+{
+    return a->type == ACTION_OUTPUT && a->output.port == PORT_NORMAL;
+}
+
+static bool
+has_normal(const struct action_list *actions)
+{
+    uint32_t i = 0;
+    while (i < actions->len && !is_normal(&actions->actions[i])) {
+        i++;
+    }
+    return i < actions->len;
+}
+
+void
+derive_refresh(const struct dp_bridge *bridge, const struct rule *rule,
+               const struct flow_match *match, uint64_t used_ms)
+{
+    const struct action_list *list = atomic_load_explicit(&rule->actions, memory_order_relaxed);
+    const struct flow_key *key = &match->value;
+    struct frame_now now = frame_begin(key);
+    for (uint32_t i = 0; i < list->len; i++) {
+        if (is_normal(&list->actions[i]) && !now.vid_unknown) {
+            fdb_refresh(bridge->fdb, key->dl_src, now.vid, key->in_port, used_ms);
+        }
+        frame_step(&now, key, &list->actions[i]);
+    }
+}
+
+/* --- the list ------------------------------------------------------------------------------ */
+
 /* The list being made. */
 struct resolver {
+    const struct dp_bridge *bridge;
+    const struct flow_key *key;
     const struct port_map *map;
     struct hal_derivation *d;
     struct action_list *room;
-    uint16_t in_port;
+    struct frame_now now;
     enum hal_reason refusal;
     uint16_t refused_port;
 };
@@ -50,10 +124,71 @@ append_flood(struct resolver *r, uint32_t path)
     for (unsigned i = 0; i <= r->map->n; i++) {
         const struct dp_port *port = i < r->map->n ? r->map->ports[i] : r->map->local;
         uint32_t has = port ? atomic_load_explicit(&port->path, memory_order_relaxed) : 0;
-        if (port && port->no != r->in_port && (has & (path | PORT_PATH_TX)) == (path | PORT_PATH_TX)) {
+        if (port && port->no != r->key->in_port && (has & (path | PORT_PATH_TX)) == (path | PORT_PATH_TX)) {
             append_output(r, port->no);
         }
     }
+}
+
+static uint32_t
+path_of(const struct dp_port *port)
+{
+    return port ? atomic_load_explicit(&port->path, memory_order_relaxed) : 0;
+}
+
+/* Learning would do something for the packet: its source is not known to be where it is. */
+static bool
+has_to_learn(const struct resolver *r, uint32_t path, uint64_t now_ms)
+{
+    const struct flow_key *key = r->key;
+    return path & PORT_PATH_LEARN && !(key->dl_src[0] & 1)
+           && fdb_watch(r->bridge->fdb, key->dl_src, r->now.vid, now_ms) != key->in_port;
+}
+
+/* To a destination that is not a group. False: it has not been learnt; its packets are flooded
+ * by software, which lasts until it answers. */
+static bool
+append_learnt(struct resolver *r, uint64_t now_ms)
+{
+    uint16_t no = fdb_watch(r->bridge->fdb, r->key->dl_dst, r->now.vid, now_ms);
+    const struct dp_port *port = no ? port_map_find(r->map, no) : NULL;
+    if (!port) {
+        return false;
+    }
+    if (!(path_of(port) & PORT_PATH_RELAY)) {
+        r->d->depends.flood = true;     /* it goes nowhere, and waits for the port's state */
+    } else if (no != r->key->in_port) {
+        append_output(r, no);
+    }
+    return true;
+}
+
+/* What learning and what was learnt make of the packets now. */
+static bool
+append_normal(struct resolver *r)
+{
+    const struct flow_key *key = r->key;
+    uint32_t path = path_of(port_map_find(r->map, key->in_port));
+    uint64_t now_ms = clock_ms();
+    if (r->now.addrs_changed || r->now.vid_unknown) {
+        return false;
+    }
+    if (forward_is_reserved(key->dl_dst)
+        && !atomic_load_explicit(&r->bridge->forward_bpdu, memory_order_relaxed)) {
+        return true;
+    }
+    r->d->depends.address = true;
+    if (has_to_learn(r, path, now_ms)) {
+        return false;
+    }
+    if (!(path & PORT_PATH_RELAY)) {
+        return true;
+    }
+    if (key->dl_dst[0] & 1) {
+        append_flood(r, PORT_PATH_FLOOD);
+        return true;
+    }
+    return append_learnt(r, now_ms);
 }
 
 static void
@@ -67,13 +202,15 @@ append_to_port(struct resolver *r, const struct action *a)
         append_flood(r, 0);
         break;
     case PORT_NORMAL:
-        r->refusal = HAL_REASON_PER_PACKET;
-        r->refused_port = PORT_NORMAL;
+        if (!append_normal(r)) {
+            r->refusal = HAL_REASON_PER_PACKET;
+            r->refused_port = PORT_NORMAL;
+        }
         break;
     case PORT_TABLE:               /* means nothing in a flow */
         break;
     default:
-        if (a->output.port != r->in_port) {
+        if (a->output.port != r->key->in_port) {
             append(r, a);
         }
         break;
@@ -88,9 +225,10 @@ resolve(struct resolver *r, const struct action_list *actions)
         const struct action *a = &actions->actions[i];
         if (a->type == ACTION_OUTPUT) {
             append_to_port(r, a);
-        } else if (a->type != ACTION_ENQUEUE || a->enqueue.port != r->in_port) {
+        } else if (a->type != ACTION_ENQUEUE || a->enqueue.port != r->key->in_port) {
             append(r, a);
         }
+        frame_step(&r->now, r->key, a);
     }
     /* What is rewritten after the last output is never seen. */
     while (r->room->len && r->room->actions[r->room->len - 1].type != ACTION_OUTPUT
@@ -100,7 +238,9 @@ resolve(struct resolver *r, const struct action_list *actions)
     return !r->refusal;
 }
 
-/* The mask under which every packet gets this rule. */
+/* The mask under which every packet gets this rule. Rules without wildcards may take single
+ * packets out of any entry: then all fields count. Tables that hold many entries compare
+ * whole fields: the mask of each field that counts at all becomes exact. */
 static void
 set_match(const struct dp_bridge *bridge, const struct flow_key *key, const struct rule *rule,
           bool drop_fragments, struct hal_derivation *d)
@@ -111,16 +251,11 @@ set_match(const struct dp_bridge *bridge, const struct flow_key *key, const stru
         return;
     }
     d->match.mask = classifier_profiles(bridge->classifier, key)->profile[0]->mask;
-    if (classifier_has_exact(bridge->classifier)) {
-        /* A rule without wildcards may take single packets out of any entry. */
-        for (unsigned i = 0; i < N_FIELDS; i++) {
-            field_mask_exact(&fields[i], &d->match.mask);
-        }
-    }
-    /* Tables that hold many entries compare whole fields: the mask of each field that
-     * counts at all becomes exact. */
+    bool all = classifier_has_exact(bridge->classifier);
+    bool learns = has_normal(atomic_load_explicit(&rule->actions, memory_order_relaxed));
     for (unsigned i = 0; i < N_FIELDS; i++) {
-        if (field_mask_mode(&fields[i], &d->match.mask) != FIELD_MASK_NONE) {
+        bool learnt = i == FIELD_DL_SRC || i == FIELD_DL_DST || i == FIELD_VLAN;
+        if (all || (learns && learnt) || field_mask_mode(&fields[i], &d->match.mask)) {
             field_mask_exact(&fields[i], &d->match.mask);
         }
     }
@@ -133,7 +268,7 @@ static bool
 receives_all(const struct dp_port *port)
 {
     const uint32_t both = PORT_PATH_RX | PORT_PATH_RX_STP;
-    return port && (atomic_load_explicit(&port->path, memory_order_relaxed) & both) == both;
+    return (path_of(port) & both) == both;
 }
 
 bool
@@ -162,7 +297,8 @@ derive_entry(const struct dp_bridge *bridge, const struct flow_key *key, struct 
     if (!receives_all(port_map_find(map, key->in_port))) {
         return refuse(d, HAL_REASON_INGRESS_BLOCKED, HAL_OBJECT_NONE, key->in_port);
     }
-    struct resolver r = { .map = map, .d = d, .room = room, .in_port = key->in_port };
+    struct resolver r = { .bridge = bridge, .key = key, .map = map, .d = d, .room = room,
+                          .now = frame_begin(key) };
     if (!resolve(&r, atomic_load_explicit(&rule->actions, memory_order_relaxed))) {
         return refuse(d, r.refusal, ACTION_OUTPUT, r.refused_port);
     }

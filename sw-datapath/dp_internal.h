@@ -267,6 +267,8 @@ void forward_hidden(struct dp_thread *, struct dp_bridge *, const struct port_ma
 void forward_actions(struct dp_thread *, struct dp_bridge *, const struct port_map *,
                      struct packet *, const struct rule *rule, const struct action_list *,
                      bool table);
+/* Addresses that a bridge must not forward (IEEE 802.1D, table 7-10). */
+bool forward_is_reserved(const uint8_t addr[6]);
 /* Counts a frame received by 'port' and says whether it goes on. */
 bool forward_admit(struct dp_thread *, struct dp_port *, const struct packet *);
 

@@ -23,6 +23,10 @@ struct fdb {
     _Atomic uint64_t max_age_ms;
     alignas(64) _Atomic bool locked;
     _Atomic uint64_t learned, moved, expired, evicted, skipped;
+    uint64_t changes[FDB_MAX_CHANGES];   /* keys of watched addresses; under the lock */
+    unsigned n_changes;
+    bool too_many_changes;
+    _Atomic bool has_changes;
 };
 
 static void
@@ -61,6 +65,21 @@ static uint64_t
 get_max_age(const struct fdb *fdb)
 {
     return atomic_load_explicit(&fdb->max_age_ms, memory_order_relaxed);
+}
+
+/* What the table says of a change: the key, if it is watched. Under the lock. */
+static void
+note_change(struct fdb *fdb, uint64_t key)
+{
+    if (!key) {
+        return;
+    }
+    if (fdb->n_changes == FDB_MAX_CHANGES) {
+        fdb->too_many_changes = true;
+    } else {
+        fdb->changes[fdb->n_changes++] = key;
+    }
+    atomic_store_explicit(&fdb->has_changes, true, memory_order_relaxed);
 }
 
 /* Time since the entry was seen; 0 if another thread's clock was ahead of ours. */
@@ -146,14 +165,14 @@ learn_locked(struct fdb *fdb, uint64_t key, uint64_t value)
 
     if (slot) {
         bool has_moved = fdb_value_port(old) != fdb_value_port(value);
-        fdb_table_move(table, slot, value);
+        note_change(fdb, fdb_table_move(table, slot, value));
         if (has_moved) {
             count(&fdb->moved);
         }
         return has_moved;
     }
     if (fdb_table_count(table) == fdb_table_max(table)) {
-        fdb_table_evict(table, fdb_value_port(value));
+        note_change(fdb, fdb_table_evict(table, fdb_value_port(value)));
         count(&fdb->evicted);
         counter_inc(COUNTER_fdb_evicted);
     }
@@ -185,6 +204,61 @@ fdb_learn(struct fdb *fdb, const uint8_t addr[6], uint16_t vid, uint16_t port, u
     return is_news;
 }
 
+void
+fdb_refresh(struct fdb *fdb, const uint8_t addr[6], uint16_t vid, uint16_t port, uint64_t now_ms)
+{
+    struct fdb_table *table = get_table(fdb);
+    uint64_t value;
+    uint32_t slot = fdb_table_find(table, fdb_key(addr, vid), &value);
+    if (slot && fdb_value_port(value) == port) {
+        refresh(fdb, table, slot, value, now_ms);
+    }
+}
+
+uint16_t
+fdb_watch(struct fdb *fdb, const uint8_t addr[6], uint16_t vid, uint64_t now_ms)
+{
+    uint64_t value;
+    lock(fdb);
+    struct fdb_table *table = get_table(fdb);
+    uint32_t slot = fdb_table_find(table, fdb_key(addr, vid), &value);
+    bool known = slot && !has_aged(value, now_ms, get_max_age(fdb))
+                 && fdb_table_watch(table, slot, now_ms);
+    unlock(fdb);
+    return known ? fdb_value_port(value) : 0;
+}
+
+bool
+fdb_has_changes(const struct fdb *fdb)
+{
+    return atomic_load_explicit(&fdb->has_changes, memory_order_relaxed);
+}
+
+static void
+split_key(uint64_t key, uint8_t addr[6], uint16_t *vid)
+{
+    *vid = (key >> 48) & 0x0fff;
+    for (int byte = 0; byte < 6; byte++) {
+        addr[byte] = (uint8_t) (key >> (40 - 8 * byte));
+    }
+}
+
+unsigned
+fdb_take_changes(struct fdb *fdb, struct fdb_address out[FDB_MAX_CHANGES], bool *all)
+{
+    lock(fdb);
+    unsigned n = fdb->n_changes;
+    for (unsigned i = 0; i < n; i++) {
+        split_key(fdb->changes[i], out[i].addr, &out[i].vid);
+    }
+    *all = fdb->too_many_changes;
+    fdb->n_changes = 0;
+    fdb->too_many_changes = false;
+    atomic_store_explicit(&fdb->has_changes, false, memory_order_relaxed);
+    unlock(fdb);
+    return n;
+}
+
 /* What a sweep removes: entries of 'port' (0: any) that have not been seen for
  * 'min_idle_ms' at 'now_ms'. */
 struct sweep {
@@ -211,7 +285,7 @@ sweep(struct fdb *fdb, const struct sweep *what)
         for (uint32_t i = begin; i <= max && i < begin + SWEEP_CHUNK; i++) {
             uint64_t key, value;
             if (fdb_table_read(table, i, &key, &value) && sweep_takes(what, value)) {
-                fdb_table_remove(table, i);
+                note_change(fdb, fdb_table_remove(table, i));
                 n_removed++;
             }
         }
@@ -264,6 +338,8 @@ fdb_set_limits(struct fdb *fdb, uint32_t max_entries, uint64_t max_age_ms)
             counter_inc(COUNTER_fdb_evicted);
         }
         fdb_table_copy(table, old);
+        fdb->too_many_changes = true;
+        atomic_store_explicit(&fdb->has_changes, true, memory_order_relaxed);
         atomic_store_explicit(&fdb->table, table, memory_order_release);
         unlock(fdb);
         epoch_defer(fdb_table_free, old);
@@ -283,13 +359,10 @@ fdb_for_each(const struct fdb *fdb, bool (*visit)(const struct fdb_entry *, void
             continue;
         }
         struct fdb_entry entry = {
-            .vid = (key >> 48) & 0x0fff,
             .port = fdb_value_port(value),
             .used_ms = fdb_value_used(value),
         };
-        for (int byte = 0; byte < 6; byte++) {
-            entry.addr[byte] = (uint8_t) (key >> (40 - 8 * byte));
-        }
+        split_key(key, entry.addr, &entry.vid);
         if (!visit(&entry, aux)) {
             return;
         }

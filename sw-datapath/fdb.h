@@ -18,6 +18,9 @@
  * oldest, giving those that were seen since they were put there another round. Each
  * insertion and eviction is O(1); memory is allocated at creation only.
  *
+ * Who derives something from the table, for hardware, watches the addresses that it is derived
+ * from; all that moves or removes an address is under the lock, so nothing is missed.
+ *
  * Threads: workers are online in the epoch sense (lib/epoch.h) when they call; "control
  * thread" is epoch's writer. Times are clock_ms(), passed in.
  */
@@ -46,6 +49,27 @@ uint16_t fdb_lookup(const struct fdb *, const uint8_t addr[6], uint16_t vid, uin
 /* 'addr' was seen on 'port' now. Group addresses and port 0 are ignored. Any thread,
  * never waits. Returns true if the entry is new (or had aged) or has moved. */
 bool fdb_learn(struct fdb *, const uint8_t addr[6], uint16_t vid, uint16_t port, uint64_t now_ms);
+
+/* As fdb_learn(), but only for an address that is already known to be behind 'port': for
+ * packets that hardware forwarded a while ago. Any thread, never waits. */
+void fdb_refresh(struct fdb *, const uint8_t addr[6], uint16_t vid, uint16_t port, uint64_t now_ms);
+
+/* Watched addresses: who derives something from where an address is looks it up by
+ * fdb_watch(), and is told by fdb_take_changes() when it moves or is forgotten, once: then it
+ * has to be looked up again. An address that moved twice within a second is as good as not
+ * known (0) for a second, so that one that flaps moves nothing that is derived from it.
+ * Control thread (waits for a worker's single insertion at most). */
+struct fdb_address {
+    uint8_t addr[6];
+    uint16_t vid;
+};
+enum { FDB_MAX_CHANGES = 256 };
+uint16_t fdb_watch(struct fdb *, const uint8_t addr[6], uint16_t vid, uint64_t now_ms);
+/* How many watched addresses changed since the last time, with each in out[]; *all: there
+ * were too many to remember, so any may have changed. */
+unsigned fdb_take_changes(struct fdb *, struct fdb_address out[FDB_MAX_CHANGES], bool *all);
+/* True if there are changes to take. Any thread: who learns tells the control thread. */
+bool fdb_has_changes(const struct fdb *);
 
 /* Removes what has aged; what is behind 'port'; everything. Control thread (waits for a
  * worker's single insertion at most). Return how many went. */

@@ -24,6 +24,9 @@ struct slot {
     _Atomic uint32_t next;     /* of the chain; kept when the slot leaves it */
     uint32_t older, newer;     /* of the port's list; 'newer' also links free slots */
     uint64_t listed_ms;        /* time of use when it was put where it is in the list */
+    uint32_t moved_ms;         /* when it last moved to another port, wraps; 0: never */
+    bool restless;             /* then it had moved not long before, too */
+    bool watched;
 };
 
 struct port {
@@ -272,6 +275,8 @@ fdb_table_insert(struct fdb_table *table, uint64_t key, uint64_t value)
     uint32_t sequence = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
 
     /* Release on each: who sees one of these words sees the odd number before it. */
+    slot->moved_ms = 0;
+    slot->restless = slot->watched = false;
     atomic_store_explicit(&slot->sequence, sequence + 1, memory_order_relaxed);
     atomic_store_explicit(&slot->key, key, memory_order_release);
     atomic_store_explicit(&slot->value, value, memory_order_release);
@@ -285,7 +290,32 @@ fdb_table_insert(struct fdb_table *table, uint64_t key, uint64_t value)
     atomic_store_explicit(&table->n, fdb_table_count(table) + 1, memory_order_relaxed);
 }
 
-void
+bool
+fdb_table_watch(struct fdb_table *table, uint32_t i, uint64_t now_ms)
+{
+    struct slot *slot = &table->slots[i];
+    slot->watched = !slot->restless || (uint32_t) now_ms - slot->moved_ms >= FDB_RESTLESS_MS;
+    return slot->watched;
+}
+
+/* The entry is not what it was: who is to be told. */
+static uint64_t
+unwatch(struct fdb_table *table, uint32_t i)
+{
+    bool was_watched = table->slots[i].watched;
+    table->slots[i].watched = false;
+    return was_watched ? atomic_load_explicit(&table->slots[i].key, memory_order_relaxed) : 0;
+}
+
+static void
+note_move(struct slot *slot, uint64_t now_ms)
+{
+    uint32_t now = (uint32_t) now_ms;
+    slot->restless = slot->moved_ms && now - slot->moved_ms < FDB_RESTLESS_MS;
+    slot->moved_ms = now ? now : 1;
+}
+
+uint64_t
 fdb_table_move(struct fdb_table *table, uint32_t i, uint64_t value)
 {
     /* Workers refresh the time only, so the port is the one that the lists have. */
@@ -294,10 +324,13 @@ fdb_table_move(struct fdb_table *table, uint32_t i, uint64_t value)
 
     port_list_remove(table, from, i);
     port_list_add(table, to, i, fdb_value_used(value));
-    if (from != to) {
-        port_resize(table, from, -1);
-        port_resize(table, to, 1);
+    if (from == to) {
+        return 0;
     }
+    port_resize(table, from, -1);
+    port_resize(table, to, 1);
+    note_move(&table->slots[i], fdb_value_used(value));
+    return unwatch(table, i);
 }
 
 static void
@@ -315,11 +348,12 @@ chain_remove(struct fdb_table *table, uint32_t i)
                           memory_order_release);
 }
 
-void
+uint64_t
 fdb_table_remove(struct fdb_table *table, uint32_t i)
 {
     struct slot *slot = &table->slots[i];
     uint16_t port = fdb_value_port(slot_value(table, i));
+    uint64_t watched = unwatch(table, i);
 
     chain_remove(table, i);
     atomic_store_explicit(&slot->key, 0, memory_order_release);
@@ -328,9 +362,10 @@ fdb_table_remove(struct fdb_table *table, uint32_t i)
     slot->newer = table->free;
     table->free = i;
     atomic_store_explicit(&table->n, fdb_table_count(table) - 1, memory_order_relaxed);
+    return watched;
 }
 
-void
+uint64_t
 fdb_table_evict(struct fdb_table *table, uint16_t number)
 {
     if (table->ports[number].n < table->largest) {
@@ -352,7 +387,7 @@ fdb_table_evict(struct fdb_table *table, uint16_t number)
         port_list_remove(table, number, i);
         port_list_add(table, number, i, used);
     }
-    fdb_table_remove(table, victim);
+    return fdb_table_remove(table, victim);
 }
 
 void

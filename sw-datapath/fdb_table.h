@@ -51,14 +51,20 @@ bool fdb_table_read(const struct fdb_table *, uint32_t slot, uint64_t *key, uint
 
 /* Locked. */
 
+/* From now on what becomes of the entry is told, once: by the next of the functions below that
+ * moves or removes it, which returns the key if it was watched and else 0. False: the entry
+ * has moved twice within FDB_RESTLESS_MS, not longer ago than that, and is not watched. */
+enum { FDB_RESTLESS_MS = 1000 };
+bool fdb_table_watch(struct fdb_table *, uint32_t slot, uint64_t now_ms);
+
 /* Adds 'key', which is not there, while count < max. */
 void fdb_table_insert(struct fdb_table *, uint64_t key, uint64_t value);
-/* Gives the used 'slot' another port. */
-void fdb_table_move(struct fdb_table *, uint32_t slot, uint64_t value);
-void fdb_table_remove(struct fdb_table *, uint32_t slot);
+/* Gives the used 'slot' another value; the port may be the same. */
+uint64_t fdb_table_move(struct fdb_table *, uint32_t slot, uint64_t value);
+uint64_t fdb_table_remove(struct fdb_table *, uint32_t slot);
 /* Removes the least recently used entry of the port that has most; of 'port' if no other
  * has more. The table is not empty. */
-void fdb_table_evict(struct fdb_table *, uint16_t port);
+uint64_t fdb_table_evict(struct fdb_table *, uint16_t port);
 /* Inserts the entries of 'from', each port's oldest first. There is room for them. */
 void fdb_table_copy(struct fdb_table *, const struct fdb_table *from);
 

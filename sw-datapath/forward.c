@@ -26,9 +26,8 @@ is_stp(const struct packet *packet)
     return !memcmp(packet->data, stp_addr, sizeof stp_addr);
 }
 
-/* Addresses that a bridge must not forward (IEEE 802.1D, table 7-10). */
-static bool
-is_reserved(const uint8_t addr[6])
+bool
+forward_is_reserved(const uint8_t addr[6])
 {
     static const uint8_t prefix[5] = { 0x01, 0x80, 0xc2, 0, 0 };
     return !memcmp(addr, prefix, sizeof prefix) && addr[5] <= 0x0f;
@@ -111,6 +110,9 @@ normal_admit(const struct forwarding *fw, const struct packet *packet, uint16_t 
     uint32_t path = path_of(port);
     if (path & PORT_PATH_LEARN) {
         fdb_learn(fw->bridge->fdb, packet->data + 6, vid, port->no, fw->thread->now_ms);
+        if (fdb_has_changes(fw->bridge->fdb)) {
+            dp_notify(fw->thread->dp);
+        }
     }
     if (!(path & PORT_PATH_RELAY)) {
         counter_inc(COUNTER_normal_stp);
@@ -123,7 +125,7 @@ static void
 normal(const struct forwarding *fw, const struct packet *packet, bool copy)
 {
     const uint8_t *dst = packet->data;
-    if (is_reserved(dst)
+    if (forward_is_reserved(dst)
         && !atomic_load_explicit(&fw->bridge->forward_bpdu, memory_order_relaxed)) {
         counter_inc(COUNTER_normal_reserved);
         return;

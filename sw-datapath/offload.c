@@ -59,7 +59,15 @@ port_failed(void *aux, uint16_t port, const char *why)
     dp_port_set_config(bridge, port, PORT_CONFIG_DOWN, PORT_CONFIG_DOWN);
 }
 
-static const struct hal_source source = { derive, credit, port_failed };
+static void
+used(void *aux, void *owner, const struct flow_match *match, uint64_t used_ms)
+{
+    derive_refresh(aux, owner, match, used_ms);
+}
+
+static const struct hal_source source = {
+    .derive = derive, .credit = credit, .used = used, .port_failed = port_failed,
+};
 
 /* --- life --------------------------------------------------------------------------------- */
 
@@ -210,6 +218,35 @@ offload_config_changed(struct dp_bridge *bridge)
     }
 }
 
+/* --- learnt addresses ----------------------------------------------------------------------- */
+
+void
+offload_addresses_changed(struct dp_bridge *bridge)
+{
+    struct fdb_address changes[FDB_MAX_CHANGES];
+    bool all;
+    if (!bridge->hal || !fdb_has_changes(bridge->fdb)) {
+        return;
+    }
+    unsigned n = fdb_take_changes(bridge->fdb, changes, &all);
+    if (all) {
+        counter_inc(COUNTER_offload_addresses_all);
+        hal_changed_config(bridge->hal);
+        return;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        hal_changed_address(bridge->hal, changes[i].addr);
+    }
+}
+
+static void
+follow_addresses(const struct dp *dp)
+{
+    for (struct dp_bridge *b = dp->bridges; b; b = b->next) {
+        offload_addresses_changed(b);
+    }
+}
+
 /* --- rules ------------------------------------------------------------------------------------ */
 
 void
@@ -311,6 +348,7 @@ offload_barrier(struct dp *dp, struct dp_barrier *barrier,
     }
     *parked = (struct parked) { dp, barrier, next };
     barrier->parked = parked;
+    follow_addresses(dp);        /* what was learnt before the barrier */
     hal_barrier(dp->offload->hal, hal_barrier_done, parked);
 }
 
@@ -349,6 +387,7 @@ bool
 offload_take_offers(struct dp *dp, unsigned n)
 {
     bool more = false;
+    follow_addresses(dp);
     for (unsigned i = 0; dp->offload && i < dp->n_workers; i++) {
         size_t size;
         const struct offer *offer;

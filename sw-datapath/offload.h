@@ -28,7 +28,11 @@ void offload_bridge_removed(struct dp_bridge *);
 /* A port's configuration or state changed, or it goes. */
 void offload_port_changed(struct dp_port *);
 void offload_port_removed(struct dp_port *);
-/* Fragment mode, or what a table miss does. */
+/* Addresses may have moved, or been forgotten: in the turn in which the control thread did it,
+ * or was told of it by a worker that learnt. Until then, and until the device has answered,
+ * hardware goes on as before; a barrier waits for what was learnt before it. */
+void offload_addresses_changed(struct dp_bridge *);
+/* Fragment mode, what a table miss does, or whether NORMAL forwards to reserved addresses. */
 void offload_config_changed(struct dp_bridge *);
 
 /* Handles what workers offered: up to 'n' of each. True if there is more. */
@@ -56,5 +60,10 @@ enum { DERIVE_MAX_ACTIONS = 256 };
  * DERIVE_MAX_ACTIONS; the derivation's actions are there. */
 bool derive_entry(const struct dp_bridge *, const struct flow_key *, struct action_list *room,
                   struct hal_derivation *);
+
+/* Packets of 'match' were forwarded in hardware by an entry of the rule: what software would
+ * have learnt from them, had it not been known, does not age. */
+void derive_refresh(const struct dp_bridge *, const struct rule *, const struct flow_match *,
+                    uint64_t used_ms);
 
 #endif /* sw-datapath/offload.h */

@@ -96,6 +96,114 @@ entries_age(void **state)
     fdb_free(fdb);
 }
 
+/* The next changes are to just these addresses, in VLAN 0. */
+static void
+assert_changes(struct fdb *fdb, const uint32_t wanted[], unsigned n)
+{
+    struct fdb_address changes[FDB_MAX_CHANGES];
+    bool all;
+    assert_int_equal(fdb_has_changes(fdb), n > 0);
+    assert_int_equal(fdb_take_changes(fdb, changes, &all), n);
+    assert_false(all);
+    assert_false(fdb_has_changes(fdb));
+    for (unsigned i = 0; i < n; i++) {
+        assert_memory_equal(changes[i].addr, addr_of(wanted[i]), 6);
+        assert_int_equal(changes[i].vid, 0);
+    }
+}
+
+static void
+who_watches_is_told_once(void **state)
+{
+    (void) state;
+    struct fdb *fdb = fdb_new(4, 10000);
+    assert_int_equal(fdb_watch(fdb, addr_of(1), 0, 1), 0);
+    for (uint32_t i = 1; i <= 4; i++) {
+        fdb_learn(fdb, addr_of(i), 0, (uint16_t) i, 100);
+        assert_int_equal(fdb_watch(fdb, addr_of(i), 0, 100), i);
+    }
+    fdb_learn(fdb, addr_of(2), 0, 2, 3000);         /* the same port: only its time */
+    assert_changes(fdb, NULL, 0);
+    fdb_learn(fdb, addr_of(2), 0, 9, 4000);
+    fdb_learn(fdb, addr_of(2), 0, 8, 8000);         /* nobody has looked again */
+    assert_changes(fdb, (const uint32_t[]) { 2 }, 1);
+    assert_int_equal(fdb_flush_port(fdb, 4), 1);
+    fdb_flush_port(fdb, 8);
+    assert_changes(fdb, (const uint32_t[]) { 4 }, 1);
+    assert_int_equal(fdb_expire(fdb, 10100), 2);
+    assert_changes(fdb, (const uint32_t[]) { 1, 3 }, 2);
+    /* An eviction, by another address of the same port. */
+    for (uint32_t i = 1; i <= 4; i++) {
+        fdb_learn(fdb, addr_of(i), 0, 7, 11000 + i);
+    }
+    assert_int_equal(fdb_watch(fdb, addr_of(1), 0, 12000), 7);
+    fdb_learn(fdb, addr_of(5), 0, 7, 12000);
+    assert_changes(fdb, (const uint32_t[]) { 1 }, 1);
+    /* What has aged is not known. */
+    assert_int_equal(fdb_watch(fdb, addr_of(3), 0, 90000), 0);
+    fdb_free(fdb);
+}
+
+static void
+refreshing_learns_nothing(void **state)
+{
+    (void) state;
+    struct fdb *fdb = fdb_new(4, 10000);
+    fdb_refresh(fdb, addr_of(1), 0, 3, 100);
+    assert_int_equal(fdb_lookup(fdb, addr_of(1), 0, 100), 0);
+    fdb_learn(fdb, addr_of(1), 0, 3, 100);
+    fdb_refresh(fdb, addr_of(1), 0, 4, 9000);
+    assert_int_equal(fdb_lookup(fdb, addr_of(1), 0, 9000), 3);
+    assert_int_equal(fdb_lookup(fdb, addr_of(1), 0, 10100), 0);
+    fdb_refresh(fdb, addr_of(1), 0, 3, 9000);
+    assert_int_equal(fdb_lookup(fdb, addr_of(1), 0, 10100), 3);
+    fdb_free(fdb);
+}
+
+/* An address that moves again and again is not there for who watches, until it has rested. */
+static void
+what_flaps_is_not_watched(void **state)
+{
+    (void) state;
+    struct fdb *fdb = fdb_new(4, 0);
+    fdb_learn(fdb, addr_of(1), 0, 1, 5000);
+    fdb_learn(fdb, addr_of(1), 0, 2, 5100);
+    assert_int_equal(fdb_watch(fdb, addr_of(1), 0, 5100), 2);
+    fdb_learn(fdb, addr_of(1), 0, 1, 6050);
+    assert_int_equal(fdb_watch(fdb, addr_of(1), 0, 6050), 0);
+    assert_int_equal(fdb_lookup(fdb, addr_of(1), 0, 6050), 1);
+    assert_changes(fdb, (const uint32_t[]) { 1 }, 1);
+    fdb_learn(fdb, addr_of(1), 0, 2, 6060);
+    assert_changes(fdb, NULL, 0);
+    assert_int_equal(fdb_watch(fdb, addr_of(1), 0, 7059), 0);
+    assert_int_equal(fdb_watch(fdb, addr_of(1), 0, 7060), 2);
+    fdb_learn(fdb, addr_of(1), 0, 3, 8060);
+    assert_int_equal(fdb_watch(fdb, addr_of(1), 0, 8060), 3);
+    fdb_free(fdb);
+}
+
+static void
+too_many_changes_are_told_as_such(void **state)
+{
+    (void) state;
+    struct fdb *fdb = fdb_new(1000, 0);
+    struct fdb_address changes[FDB_MAX_CHANGES];
+    bool all;
+    for (uint32_t i = 0; i <= FDB_MAX_CHANGES; i++) {
+        fdb_learn(fdb, addr_of(i), 0, 1, 1);
+        fdb_watch(fdb, addr_of(i), 0, 1);
+    }
+    fdb_flush(fdb);
+    assert_true(fdb_has_changes(fdb));
+    fdb_take_changes(fdb, changes, &all);
+    assert_true(all);
+    assert_changes(fdb, NULL, 0);
+    assert_int_equal(fdb_set_limits(fdb, 500, 0), 0);
+    assert_int_equal(fdb_take_changes(fdb, changes, &all), 0);
+    assert_true(all);
+    fdb_free(fdb);
+}
+
 static void
 flushes_take_what_they_should(void **state)
 {
@@ -507,6 +615,10 @@ main(void)
         cmocka_unit_test(what_is_learnt_is_found),
         cmocka_unit_test(groups_and_port_0_are_not_learnt),
         cmocka_unit_test(entries_age),
+        cmocka_unit_test(who_watches_is_told_once),
+        cmocka_unit_test(refreshing_learns_nothing),
+        cmocka_unit_test(what_flaps_is_not_watched),
+        cmocka_unit_test(too_many_changes_are_told_as_such),
         cmocka_unit_test(flushes_take_what_they_should),
         cmocka_unit_test(a_flood_evicts_its_own),
         cmocka_unit_test(eviction_spares_what_is_in_use),

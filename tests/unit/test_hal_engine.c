@@ -329,7 +329,8 @@ port_failed(void *aux, uint16_t port, const char *why)
     ports_failed++;
 }
 
-static const struct hal_source source = { derive, credit, port_failed };
+static const struct hal_source source = { .derive = derive, .credit = credit,
+                                         .port_failed = port_failed };
 
 static struct hal *hal;
 static struct hal_bridge *bridge;
