@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may include whom, checked from the #include lines (docs/ARCHITECTURE.md, "Folders").
 
-The folders are layers: each includes itself and those below it. Three rules are narrower:
+The folders are layers: each includes itself and those below it. Four rules are narrower:
 drivers include the contract (hal/driver.h) of hal/ and nothing above; OpenFlow's wire types
-(openflow10.h) stop in ofagent/; a tool's main includes libraries, never another tool.
+(openflow10.h) stop in ofagent/; a tool's main includes libraries, never another tool; the
+governor's policy (lib/governor/) includes shared types alone, so that a program in the kernel can
+be built from it.
 
 Prints TAP. The first tests plant violations in a scratch tree and want them found.
 """
@@ -21,6 +23,9 @@ OUTSIDE = ["tests", "bench"]
 WIRE_HEADERS = {"ofagent/openflow10.h", "ofagent/nicira.h"}
 # What a driver is written against: driver.h and what it includes.
 CONTRACT = {"hal/driver.h", "hal/capability.h", "hal/verdict.h", "hal/reasons.def"}
+# Of the system, the governor's policy may have what needs no library.
+FREESTANDING = {"assert.h", "stdbool.h", "stddef.h", "stdint.h"}
+PURE = "lib/governor/"
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
@@ -63,6 +68,8 @@ def refusal(source, target):
         return None
     if there in OUTSIDE:
         return "the product does not include tests or benches"
+    if source.startswith(PURE) and not target.startswith((PURE, "include/turnout/")):
+        return "the governor's policy includes shared types alone"
     if target in WIRE_HEADERS and here != "ofagent":
         return "OpenFlow's wire types stop in ofagent/"
     if here == "drivers":
@@ -111,6 +118,9 @@ def violations(top):
                         if quoted and included != "config.h":
                             found.append('%s:%d: "%s" is not in the tree'
                                          % (source, number, included))
+                        elif source.startswith(PURE) and included not in FREESTANDING:
+                            found.append("%s:%d: includes <%s>: the governor's policy needs no "
+                                         "library" % (source, number, included))
                         continue
                     n_read += 1
                     why = refusal(source, target)
@@ -134,6 +144,8 @@ PLANTED = [
     ("hal/b.c", "drivers/tc/flower.h", False),
     ("lib/b.c", "tests/wire/peer.h", False),
     ("lib/c.c", "nowhere.h", False),
+    ("lib/governor/a.c", "lib/log.h", False),
+    ("lib/governor/b.c", "turnout/flow.h", True),
     ("lib/d.c", "turnout/flow.h", True),
     ("drivers/sim/d.c", "hal/driver.h", True),
     ("ofagent/b.c", "ofagent/openflow10.h", True),

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/governor/governor.h"
+
+enum {
+    ONE = 1000,                  /* budgets count thousandths */
+    MIN_FLOOD = 8,               /* packets a window that make a flood */
+    PROVEN_FACTOR = 4,           /* so many times fewer flows than first packets prove themselves */
+    AGE_WINDOWS = 100,
+    BACKLOG_BATCHES = 4,
+};
+
+void
+governor_config_init(struct governor_config *config)
+{
+    *config = (struct governor_config) {
+        .mode = GOVERNOR_ON,
+        .setups = { GOVERNOR_SETUPS_MIN, GOVERNOR_SETUPS_MAX },
+        .entries = { GOVERNOR_ENTRIES_MIN, GOVERNOR_ENTRIES_MAX },
+    };
+}
+
+/* The sketch is as it was: zero, in new memory, which is touched when it is used. */
+void
+governor_init(struct governor *g, const struct governor_config *config, uint64_t secret,
+              uint64_t now_ms)
+{
+    g->config = *config;
+    g->secret = secret;
+    g->window_ms = now_ms;
+    governor_budget_init(&g->setups, &config->setups, now_ms);
+}
+
+void
+governor_set_config(struct governor *g, const struct governor_config *config)
+{
+    g->config = *config;
+    governor_budget_set_bounds(&g->setups, &config->setups);
+}
+
+/* --- packets --------------------------------------------------------------------------- */
+
+static uint64_t
+mac_key(const uint8_t mac[6])
+{
+    uint64_t key = 1;            /* so that an address of zeros is a key, too */
+    for (unsigned i = 0; i < 6; i++) {
+        key = key << 8 | mac[i];
+    }
+    return key;
+}
+
+static enum governor_verdict
+hold(const struct governor *g, struct governor_port *port, const struct flow_key *key,
+     enum governor_reason reason)
+{
+    port->totals.held[reason]++;
+    port->totals.passed += !g->config.drop;
+    port->totals.dropped += g->config.drop;
+    governor_sources_add(&port->macs, mac_key(key->dl_src));
+    if (key->nw_src.ip4.raw) {
+        governor_sources_add(&port->addresses, be32_to_host(key->nw_src.ip4));
+    }
+    return g->config.drop ? GOVERNOR_SHED : GOVERNOR_PASS;
+}
+
+static enum governor_verdict
+grant(struct governor_port *port, enum governor_verdict verdict)
+{
+    port->totals.installed += verdict == GOVERNOR_INSTALL;
+    port->totals.passed += verdict == GOVERNOR_PASS;
+    return verdict;
+}
+
+/* On a port in flood mode. A flow that came a second time without proving itself, as a SYN that
+ * is sent again, gets no entry; but where first packets are dropped it gets through, so that
+ * it can be answered. */
+static enum governor_verdict
+judge_in_flood(struct governor *g, struct governor_port *port, const struct flow_key *key,
+               enum governor_evidence evidence, enum governor_reason *reason)
+{
+    *reason = GOVERNOR_FLOOD;
+    if (evidence == GOVERNOR_NEW || (evidence == GOVERNOR_SEEN && !g->config.drop)) {
+        return hold(g, port, key, *reason);
+    }
+    if (governor_budget_take(&g->setups, &port->bucket, evidence) != GOVERNOR_TAKEN) {
+        *reason = GOVERNOR_OVER_BUDGET;
+        return hold(g, port, key, *reason);
+    }
+    if (evidence == GOVERNOR_SEEN) {
+        port->totals.held[*reason]++;
+        return grant(port, GOVERNOR_PASS);
+    }
+    *reason = GOVERNOR_NO_REASON;
+    return grant(port, GOVERNOR_INSTALL);
+}
+
+static enum governor_evidence
+see(struct governor *g, struct governor_port *port, const struct flow_key *key, int tcp_flags,
+    uint64_t now_ms)
+{
+    struct governor_flow flow;
+    governor_identify(g->secret, key, tcp_flags, &flow);
+    enum governor_evidence evidence = governor_sketch_see(&g->sketch, &flow, now_ms);
+    port->unproven += evidence != GOVERNOR_PROVEN;
+    port->proven += evidence == GOVERNOR_PROVEN;
+    port->changed = true;
+    return evidence;
+}
+
+/* Without proofs every packet has the same right to the budget. */
+static enum governor_evidence
+see_nothing(struct governor_port *port)
+{
+    port->unproven++;
+    port->changed = true;
+    return GOVERNOR_PROVEN;
+}
+
+enum governor_verdict
+governor_judge(struct governor *g, struct governor_port *port, const struct flow_key *key,
+               int tcp_flags, uint64_t now_ms, enum governor_reason *reason)
+{
+    bool proofs = g->config.mode == GOVERNOR_ON;
+    enum governor_evidence evidence = proofs ? see(g, port, key, tcp_flags, now_ms)
+                                             : see_nothing(port);
+    port->totals.asked++;
+    if (port->flood && proofs) {
+        port->unproven_held += evidence != GOVERNOR_PROVEN;
+        return judge_in_flood(g, port, key, evidence, reason);
+    }
+    *reason = GOVERNOR_NO_REASON;
+    switch (governor_budget_take(&g->setups, &port->bucket, evidence)) {
+    case GOVERNOR_TAKEN:
+        return grant(port, GOVERNOR_INSTALL);
+    case GOVERNOR_SHORT:
+        *reason = GOVERNOR_OVER_BUDGET;
+        break;
+    case GOVERNOR_RESERVED:
+        *reason = GOVERNOR_NOT_PROVEN;
+        break;
+    }
+    port->unproven_held += !proofs || evidence != GOVERNOR_PROVEN;
+    return hold(g, port, key, *reason);
+}
+
+bool
+governor_miss(struct governor *g, struct governor_port *port, const struct flow_key *key,
+              int tcp_flags, uint64_t now_ms)
+{
+    if (g->config.mode != GOVERNOR_ON) {
+        return false;
+    }
+    enum governor_evidence evidence = see(g, port, key, tcp_flags, now_ms);
+    if (governor_budget_take(&g->setups, &port->bucket, evidence) != GOVERNOR_TAKEN) {
+        port->unproven_held += evidence != GOVERNOR_PROVEN;
+    }
+    return evidence != GOVERNOR_NEW;
+}
+
+enum governor_reason
+governor_worth(const struct governor *g, const struct governor_port *port,
+               const struct flow_key *key, int tcp_flags, uint32_t n_packets, uint64_t now_ms)
+{
+    struct governor_flow flow;
+    if (g->config.mode != GOVERNOR_ON) {
+        return GOVERNOR_NO_REASON;
+    }
+    governor_identify(g->secret, key, tcp_flags, &flow);
+    switch ((enum governor_kind) flow.kind) {
+    case GOVERNOR_LIVE:
+        return GOVERNOR_NO_REASON;   /* it had packets before this one: it was busy */
+    case GOVERNOR_SYN:
+    case GOVERNOR_SYN_ACK:
+    case GOVERNOR_DEAD:
+        return governor_sketch_peek(&g->sketch, &flow, now_ms) == GOVERNOR_PROVEN
+               ? GOVERNOR_NO_REASON : GOVERNOR_NOT_PROVEN;
+    case GOVERNOR_DATAGRAM:
+        break;
+    }
+    return port->flood && n_packets < GOVERNOR_FLOOD_PACKETS ? GOVERNOR_FLOOD : GOVERNOR_NO_REASON;
+}
+
+/* --- time --------------------------------------------------------------------------------- */
+
+/* The worker can't keep up, and it is the set-ups that take its time. */
+static bool
+is_congested(const struct governor *g, uint64_t elapsed_ms)
+{
+    uint64_t permille = g->busy_ns / 1000 / (elapsed_ms ? elapsed_ms : 1);
+    return g->n_full >= BACKLOG_BATCHES && g->n_full * 2 >= g->n_batches
+           && permille >= GOVERNOR_BUSY_PERMILLE;
+}
+
+bool
+governor_roll(struct governor *g, uint32_t n_ports, uint64_t now_ms)
+{
+    uint64_t elapsed_ms = now_ms - g->window_ms;
+    if (!governor_budget_refill(&g->setups, n_ports, now_ms)) {
+        return false;
+    }
+    g->n_windows = 0;
+    if (elapsed_ms >= GOVERNOR_WINDOW_MS) {
+        uint64_t n = elapsed_ms / GOVERNOR_WINDOW_MS;
+        g->n_windows = n < GOVERNOR_LEAVE_WINDOWS ? (uint32_t) n : GOVERNOR_LEAVE_WINDOWS;
+        g->window_ms = now_ms;
+        g->unused = governor_budget_unused(&g->setups) / g->n_windows;
+        governor_budget_adapt(&g->setups, is_congested(g, elapsed_ms));
+        g->busy_ns = 0;
+        g->n_batches = g->n_full = 0;
+        g->n_flooded_before = g->n_flooded;
+        g->n_flooded = 0;
+    }
+    return true;
+}
+
+static uint64_t
+max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* True if the window was one of a flood: much more than there is for first packets, and hardly a
+ * flow went on. */
+static bool
+is_flooding(const struct governor *g, const struct governor_port *port)
+{
+    uint64_t share = governor_budget_share(&g->setups, GOVERNOR_WINDOW_MS);
+    return (uint64_t) port->unproven_held * ONE >= max_u64(share / 4, MIN_FLOOD * ONE)
+           && (uint64_t) port->proven * PROVEN_FACTOR < port->unproven_held;
+}
+
+/* True if there would have been room for what was asked for, and as much again. */
+static bool
+has_room(const struct governor *g, const struct governor_port *port)
+{
+    uint64_t room = g->unused / (g->n_flooded_before ? g->n_flooded_before : 1);
+    return (uint64_t) port->unproven * ONE * 2 <= max_u64(room, MIN_FLOOD * ONE);
+}
+
+static void
+set_flood(struct governor_port *port, bool flood, uint64_t now_ms)
+{
+    port->flood = flood;
+    port->streak = 0;
+    port->since_ms = now_ms;
+    port->totals.floods += flood;
+    port->totals.flood_ended += !flood;
+    port->changed = true;
+}
+
+static void
+end_window(const struct governor *g, struct governor_port *port, uint64_t now_ms)
+{
+    bool other = port->flood ? has_room(g, port) : is_flooding(g, port);
+    /* What was asked for is one window's; those without traffic that may follow are quiet. */
+    uint32_t n = port->flood ? g->n_windows : 1;
+    port->streak = other ? (uint8_t) (port->streak + n) : 0;
+    if (port->streak >= (port->flood ? GOVERNOR_LEAVE_WINDOWS : GOVERNOR_ENTER_WINDOWS)) {
+        set_flood(port, !port->flood, now_ms);
+    }
+    port->unproven = port->unproven_held = port->proven = 0;
+    if (++port->age >= AGE_WINDOWS) {
+        port->age = 0;
+        governor_sources_age(&port->macs);
+        governor_sources_age(&port->addresses);
+    }
+}
+
+void
+governor_roll_port(struct governor *g, struct governor_port *port, uint64_t now_ms)
+{
+    governor_budget_credit(&g->setups, &port->bucket);
+    if (g->n_windows) {
+        end_window(g, port, now_ms);
+        g->n_flooded += port->flood;
+    }
+}
