@@ -54,4 +54,15 @@ struct hal_caps {
     uint32_t rate;                      /* changes a second that it manages; 0: not known */
 };
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+/* Stable names, for text and JSON: "set-vlan-vid" for an enum action_type, "nw_dst" for an
+ * enum field_id. NULL for a number that is none. */
+const char *hal_action_name(unsigned type);
+const char *hal_field_name(unsigned id);
+#ifdef __cplusplus
+}
+#endif
+
 #endif /* hal/capability.h */

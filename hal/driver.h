@@ -246,4 +246,13 @@ struct hal_driver {
     int (*fault)(void *device, const char *what, char *error);
 };
 
+/* What a shared object exports. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+extern const struct hal_driver turnout_driver __attribute__((visibility("default")));
+#ifdef __cplusplus
+}
+#endif
+
 #endif /* hal/driver.h */

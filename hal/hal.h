@@ -34,6 +34,10 @@
 
 #include "hal/driver.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct hal;
 struct hal_device;
 struct hal_bridge;
@@ -65,7 +69,7 @@ struct hal_source {
      * rule for them any more. */
     bool (*derive)(void *aux, const struct flow_key *key, struct hal_derivation *);
     /* Packets that hardware forwarded for the owner since the last credit. used_ms:
-     * clock_ms() of the last packet, as well as it is known. */
+     * hal_now_ms() of the last packet, as well as it is known. */
     void (*credit)(void *aux, void *owner, uint64_t packets, uint64_t bytes, uint64_t used_ms);
     /* Packets of an entry that depends on an address were forwarded, as in credit(). NULL: it
      * does not matter. */
@@ -94,7 +98,7 @@ struct hal *hal_new(const struct hal_config *);
 void hal_hold(struct hal *);
 /* Closes the devices. 'keep': entries stay in them. */
 void hal_free(struct hal *, bool keep);
-/* Handles what devices said, and what is due by the clock (lib/clock.h); without threads it
+/* Handles what devices said, and what is due by the clock (hal/text.h); without threads it
  * lets the devices work first. Returns the ms until it should be called again at the
  * latest, -1 for "when hal_fd() is readable". */
 int hal_step(struct hal *);
@@ -243,5 +247,9 @@ void hal_audit(struct hal *, bool repair,
 
 /* Misbehaviour on demand (tests): passes 'what' to the driver. */
 int hal_fault(struct hal_device *, const char *what, char *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* hal/hal.h */

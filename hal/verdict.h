@@ -28,10 +28,18 @@ struct hal_verdict {
     char words[HAL_WORDS_SIZE];  /* the driver's own, cut to fit, "" if it said nothing */
 };
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* "action-unsupported": the reason's stable name; NULL for a number that is none. */
 const char *hal_reason_name(unsigned reason);
 /* One sentence: what it means; and the smallest change that would make the entry fit. */
 const char *hal_reason_summary(unsigned reason);
 const char *hal_reason_remedy(unsigned reason);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* hal/verdict.h */

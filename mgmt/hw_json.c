@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "lib/field.h"
 #include "lib/flow_text.h"
 #include "mgmt/method.h"
 
@@ -13,23 +12,12 @@ static const char *const states[HAL_N_STATES] = {
     [HAL_LEAVING] = "leaving", [HAL_FAILED] = "refused", [HAL_LIMBO] = "limbo",
 };
 
-static const char *const action_names[N_ACTION_TYPES] = {
-    [ACTION_OUTPUT] = "output", [ACTION_ENQUEUE] = "enqueue", [ACTION_CONTROLLER] = "controller",
-    [ACTION_SET_QUEUE] = "set-queue", [ACTION_POP_QUEUE] = "pop-queue",
-    [ACTION_SET_VLAN_VID] = "set-vlan-vid",
-    [ACTION_SET_VLAN_PCP] = "set-vlan-pcp", [ACTION_STRIP_VLAN] = "strip-vlan",
-    [ACTION_SET_DL_SRC] = "set-dl-src", [ACTION_SET_DL_DST] = "set-dl-dst",
-    [ACTION_SET_NW_SRC] = "set-nw-src", [ACTION_SET_NW_DST] = "set-nw-dst",
-    [ACTION_SET_NW_TOS] = "set-nw-tos", [ACTION_SET_TP_SRC] = "set-tp-src",
-    [ACTION_SET_TP_DST] = "set-tp-dst", [ACTION_DEC_TTL] = "dec-ttl",
-};
-
 json_t *
 hw_json_verdict(const struct hal_verdict *v)
 {
     const char *name = v->reason ? hal_reason_name(v->reason) : NULL;
-    const char *field = v->field < N_FIELDS ? fields[v->field].name : NULL;
-    const char *action = v->action < N_ACTION_TYPES ? action_names[v->action] : NULL;
+    const char *field = hal_field_name(v->field);
+    const char *action = hal_action_name(v->action);
     if (!name) {
         return json_null();
     }
@@ -110,7 +98,7 @@ table_fields(const struct hal_table_caps *caps)
     json_t *object = json_object();
     for (unsigned i = 0; i < N_FIELDS; i++) {
         unsigned mode = caps->field[i] < N_FIELD_MASK_MODES ? caps->field[i] : FIELD_MASK_NONE;
-        json_object_set_new(object, fields[i].name, json_string(mask_modes[mode]));
+        json_object_set_new(object, hal_field_name(i), json_string(mask_modes[mode]));
     }
     return object;
 }
@@ -121,7 +109,7 @@ table_required(const struct hal_table_caps *caps)
     json_t *array = json_array();
     for (unsigned i = 0; i < N_FIELDS; i++) {
         if (caps->required >> i & 1) {
-            json_array_append_new(array, json_string(fields[i].name));
+            json_array_append_new(array, json_string(hal_field_name(i)));
         }
     }
     return array;
@@ -136,7 +124,7 @@ table_actions(const struct hal_table_caps *caps)
         bool sends = i == ACTION_OUTPUT || i == ACTION_ENQUEUE;
         bool can = caps->actions >> i & 1 && i != ACTION_CONTROLLER;
         bool anywhere = sends || caps->ordered >> i & 1;
-        json_object_set_new(object, action_names[i],
+        json_object_set_new(object, hal_action_name(i),
                             json_string(!can ? "no" : anywhere ? "yes" : "before-output"));
     }
     return object;

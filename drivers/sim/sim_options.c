@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "drivers/sim/sim.h"
-#include "lib/field.h"
 
 const char sim_options_help[] =
     "exact=N: entries of the exact-match table (default 65536)\n"
@@ -22,15 +21,6 @@ const char sim_options_help[] =
     "file=yes|no: keep the tables in a file that outlives the daemon (default no)\n"
     "faults=N: percent of the changes that go wrong (default 0)\n"
     "seed=N: of what is random (default 1)\n";
-
-static const char *const action_names[N_ACTION_TYPES] = {
-    [ACTION_OUTPUT] = "output", [ACTION_ENQUEUE] = "enqueue", [ACTION_SET_VLAN_VID] = "set-vlan-vid",
-    [ACTION_SET_VLAN_PCP] = "set-vlan-pcp", [ACTION_STRIP_VLAN] = "strip-vlan",
-    [ACTION_SET_DL_SRC] = "set-dl-src", [ACTION_SET_DL_DST] = "set-dl-dst",
-    [ACTION_SET_NW_SRC] = "set-nw-src", [ACTION_SET_NW_DST] = "set-nw-dst",
-    [ACTION_SET_NW_TOS] = "set-nw-tos", [ACTION_SET_TP_SRC] = "set-tp-src",
-    [ACTION_SET_TP_DST] = "set-tp-dst",
-};
 
 struct number_option {
     const char *name;
@@ -98,13 +88,13 @@ static int
 set_without(const char *value, struct sim_options *o, char *error)
 {
     for (unsigned i = 0; i < N_FIELDS; i++) {
-        if (!strcmp(value, fields[i].name)) {
+        if (!strcmp(value, hal_field_name(i))) {
             o->without_fields |= 1u << i;
             return 0;
         }
     }
     for (unsigned i = 0; i < N_ACTION_TYPES; i++) {
-        if (action_names[i] && !strcmp(value, action_names[i])) {
+        if (!strcmp(value, hal_action_name(i))) {
             o->without_actions |= 1u << i;
             return 0;
         }

@@ -4,7 +4,6 @@
 #define TURNOUT_ACTION_H 1
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
