@@ -87,7 +87,9 @@ port_failed(void *aux, uint16_t port, const char *why)
     fprintf(stderr, "offload: port %u must go down: %s\n", port, why);
 }
 
-static const struct hal_source source = { derive, credit, port_failed };
+static const struct hal_source source = {
+    .derive = derive, .credit = credit, .port_failed = port_failed,
+};
 
 /* --- the loop: a program's own has hal_fd() among its descriptors ---------------------------------- */
 
