@@ -140,7 +140,8 @@ method_add_port(const struct method_env *env, json_t *params, json_t **result, s
 }
 
 bool
-method_find_port(const struct dp_bridge *bridge, const char *text, uint16_t *port_no)
+method_find_port(const struct dp_bridge *bridge, const char *text, uint16_t *port_no,
+                 struct errmsg *err)
 {
     if (dp_port_find(bridge, text, port_no)) {
         return true;
@@ -152,9 +153,13 @@ method_find_port(const struct dp_bridge *bridge, const char *text, uint16_t *por
     char *end;
     unsigned long number = strtoul(text, &end, 10);
     struct port_info info;
-    *port_no = number;
-    return text[0] >= '0' && text[0] <= '9' && !*end && number && number < PORT_MAX
-           && dp_port_get(bridge, number, &info);
+    if (text[0] >= '0' && text[0] <= '9' && !*end && number && number < PORT_MAX
+        && dp_port_get(bridge, number, &info)) {
+        *port_no = number;
+        return true;
+    }
+    errmsg_set(err, "bridge %s has no port '%.40s'", dp_bridge_name(bridge), text);
+    return false;
 }
 
 enum rpc_code
@@ -172,8 +177,7 @@ method_del_port(const struct method_env *env, json_t *params, json_t **result, s
     }
     struct dp_bridge *dp_bridge = agent_bridge(bridge->agent);
     uint16_t port_no;
-    if (!method_find_port(dp_bridge, port, &port_no)) {
-        errmsg_set(err, "bridge %s has no port '%.40s'", bridge->name, port);
+    if (!method_find_port(dp_bridge, port, &port_no, err)) {
         return RPC_FAILED;
     }
     if (dp_port_del(dp_bridge, port_no, err)) {

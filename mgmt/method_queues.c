@@ -78,8 +78,7 @@ find_target(const struct method_env *env, const char *bridge_name, const char *p
     }
     out->bridge = agent_bridge(bridge->agent);
     out->bridge_name = bridge->name;
-    if (!method_find_port(out->bridge, port, &out->port_no)) {
-        errmsg_set(err, "bridge %s has no port '%.40s'", bridge->name, port);
+    if (!method_find_port(out->bridge, port, &out->port_no, err)) {
         return RPC_FAILED;
     }
     return RPC_OK;

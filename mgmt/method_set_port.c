@@ -70,8 +70,7 @@ method_set_port(const struct method_env *env, json_t *params, json_t **result, s
     }
     struct dp_bridge *dp_bridge = agent_bridge(bridge->agent);
     uint16_t port_no;
-    if (!method_find_port(dp_bridge, port, &port_no)) {
-        errmsg_set(err, "bridge %s has no port '%.40s'", bridge->name, port);
+    if (!method_find_port(dp_bridge, port, &port_no, err)) {
         return RPC_FAILED;
     }
     dp_port_set_config(dp_bridge, port_no, change.config, change.mask);
@@ -101,8 +100,7 @@ method_flush_fdb(const struct method_env *env, json_t *params, json_t **result,
         return code;
     }
     struct dp_bridge *dp_bridge = agent_bridge(bridge->agent);
-    if (port && !method_find_port(dp_bridge, port, &port_no)) {
-        errmsg_set(err, "bridge %s has no port '%.40s'", bridge->name, port);
+    if (port && !method_find_port(dp_bridge, port, &port_no, err)) {
         return RPC_FAILED;
     }
     *result = json_pack("{s:s, s:I}", "bridge", bridge->name, "flushed",

@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "lib/scaled_text.h"
-#include "lib/strbuf.h"
-#include "tools/turnoutctl/ctl.h"
-#include "tools/turnoutctl/table.h"
+#include "tools/turnoutctl/ctl_cells.h"
 
 /* A rate or a size; "-" if it is not set. */
 static void
@@ -19,27 +17,6 @@ add_setting(struct table *table, const json_t *row, const char *name)
 }
 
 static void
-add_counter(struct table *table, const json_t *row, const char *name)
-{
-    const json_t *value = json_object_get(row, name);
-    if (json_is_integer(value)) {
-        table_add(table, "%lld", (long long) json_integer_value(value));
-    } else {
-        table_add(table, "?");
-    }
-}
-
-/* A cell of an optional column, which is there while watching. */
-static void
-add_rate(struct table *table, const json_t *row, const char *name)
-{
-    struct strbuf text = { 0 };
-    ctl_put_rate(&text, row, name);
-    table_add(table, "%s", strbuf_text(&text));
-    strbuf_fini(&text);
-}
-
-static void
 print_queues(const struct ctl *ctl, const json_t *rows)
 {
     static const struct table_column columns[] = {
@@ -48,10 +25,7 @@ print_queues(const struct ctl *ctl, const json_t *rows)
         { "MIN-RATE", TABLE_RIGHT }, { "MAX-RATE", TABLE_RIGHT }, { "BURST", TABLE_RIGHT },
         { "TX-PACKETS", TABLE_RIGHT }, { "TX-BYTES", TABLE_RIGHT }, { "TX-ERR", TABLE_RIGHT },
     };
-    struct table *table = table_new(columns, sizeof columns / sizeof columns[0]);
-    if (table && ctl->rates) {
-        table_show_optional(table);
-    }
+    struct table *table = ctl_table_new(ctl, columns, sizeof columns / sizeof columns[0]);
     const json_t *row;
     size_t i;
     json_array_foreach(rows, i, row) {
@@ -59,14 +33,14 @@ print_queues(const struct ctl *ctl, const json_t *rows)
         table_add(table, "%s", ctl_text(row, "name"));
         table_add(table, "%lld", (long long) ctl_number(row, "queue"));
         table_add(table, json_is_true(json_object_get(row, "active")) ? "active" : "waiting");
-        add_rate(table, row, "tx_packets_per_s");
-        add_rate(table, row, "tx_bytes_per_s");
+        ctl_add_rate(table, row, "tx_packets_per_s");
+        ctl_add_rate(table, row, "tx_bytes_per_s");
         add_setting(table, row, "min_rate");
         add_setting(table, row, "max_rate");
         add_setting(table, row, "burst");
-        add_counter(table, row, "tx_packets");
-        add_counter(table, row, "tx_bytes");
-        add_counter(table, row, "tx_errors");
+        ctl_add_counter(table, row, "tx_packets");
+        ctl_add_counter(table, row, "tx_bytes");
+        ctl_add_counter(table, row, "tx_errors");
     }
     table_print(table, stdout, 0, ctl->width);
     table_free(table);

@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "lib/strbuf.h"
-#include "tools/turnoutctl/ctl.h"
-#include "tools/turnoutctl/table.h"
+#include "tools/turnoutctl/ctl_cells.h"
 
 #define N_COLUMNS(COLUMNS) (sizeof (COLUMNS) / sizeof (COLUMNS)[0])
 
@@ -115,38 +114,6 @@ ctl_show(struct ctl *ctl)
     return CTL_OK;
 }
 
-static void
-add_counter(struct table *table, const json_t *row, const char *name)
-{
-    const json_t *value = json_object_get(row, name);
-    if (json_is_integer(value)) {
-        table_add(table, "%lld", (long long) json_integer_value(value));
-    } else {
-        table_add(table, "?");
-    }
-}
-
-/* A cell of an optional column, which is there while watching. */
-static void
-add_rate(struct table *table, const json_t *row, const char *name)
-{
-    struct strbuf text = { 0 };
-    ctl_put_rate(&text, row, name);
-    table_add(table, "%s", strbuf_text(&text));
-    strbuf_fini(&text);
-}
-
-/* A table, with its optional columns while watching. */
-static struct table *
-make_table(const struct ctl *ctl, const struct table_column *columns, size_t n)
-{
-    struct table *table = table_new(columns, n);
-    if (table && ctl->rates) {
-        table_show_optional(table);
-    }
-    return table;
-}
-
 /* Why ports don't forward, a line each. */
 static void
 print_reasons(const json_t *ports)
@@ -181,10 +148,10 @@ add_port(struct table *table, const json_t *port)
     table_add(table, "%s", ctl_text(port, "link"));
     table_add(table, "%s", stp[0] ? stp : "-");
     for (size_t k = 0; k < sizeof rates / sizeof rates[0]; k++) {
-        add_rate(table, port, rates[k]);
+        ctl_add_rate(table, port, rates[k]);
     }
     for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
-        add_counter(table, port, names[k]);
+        ctl_add_counter(table, port, names[k]);
     }
     table_add(table, "%s", ctl_join(json_object_get(port, "config"), config, sizeof config));
 }
@@ -211,7 +178,7 @@ ctl_ports(struct ctl *ctl)
         json_decref(result);
         return CTL_OK;
     }
-    struct table *table = make_table(ctl, columns, N_COLUMNS(columns));
+    struct table *table = ctl_table_new(ctl, columns, N_COLUMNS(columns));
     const json_t *ports = json_object_get(result, "ports"), *port;
     size_t i;
     json_array_foreach(ports, i, port) {
@@ -289,8 +256,8 @@ add_connections(struct table *table, const json_t *bridge)
         add_tls(table, json_object_get(row, "tls"));
         table_add(table, "%lld", (long long) ctl_number(row, "messages_in"));
         table_add(table, "%lld", (long long) ctl_number(row, "messages_out"));
-        add_rate(table, row, "messages_in_per_s");
-        add_rate(table, row, "messages_out_per_s");
+        ctl_add_rate(table, row, "messages_in_per_s");
+        ctl_add_rate(table, row, "messages_out_per_s");
         table_add(table, "%lld", (long long) ctl_number(row, "errors_sent"));
         table_add(table, "%lld", (long long) ctl_number(row, "dropped"));
         table_add(table, "%lld", (long long) ctl_number(row, "queued_bytes"));
@@ -367,7 +334,7 @@ ctl_controllers(struct ctl *ctl)
     if (ctl->json) {
         ctl_print_json(ctl, result);
     } else {
-        struct table *table = make_table(ctl, columns, N_COLUMNS(columns));
+        struct table *table = ctl_table_new(ctl, columns, N_COLUMNS(columns));
         json_array_foreach(json_object_get(result, "bridges"), i, bridge) {
             add_connections(table, bridge);
         }
@@ -399,14 +366,14 @@ ctl_counters(struct ctl *ctl)
         json_decref(result);
         return CTL_OK;
     }
-    struct table *table = make_table(ctl, columns, N_COLUMNS(columns));
+    struct table *table = ctl_table_new(ctl, columns, N_COLUMNS(columns));
     const json_t *row;
     size_t i, n = 0;
     json_array_foreach(json_object_get(result, "counters"), i, row) {
         if (ctl->all || ctl_number(row, "value")) {
             table_add(table, "%s", ctl_text(row, "name"));
             table_add(table, "%lld", (long long) ctl_number(row, "value"));
-            add_rate(table, row, "value_per_s");
+            ctl_add_rate(table, row, "value_per_s");
             table_add(table, "%s", ctl_text(row, "help"));
             n++;
         }
