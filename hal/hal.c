@@ -499,7 +499,7 @@ tick(struct hal *hal, uint64_t now_ms)
 int
 hal_step(struct hal *hal)
 {
-    uint64_t ignored, now_ms = clock_ms();
+    uint64_t ignored;
     if (read(hal->event_fd, &ignored, sizeof ignored) < 0) {
         ignored = 0;                 /* it was not readable: the clock called */
     }
@@ -512,6 +512,7 @@ hal_step(struct hal *hal)
             again = 0;
         }
     }
+    uint64_t now_ms = clock_ms();    /* not before what this step sent */
     if (now_ms - hal->tick_ms >= HAL_TICK_MS) {
         hal->tick_ms = now_ms;
         tick(hal, now_ms);

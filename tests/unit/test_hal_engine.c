@@ -41,6 +41,7 @@ static struct fake {
 } fake;
 
 static uint64_t random_state, now_ns;
+static uint64_t clock_step_ns;           /* each look at the clock takes so long */
 
 static uint32_t
 below(uint32_t n)
@@ -52,7 +53,7 @@ below(uint32_t n)
 static uint64_t
 now(void)
 {
-    return now_ns;
+    return now_ns += clock_step_ns;
 }
 
 static void *
@@ -628,6 +629,25 @@ a_mute_device_is_fenced(void **state)
     end(false);
 }
 
+/* Time goes on within a step: what was sent in it was not sent long ago. */
+static void
+a_change_just_sent_is_not_late(void **state)
+{
+    (void) state;
+    begin_new(1, true);
+    put_rule(0, 2);
+    rules[0].match = (struct flow_match) { 0 };
+    clock_step_ns = 1000000;
+    for (unsigned i = 0; i < 200; i++) {
+        struct flow_key key = random_key();
+        offer(&key);
+    }
+    clock_step_ns = 0;
+    assert_false(fake.fenced);
+    assert_true(fake.n_adds > 0);
+    end(false);
+}
+
 /* ... and if it can't be fenced the ports go down and the barrier says so. */
 static void
 a_device_that_cannot_be_fenced_loses_its_ports(void **state)
@@ -873,6 +893,7 @@ main(void)
         cmocka_unit_test(after_a_barrier_the_device_says_what_the_rules_say),
         cmocka_unit_test(every_packet_is_credited_once),
         cmocka_unit_test(a_mute_device_is_fenced),
+        cmocka_unit_test(a_change_just_sent_is_not_late),
         cmocka_unit_test(a_device_that_cannot_be_fenced_loses_its_ports),
         cmocka_unit_test(a_driver_that_breaks_the_contract_is_fenced),
         cmocka_unit_test(a_refusal_keeps_the_drivers_words),
