@@ -175,6 +175,16 @@ def tls_on_the_plaintext_port_is_refused(lab):
     works(raw_socket(lab, 6654)).sock.close()
 
 
+def read_until(client, text, wanted):
+    """What a program has written, up to 'wanted' or its end; 'text' is what was read before."""
+    while wanted not in text:
+        more = os.read(client.stdout.fileno(), 4096)
+        if not more:
+            break
+        text += more
+    return text
+
+
 def renegotiation_is_refused(lab):
     """Python can't ask for one; openssl can."""
     client = lab.switch_ns.start(
@@ -182,14 +192,11 @@ def renegotiation_is_refused(lab):
         "-cert", lab.client.cert_path, "-key", lab.client.key_path, "-CAfile",
         lab.pki.ca.cert_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT)
+    # The switch's HELLO first: data in the middle of a handshake is an error of the client's.
+    text = read_until(client, b"", b"\x01\x00\x00\x08")
     client.stdin.write(b"R\n")
     client.stdin.flush()         # it stays open: at its end the client would not wait
-    text = b""
-    while b"no renegotiation" not in text:
-        more = os.read(client.stdout.fileno(), 4096)
-        if not more:
-            break
-        text += more
+    text = read_until(client, text, b"no renegotiation")
     client.stdin.close()
     client.terminate()
     client.wait()
