@@ -82,10 +82,14 @@ record_count()
     } >"$logs/expected" && cat "$logs/expected" >tests/expected-counts
 }
 
-# What a stage left to say: the end of its log, and of the logs of its tests.
+# What a stage left to say: every test that failed, then the end of its log and of the logs
+# of its tests. Who reads only the first lines still knows what to run again.
 show_failure()
 {
-    echo "---- $1 failed; the end of $2:"
+    echo "---- $1 failed:"
+    { grep -E '^(FAIL|ERROR|XPASS): [^ ]*[a-z]' "$2" || grep '^not ok ' "$2"; } | sort -u \
+        | head -n 40 | sed 's/^/    /'
+    echo "---- the end of $2:"
     tail -n "${CHECK_LOG_LINES:-120}" "$2" | sed 's/^/    /'
     echo "----"
 }
