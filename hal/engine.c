@@ -497,6 +497,9 @@ engine_complete(struct hal_device *device, const struct hal_completion *c)
     land(device, e->slot);
     device->n_removing -= c->kind == HAL_REMOVE;
     apply(device, index, c);
+    if (device->fenced) {            /* for what it said just now: it has no entries any more */
+        return;
+    }
     entry_actions_put(hal->store, e->sent);
     e->sent = 0;
     e->flags &= (uint16_t) ~ENTRY_IN_FLIGHT;

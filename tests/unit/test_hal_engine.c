@@ -35,7 +35,7 @@ static struct fake {
     struct flow_match matches[PENDING];
     uint16_t outputs[PENDING];
     size_t n_pending;
-    bool fenced, mute, changes, deaf_to_fences;
+    bool fenced, mute, changes, deaf_to_fences, breaks;
     unsigned refuse_percent, lose_percent, capacity;
     unsigned n_adds, n_changes, n_removes, n_adopted;
 } fake;
@@ -220,6 +220,9 @@ do_pending(size_t i, struct hal_completion *c)
     if (change->kind == HAL_ADD) {
         assert_null(f);
         return do_add(i, c);
+    }
+    if (fake.breaks) {
+        return -EIO;
     }
     if (change->kind == HAL_ADOPT) {
         f = change->handle && change->handle <= TABLE ? &fake.table[change->handle - 1] : NULL;
@@ -667,6 +670,40 @@ a_device_that_cannot_be_fenced_loses_its_ports(void **state)
     end(false);
 }
 
+/* One that can't say whether it removed an entry is fenced as well, while its answer is being
+ * heard; then software forwards, and the HAL has nothing of the device left. */
+static void
+a_device_that_breaks_on_removal_is_fenced(void **state)
+{
+    (void) state;
+    begin_new(1, true);
+    put_rule(0, 2);
+    rules[0].match = (struct flow_match) { 0 };
+    struct flow_key key = random_key();
+    for (uint32_t i = 0; i < 3; i++) {
+        key.nw_dst.ip4.raw = htobe32(0x0a000000 + i);
+        offer(&key);
+    }
+    assert_int_equal(n_in_device(), 3);
+    fake.breaks = true;
+    remove_rule(0);
+    barrier();
+    assert_int_equal(barrier_error, 0);
+    assert_true(fake.fenced);
+    struct hal_entry_info info;
+    assert_false(hal_find(bridge, &key, &info));
+    assert_false(hal_owner_is_used(bridge, identity[0]));
+    put_rule(0, 3);
+    rules[0].match = (struct flow_match) { 0 };
+    struct hal_verdict verdict;
+    hal_offer(bridge, &key, 1000, &verdict);
+    assert_int_equal(verdict.reason, HAL_REASON_DEVICE_MUTE);
+    hal_step(hal);
+    barrier();
+    assert_false(hal_find(bridge, &key, &info));
+    end(false);
+}
+
 /* A completion too many. */
 static void
 a_driver_that_breaks_the_contract_is_fenced(void **state)
@@ -895,6 +932,7 @@ main(void)
         cmocka_unit_test(a_mute_device_is_fenced),
         cmocka_unit_test(a_change_just_sent_is_not_late),
         cmocka_unit_test(a_device_that_cannot_be_fenced_loses_its_ports),
+        cmocka_unit_test(a_device_that_breaks_on_removal_is_fenced),
         cmocka_unit_test(a_driver_that_breaks_the_contract_is_fenced),
         cmocka_unit_test(a_refusal_keeps_the_drivers_words),
         cmocka_unit_test(a_full_table_keeps_the_busiest),
