@@ -28,7 +28,7 @@ struct dump {
     struct hal_job job;
     uint64_t position;
     int error;
-    bool end, limbo;
+    bool end;
     size_t n;
     struct shown shown[DUMP_BATCH];
 };
@@ -85,13 +85,13 @@ free_dump(struct dump *dump)
 }
 
 static bool
-ask(struct hal_device *device, uint64_t position, bool limbo, void (*done)(struct hal_job *, struct hal_device *))
+ask(struct hal_device *device, uint64_t position,
+    void (*done)(struct hal_job *, struct hal_device *))
 {
     struct dump *dump = calloc(1, sizeof *dump);
     if (dump) {
         dump->job = (struct hal_job) { NULL, run_dump, done };
         dump->position = position;
-        dump->limbo = limbo;
         device_run_job(device, &dump->job);
     }
     return dump;
@@ -158,7 +158,7 @@ limbo_shown(struct hal_job *job, struct hal_device *device)
                  strerror(-dump->error));
     }
     if (!dump->end && !dump->error && !device->gone
-        && !ask(device, dump->position, true, limbo_shown)) {
+        && !ask(device, dump->position, limbo_shown)) {
         log_warn("%s: no memory to read what it has from before", device->driver->name);
     }
     free_dump(dump);
@@ -169,7 +169,7 @@ hal_start(struct hal *hal)
 {
     for (unsigned i = 0; i < hal->n_devices; i++) {
         hal->devices[i]->audited_ms = clock_ms();    /* not while this goes on */
-        if (!ask(hal->devices[i], 0, true, limbo_shown)) {
+        if (!ask(hal->devices[i], 0, limbo_shown)) {
             log_warn("%s: no memory to read what it has from before", hal->devices[i]->driver->name);
         }
     }
@@ -336,9 +336,9 @@ compared(struct hal_job *job, struct hal_device *device)
     }
     bool over = device->gone || device->fenced;
     if (!over && dump->error == -EINTR) {
-        over = !ask(device, 0, false, compared);
+        over = !ask(device, 0, compared);
     } else if (!over && !dump->end && !dump->error) {
-        over = !ask(device, dump->position, false, compared);
+        over = !ask(device, dump->position, compared);
     } else {
         if (!over && !dump->error) {
             find_missing(run, device);
@@ -366,7 +366,7 @@ begin(struct hal_device *device, struct hal_audit_run *run)
     }
     run->begun_ms = (uint32_t) clock_ms();
     device->audit = run;
-    if (!ask(device, 0, false, compared)) {
+    if (!ask(device, 0, compared)) {
         device->audit = NULL;
         return false;
     }

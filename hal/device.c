@@ -90,8 +90,17 @@ host_clock_ms(struct hal_host *host)
 }
 
 void
-device_host_init(struct hal_device *device)
+device_init(struct hal_device *device)
 {
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&device->work, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&device->lock, NULL);
+    pthread_mutex_init(&device->op, NULL);
+    device->jobs_tail = &device->jobs;
+    device->finished_tail = &device->finished;
     device->host = (struct hal_host) { host_complete, host_event, host_log, host_clock_ms };
 }
 
@@ -114,22 +123,31 @@ take_changes(struct hal_device *device)
     }
 }
 
-/* Offers the driver what it has not accepted yet. True if some is left. */
+/* Offers the driver the next of what it has not accepted yet; false if there is nothing more.
+ * *refused: it does not take more now. */
+static bool
+submit_some(struct hal_device *device, bool *refused)
+{
+    pthread_mutex_lock(&device->op);
+    size_t n = device->n_taking - device->n_taken;
+    n = n < HAL_SUBMIT_MAX ? n : HAL_SUBMIT_MAX;
+    size_t accepted = n ? device->driver->submit(device->state, &device->taking[device->n_taken], n) : 0;
+    *refused = accepted < n;
+    device->n_taken += accepted < n ? accepted : n;
+    bool more = device->n_taken < device->n_taking && !*refused;
+    pthread_mutex_unlock(&device->op);
+    return more;
+}
+
+/* True if the driver has left some. */
 static bool
 submit_taken(struct hal_device *device)
 {
-    while (device->n_taken < device->n_taking) {
-        size_t n = device->n_taking - device->n_taken;
-        n = n < HAL_SUBMIT_MAX ? n : HAL_SUBMIT_MAX;
-        pthread_mutex_lock(&device->op);
-        size_t accepted = device->driver->submit(device->state, &device->taking[device->n_taken], n);
-        pthread_mutex_unlock(&device->op);
-        device->n_taken += accepted < n ? accepted : n;
-        if (accepted < n) {
-            return true;
-        }
+    bool refused;
+    while (submit_some(device, &refused)) {
+        continue;
     }
-    return false;
+    return refused;
 }
 
 static struct hal_job *
@@ -224,15 +242,6 @@ device_main(void *aux)
 int
 device_start(struct hal_device *device)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&device->work, &attr);
-    pthread_condattr_destroy(&attr);
-    pthread_mutex_init(&device->lock, NULL);
-    pthread_mutex_init(&device->op, NULL);
-    device->jobs_tail = &device->jobs;
-    device->finished_tail = &device->finished;
     if (device->hal->config.stepped) {
         return 0;
     }
@@ -251,7 +260,7 @@ free_jobs(struct hal_device *device, struct hal_job *job)
 }
 
 void
-device_stop(struct hal_device *device)
+device_fini(struct hal_device *device)
 {
     if (device->threaded) {
         pthread_mutex_lock(&device->lock);
@@ -306,6 +315,15 @@ device_run_job(struct hal_device *device, struct hal_job *job)
     *device->jobs_tail = job;
     device->jobs_tail = &job->next;
     pthread_cond_signal(&device->work);
+    pthread_mutex_unlock(&device->lock);
+}
+
+void
+device_discard(struct hal_device *device)
+{
+    pthread_mutex_lock(&device->lock);
+    device->n_submitted = device->n_taking = device->n_taken = 0;
+    device->said.n = 0;
     pthread_mutex_unlock(&device->lock);
 }
 

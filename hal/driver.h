@@ -207,6 +207,7 @@ struct hal_driver {
 
     /* Stops matching at once: packets of the port (0: of all) miss, or are dropped, until
      * the fence is lifted. Must work when the device answers nothing else; O(1). 0 or -EIO.
+     * Once all ports are fenced what changes pointed to is the HAL's again, completed or not.
      * 10 ms. */
     int (*fence)(void *device, uint16_t port, bool on);
 
@@ -221,7 +222,8 @@ struct hal_driver {
     int (*dump)(void *device, uint64_t *position,
                 bool (*visit)(const struct hal_dumped *, void *aux), void *aux);
 
-    /* Removes every entry that was made through the HAL; none completes. 1 s. */
+    /* Removes every entry that was made through the HAL, and forgets the changes that wait:
+     * none completes, now or later. 1 s. */
     int (*flush)(void *device);
 
     /* Facts for people: calls fact(name, value) for each. */

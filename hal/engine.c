@@ -135,6 +135,9 @@ engine_settle(struct hal *hal, uint32_t index)
     bool urgent = e->has || e->flags & ENTRY_UNKNOWN;
     if (fifo_push(urgent ? &device->urgent : &device->normal, index)) {
         e->flags |= ENTRY_QUEUED;
+        if (device->urgent.n + device->normal.n == 1) {
+            hal_wake(hal);           /* the others go with this one */
+        }
     } else {
         engine_fence(device, HAL_REASON_NO_MEMORY, "no memory for the changes that wait");
     }
@@ -170,8 +173,8 @@ engine_leave(struct hal *hal, uint32_t index, bool again, enum hal_reason reason
     engine_want_nothing(hal, index, reason);
 }
 
-static void
-note_dependencies(struct entry *e, const struct hal_derivation *d)
+void
+engine_note_dependencies(struct entry *e, const struct hal_derivation *d)
 {
     e->flags &= (uint16_t) ~(ENTRY_EXACT_RULE | ENTRY_DEP_ADDRESS | ENTRY_DEP_FLOOD);
     e->flags |= (uint16_t) ((d->exact_rule ? ENTRY_EXACT_RULE : 0)
@@ -195,11 +198,10 @@ adopt(struct hal *hal, uint32_t index, const struct hal_derivation *d, uint32_t 
 }
 
 static bool
-same_derivation(const struct hal *hal, const struct entry *e, const struct hal_derivation *d)
+same_owner(const struct hal *hal, const struct entry *e, const struct hal_derivation *d)
 {
     const struct entry_owner *owner = entry_owner(hal->store, e);
-    return owner && owner->owner == d->owner
-           && flow_key_equal(&entry_mask(hal->store, e)->bits, &d->match.mask.bits);
+    return owner && owner->owner == d->owner;
 }
 
 /* What the source says of an entry that is, or will be, in a device. */
@@ -209,16 +211,16 @@ take_derivation(struct hal *hal, uint32_t index, const struct hal_derivation *d)
     struct entry *e = entry_at(hal->store, index);
     uint32_t actions = entry_actions_get(hal->store, d->actions);
     bool limbo = e->flags & ENTRY_LIMBO;
-    bool mine = actions && (limbo ? adopt(hal, index, d, actions) : same_derivation(hal, e, d));
+    bool same_mask = flow_key_equal(&entry_mask(hal->store, e)->bits, &d->match.mask.bits);
+    bool mine = actions && (limbo ? adopt(hal, index, d, actions) : same_mask && same_owner(hal, e, d));
     if (!mine) {
         /* Under another mask the entry is not what packets would get now; who has such
          * packets offers them anew. */
-        bool same = flow_key_equal(&entry_mask(hal->store, e)->bits, &d->match.mask.bits);
         entry_actions_put(hal->store, actions);
-        engine_leave(hal, index, same, HAL_REASON_DEPENDS_CHANGED);
+        engine_leave(hal, index, same_mask, HAL_REASON_DEPENDS_CHANGED);
         return;
     }
-    note_dependencies(e, d);
+    engine_note_dependencies(e, d);
     if (is_replaced_by(e, actions)) {
         account_owe(hal, e);
     }
@@ -245,9 +247,7 @@ engine_rederive(struct hal *hal, uint32_t index)
     entry_get_match(hal->store, e, &match);
     bool found = bridge->source->derive(bridge->aux, &match.value, &d);
     counter_inc(COUNTER_hal_rederived);
-    if (found && e->flags & ENTRY_LIMBO && !d.actions) {
-        found = false;
-    } else if (!found && e->flags & ENTRY_LIMBO) {
+    if (!found && e->flags & ENTRY_LIMBO) {
         return;                      /* no rule yet: it stays until the grace ends */
     }
     if (!found || !d.actions) {
@@ -603,6 +603,7 @@ engine_fence(struct hal_device *device, enum hal_reason reason, const char *why)
     snprintf(device->why_fenced, sizeof device->why_fenced, "%s", why && why[0] ? why : "no reason given");
     pthread_mutex_lock(&device->op);
     int error = device->gone ? 0 : device->driver->fence(device->state, 0, true);
+    device_discard(device);
     pthread_mutex_unlock(&device->op);
     counter_inc(COUNTER_hal_fenced);
     log_error("%s: fenced off (%s): %s%s", device->driver->name, hal_reason_name(reason),
@@ -628,6 +629,7 @@ engine_unfence(struct hal_device *device)
 {
     pthread_mutex_lock(&device->op);
     int error = device->driver->flush(device->state);
+    device_discard(device);
     error = error ? error : device->driver->fence(device->state, 0, false);
     pthread_mutex_unlock(&device->op);
     if (error) {

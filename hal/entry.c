@@ -38,9 +38,8 @@ pack(const struct flow_key *key, uint64_t word[ENTRY_KEY_WORDS])
 }
 
 void
-entry_unpack(const struct entry_store *store, const struct entry *e, struct flow_key *key)
+entry_unpack(const struct entry *e, struct flow_key *key)
 {
-    (void) store;
     memcpy(key->lane, e->key, 4 * sizeof e->key[0]);
     key->lane[4] = (uint32_t) e->key[4];
     key->lane[6] = e->key[4] >> 32;
@@ -241,7 +240,7 @@ entry_free(struct entry_store *store, uint32_t index)
 void
 entry_get_match(const struct entry_store *store, const struct entry *e, struct flow_match *match)
 {
-    entry_unpack(store, e, &match->value);
+    entry_unpack(e, &match->value);
     match->mask = store->masks[e->mask].mask;
 }
 

@@ -92,7 +92,7 @@ grow_field(struct entry_store *store, unsigned chain)
         for (uint32_t i = old[b].first, next; i; i = next) {
             struct flow_key key;
             next = store->entries[i].chain[chain + 1].next;
-            entry_unpack(store, &store->entries[i], &key);
+            entry_unpack(&store->entries[i], &key);
             push(store, field_head(store, chain, &key, entry_mask(store, &store->entries[i])), i,
                  chain + 1);
         }
@@ -168,7 +168,7 @@ chains_add(struct entry_store *store, uint32_t index)
         return false;
     }
     push(store, &class->head, index, CHAIN_CLASS);
-    entry_unpack(store, e, &key);
+    entry_unpack(e, &key);
     for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
         push(store, field_head(store, f, &key, entry_mask(store, e)), index, f + 1);
         store->fields[f].n++;
@@ -182,7 +182,7 @@ chains_remove(struct entry_store *store, uint32_t index)
     struct entry *e = &store->entries[index];
     struct flow_key key;
     take_out(store, &class_of(store, index, false)->head, index, CHAIN_CLASS);
-    entry_unpack(store, e, &key);
+    entry_unpack(e, &key);
     for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
         take_out(store, field_head(store, f, &key, entry_mask(store, e)), index, f + 1);
         store->fields[f].n--;

@@ -79,6 +79,6 @@ uint32_t masks_get(struct entry_store *, const struct flow_mask *);
 void masks_put(struct entry_store *, uint32_t);
 void shared_fini(struct entry_store *);
 
-void entry_unpack(const struct entry_store *, const struct entry *, struct flow_key *);
+void entry_unpack(const struct entry *, struct flow_key *);
 
 #endif /* hal/entry_private.h */

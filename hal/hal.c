@@ -53,8 +53,8 @@ hal_new(const struct hal_config *config)
 
 /* --- drivers --------------------------------------------------------------------------- */
 
-static int
-add_driver(struct hal *hal, const struct hal_driver *driver, char *error)
+int
+hal_add_driver(struct hal *hal, const struct hal_driver *driver, char *error)
 {
     if (driver->abi != HAL_DRIVER_ABI) {
         snprintf(error, HAL_ERROR_SIZE, "driver '%.32s' has ABI %u, this program has %u", driver->name,
@@ -71,12 +71,6 @@ add_driver(struct hal *hal, const struct hal_driver *driver, char *error)
     }
     hal->drivers[hal->n_drivers++] = driver;
     return 0;
-}
-
-int
-hal_add_driver(struct hal *hal, const struct hal_driver *driver, char *error)
-{
-    return add_driver(hal, driver, error);
 }
 
 const struct hal_driver *
@@ -111,7 +105,7 @@ hal_load_driver(struct hal *hal, const char *path, char *error)
     if (!driver) {
         snprintf(error, HAL_ERROR_SIZE, "%s: no symbol 'turnout_driver': not a driver of Turnout", path);
     } else {
-        result = add_driver(hal, driver, error);
+        result = hal_add_driver(hal, driver, error);
     }
     if (result) {
         dlclose(object);
@@ -126,10 +120,11 @@ hal_load_driver(struct hal *hal, const char *path, char *error)
 static void
 device_free(struct hal_device *device, bool keep)
 {
-    device_stop(device);
+    device_fini(device);
     if (device->state) {
         device->driver->close(device->state, keep);
     }
+    free(device->heard.completions);
     free(device->urgent.at);
     free(device->normal.at);
     free(device->slots);
@@ -161,14 +156,12 @@ device_new(struct hal *hal, const struct hal_driver *driver, const char *options
     device->index = (uint8_t) hal->n_devices;
     device->options = strdup(options);
     device->slots = calloc(HAL_WINDOW, sizeof *device->slots);
-    device_host_init(device);
+    device_init(device);
     for (uint16_t i = 0; device->slots && i < HAL_WINDOW; i++) {
         device->slots[i].order = i;
     }
     if (!device->options || !device->slots) {
-        free(device->options);
-        free(device->slots);
-        free(device);
+        device_free(device, false);
         return NULL;
     }
     return device;
@@ -221,13 +214,7 @@ hal_device_open(struct hal *hal, const char *name, struct hal_device **opened, c
     }
     int result = open_device(device, error);
     if (result) {
-        if (device->state && !device->jobs_tail) {
-            device->driver->close(device->state, false);
-            device->state = NULL;
-        }
-        free(device->options);
-        free(device->slots);
-        free(device);
+        device_free(device, false);
         return result;
     }
     hal->devices[hal->n_devices++] = device;
@@ -484,7 +471,7 @@ tick(struct hal *hal, uint64_t now_ms)
     for (unsigned i = 0; i < hal->n_devices; i++) {
         struct hal_device *device = hal->devices[i];
         engine_check_mute(device, now_ms);
-        ledger_tick(device, now_ms);
+        ledger_tick(device);
         audit_tick(device, now_ms);
     }
     limbo_tick(hal, now_ms);
@@ -539,7 +526,6 @@ hal_free(struct hal *hal, bool keep)
             hal->devices[i]->driver->flush(hal->devices[i]->state);
             pthread_mutex_unlock(&hal->devices[i]->op);
         }
-        free(hal->devices[i]->heard.completions);
         device_free(hal->devices[i], keep);
     }
     accounts_fini(hal);

@@ -170,9 +170,6 @@ void hal_changed_config(struct hal_bridge *);
  * 'error' is 0, or -EIO: a device failed, see source.port_failed(). */
 void hal_barrier(struct hal *, void (*done)(void *aux, int error), void *aux);
 
-/* Asks devices for counters now; 'done' when they are credited. */
-void hal_refresh(struct hal_bridge *, void *owner, void (*done)(void *aux), void *aux);
-
 /* Whether a rule could be in hardware as it is, for require-hw: the verdict of the tables
  * that it would go to; nothing changes. */
 void hal_check(struct hal_bridge *, const struct hal_derivation *, struct hal_verdict *);

@@ -86,7 +86,7 @@ struct hal_device {
     struct hal_job *finished, **finished_tail;
     struct hal_said said;        /* ... to here */
 
-    struct hal_change *taking;   /* device's thread: what it submits now */
+    struct hal_change *taking;   /* device's thread, holding 'op': what it submits now */
     size_t n_taking, n_taken, max_taking;
 
     /* Control thread. */
@@ -99,7 +99,7 @@ struct hal_device {
     uint32_t n_removing;         /* removals on their way */
     uint32_t mask_refs[HAL_MAX_TABLES][1024];
     uint32_t read_hand;          /* whose counters are read next */
-    bool reading, refresh;
+    bool reading;
     bool fenced, gone;
     enum hal_reason fenced_for;
     char why_fenced[HAL_WORDS_SIZE];
@@ -111,9 +111,12 @@ struct hal_device {
     struct hal_said heard;       /* being handled */
 };
 
+/* The mailboxes, and the driver's handle of us. */
+void device_init(struct hal_device *);
 /* Makes the device's thread (unless stepped). 0 or -errno. */
 int device_start(struct hal_device *);
-void device_stop(struct hal_device *);
+/* Ends the thread, if there is one, and the mailboxes. */
+void device_fini(struct hal_device *);
 /* Gives changes to the device's thread. False without memory. */
 bool device_submit(struct hal_device *, const struct hal_change *, size_t n);
 void device_run_job(struct hal_device *, struct hal_job *);
@@ -121,7 +124,9 @@ void device_run_job(struct hal_device *, struct hal_job *);
 int device_work(struct hal_device *);
 /* Takes what the driver said and the jobs that are done. */
 void device_listen(struct hal_device *, struct hal_said *, struct hal_job **);
-void device_host_init(struct hal_device *);
+/* Forgets the changes that the driver has not taken, and what it completed and nobody has
+ * heard. The caller holds 'op'. */
+void device_discard(struct hal_device *);
 
 /* --- the whole ---------------------------------------------------------------------- */
 
@@ -193,6 +198,8 @@ struct hal_port_rec *bridge_port(const struct hal_bridge *, uint16_t port);
 void engine_settle(struct hal *, uint32_t index);
 /* Derives an entry again, and settles it. */
 void engine_rederive(struct hal *, uint32_t index);
+/* Takes over what the entry depends on. */
+void engine_note_dependencies(struct entry *, const struct hal_derivation *);
 /* The entry leaves its device; 'again': then it is derived and offered again. */
 void engine_leave(struct hal *, uint32_t index, bool again, enum hal_reason reason);
 /* The entry is to be in no device. 'reason': why. */
@@ -240,7 +247,7 @@ void show_entry(const struct hal *, uint32_t index, struct hal_entry_info *);
 /* Credits what the device counted since the last time. */
 void ledger_credit(struct hal *, struct entry *, const struct hal_counters *, uint64_t now_ms);
 /* Asks devices for counters, in turn. */
-void ledger_tick(struct hal_device *, uint64_t now_ms);
+void ledger_tick(struct hal_device *);
 
 /* The HAL's name for an entry, as devices keep it. */
 static inline uint64_t

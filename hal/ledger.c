@@ -105,11 +105,10 @@ reading_done(struct hal_job *job, struct hal_device *device)
 }
 
 void
-ledger_tick(struct hal_device *device, uint64_t now_ms)
+ledger_tick(struct hal_device *device)
 {
     struct hal *hal = device->hal;
     uint32_t limit = entry_limit(hal->store);
-    (void) now_ms;
     if (device->reading || device->fenced || device->gone) {
         return;
     }
@@ -135,93 +134,4 @@ ledger_tick(struct hal_device *device, uint64_t now_ms)
     }
     device->reading = true;
     device_run_job(device, &r->job);
-}
-
-/* --- on demand --------------------------------------------------------------------------------- */
-
-/* Readings that somebody waits for. */
-struct refresh {
-    unsigned left;
-    void (*done)(void *aux);
-    void *aux;
-};
-
-struct refresh_reading {
-    struct reading reading;
-    struct refresh *refresh;
-};
-
-static void
-refresh_part_done(struct refresh *refresh)
-{
-    if (--refresh->left == 0) {
-        refresh->done(refresh->aux);
-        free(refresh);
-    }
-}
-
-static void
-refreshed(struct hal_job *job, struct hal_device *device)
-{
-    struct refresh_reading *r = (struct refresh_reading *) job;
-    uint64_t now_ms = clock_ms();
-    for (size_t i = 0; !r->reading.error && !device->gone && !device->fenced && i < r->reading.n; i++) {
-        credit_one(device, r->reading.cookies[i], &r->reading.counters[i], now_ms);
-    }
-    refresh_part_done(r->refresh);
-    free(r);
-}
-
-static void
-send_reading(struct hal_device *device, struct refresh_reading *r)
-{
-    r->refresh->left++;
-    device_run_job(device, &r->reading.job);
-}
-
-static struct refresh_reading *
-reading_new(struct refresh *refresh)
-{
-    struct refresh_reading *r = malloc(sizeof *r);
-    if (r) {
-        r->reading.job = (struct hal_job) { NULL, run_reading, refreshed };
-        r->reading.n = 0;
-        r->refresh = refresh;
-    }
-    return r;
-}
-
-void
-hal_refresh(struct hal_bridge *bridge, void *owner, void (*done)(void *aux), void *aux)
-{
-    struct hal *hal = bridge->hal;
-    struct refresh *refresh = malloc(sizeof *refresh);
-    struct refresh_reading *open[HAL_MAX_DEVICES] = { NULL };
-    if (!refresh) {
-        done(aux);                   /* the counters are those of the last reading */
-        return;
-    }
-    *refresh = (struct refresh) { 1, done, aux };
-    for (uint32_t i = entry_of_owner(hal->store, bridge->id, owner); i;
-         i = entry_at(hal->store, i)->by_owner.next) {
-        const struct entry *e = entry_at(hal->store, i);
-        struct hal_device *device = hal->devices[e->device];
-        struct refresh_reading **r = &open[e->device];
-        *r = *r ? *r : reading_new(refresh);
-        if (!e->has || device->gone || device->fenced || !*r) {
-            continue;
-        }
-        (*r)->reading.cookies[(*r)->reading.n] = hal_cookie(hal, i);
-        (*r)->reading.handles[(*r)->reading.n++] = e->handle;
-        if ((*r)->reading.n == HAL_STATS_BATCH) {
-            send_reading(device, *r);
-            *r = NULL;
-        }
-    }
-    for (unsigned d = 0; d < hal->n_devices; d++) {
-        if (open[d]) {
-            send_reading(hal->devices[d], open[d]);
-        }
-    }
-    refresh_part_done(refresh);
 }

@@ -15,6 +15,16 @@ is_worth_it(const struct hal_place_input *in)
     return in->exact_rule || in->pps >= (in->placed ? in->demote_pps : in->promote_pps);
 }
 
+bool
+hal_room_is_full(const struct hal_table_caps *caps, const struct hal_room *room)
+{
+    uint32_t capacity = caps->capacity;
+    if (room->full_at && (!capacity || room->full_at < capacity)) {
+        capacity = room->full_at;
+    }
+    return capacity && room->entries >= capacity;
+}
+
 /* Whether a table that could hold the entry has room for it now; sets *evict, or *why. */
 static bool
 has_room(const struct hal_place_input *in, unsigned table, bool *evict, enum hal_reason *why)
@@ -26,11 +36,7 @@ has_room(const struct hal_place_input *in, unsigned table, bool *evict, enum hal
         *why = HAL_REASON_TOO_MANY_MASKS;
         return false;
     }
-    uint32_t capacity = caps->capacity;
-    if (room->full_at && (!capacity || room->full_at < capacity)) {
-        capacity = room->full_at;
-    }
-    if (in->placed || !capacity || room->entries < capacity) {
+    if (in->placed || !hal_room_is_full(caps, room)) {
         return true;
     }
     *evict = room->coldest_pps != UINT32_MAX

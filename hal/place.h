@@ -37,6 +37,9 @@ struct hal_placement {
     struct hal_verdict verdict;  /* why software; with a table: zero */
 };
 
+/* True if the table takes no more: it has what it can hold, or what it could lately. */
+bool hal_room_is_full(const struct hal_table_caps *, const struct hal_room *);
+
 void hal_place(const struct hal_place_input *, struct hal_placement *);
 
 /* A flow must be so many times busier than the coldest entry to take its place, so that two

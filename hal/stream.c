@@ -72,19 +72,20 @@ mask_refs(const struct hal_device *device, unsigned table, const struct flow_mas
 static void
 look_at_rooms(struct hal_device *device, const struct flow_mask *mask, struct rooms *rooms)
 {
+    uint64_t now_ms = clock_ms();
     for (unsigned t = 0; t < device->caps.n_tables; t++) {
-        bool lately = clock_ms() - device->full_ms[t] < HAL_FULL_MS;
-        uint32_t capacity = device->caps.table[t].capacity;
-        uint32_t full_at = lately ? device->full_at[t] : 0;
-        uint32_t room_for = full_at && (!capacity || full_at < capacity) ? full_at : capacity;
-        bool full = room_for && device->entries[t] >= room_for;
-        rooms->cold[t] = full ? find_cold(device, t) : ENTRY_NONE;
-        rooms->room[t] = (struct hal_room) {
-            .entries = device->entries[t], .full_at = full_at,
-            .coldest_pps = rooms->cold[t] ? entry_at(device->hal->store, rooms->cold[t])->pps
-                                          : UINT32_MAX,
+        bool lately = now_ms - device->full_ms[t] < HAL_FULL_MS;
+        struct hal_room *room = &rooms->room[t];
+        *room = (struct hal_room) {
+            .entries = device->entries[t], .full_at = lately ? device->full_at[t] : 0,
+            .coldest_pps = UINT32_MAX,
             .n_masks = device->n_masks[t], .has_mask = mask_refs(device, t, mask) > 0,
         };
+        bool full = hal_room_is_full(&device->caps.table[t], room);
+        rooms->cold[t] = full ? find_cold(device, t) : ENTRY_NONE;
+        if (rooms->cold[t]) {
+            room->coldest_pps = entry_at(device->hal->store, rooms->cold[t])->pps;
+        }
     }
 }
 
@@ -198,12 +199,9 @@ make_entry(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t p
     e->device = device->index;
     e->table = (uint8_t) table;
     e->pps = pps;
-    e->priority = d->priority;
     e->wanted = actions;
     e->reason = HAL_REASON_PENDING;
-    e->flags |= (uint16_t) ((d->exact_rule ? ENTRY_EXACT_RULE : 0)
-                            | (d->depends.address ? ENTRY_DEP_ADDRESS : 0)
-                            | (d->depends.flood ? ENTRY_DEP_FLOOD : 0));
+    engine_note_dependencies(e, d);
     engine_settle(hal, index);
     return true;
 }
@@ -268,12 +266,6 @@ hal_offer(struct hal_bridge *bridge, const struct flow_key *key, uint32_t pps,
 
 /* --- changes ---------------------------------------------------------------------------------- */
 
-static void
-rederive_one(uint32_t index, void *hal)
-{
-    engine_rederive(hal, index);
-}
-
 /* Entries are collected first: deriving again may make and free others. */
 struct found {
     uint32_t *at;
@@ -307,14 +299,13 @@ rederive_found(struct found *found)
     struct hal *hal = found->hal;
     for (size_t i = 0; i < found->n; i++) {
         if (entry_at(hal->store, found->at[i])->flags & ENTRY_USED) {
-            rederive_one(found->at[i], hal);
+            engine_rederive(hal, found->at[i]);
         }
     }
     for (unsigned d = 0; found->lost && d < hal->n_devices; d++) {
         engine_fence(hal->devices[d], HAL_REASON_NO_MEMORY, "no memory to find what a change overlaps");
     }
     free(found->at);
-    hal_wake(hal);
 }
 
 void
@@ -362,7 +353,6 @@ hal_owner_gone(struct hal_bridge *bridge, void *owner)
         next = entry_at(hal->store, i)->by_owner.next;
         engine_leave(hal, i, true, HAL_REASON_DEPENDS_CHANGED);
     }
-    hal_wake(hal);
 }
 
 bool

@@ -239,12 +239,16 @@ offload_addresses_changed(struct dp_bridge *bridge)
     }
 }
 
-static void
+/* True if there were any. */
+static bool
 follow_addresses(const struct dp *dp)
 {
+    bool any = false;
     for (struct dp_bridge *b = dp->bridges; b; b = b->next) {
+        any = any || (b->hal && fdb_has_changes(b->fdb));
         offload_addresses_changed(b);
     }
+    return any;
 }
 
 /* --- rules ------------------------------------------------------------------------------------ */
@@ -386,8 +390,7 @@ offload_heat(struct worker *w, const struct rx_port *rx, const struct flow_key *
 bool
 offload_take_offers(struct dp *dp, unsigned n)
 {
-    bool more = false;
-    follow_addresses(dp);
+    bool more = false, any = follow_addresses(dp);
     for (unsigned i = 0; dp->offload && i < dp->n_workers; i++) {
         size_t size;
         const struct offer *offer;
@@ -398,10 +401,11 @@ offload_take_offers(struct dp *dp, unsigned n)
                 hal_offer(bridge->hal, &offer->key, offer->pps, NULL);
             }
             ring_consume(dp->workers[i]->offers);
+            any = true;
         }
         more = more || !ring_empty(dp->workers[i]->offers);
     }
-    if (dp->offload) {
+    if (any) {
         run(dp->offload);
     }
     return more;

@@ -48,9 +48,8 @@ random_below(struct sim *sim, uint32_t n)
 }
 
 static uint64_t
-now_us(const struct sim *sim)
+now_us(void)
 {
-    (void) sim;
     return clock_ns() / 1000;
 }
 
@@ -197,7 +196,7 @@ sim_submit(void *device, const struct hal_change *changes, size_t n)
 {
     struct sim *sim = device;
     const struct sim_options *o = &sim->tables.options;
-    uint64_t now = now_us(sim);
+    uint64_t now = now_us();
     size_t i = 0;
     for (; i < n && sim->n < QUEUE; i++) {
         struct pending *p = &sim->queue[(sim->head + sim->n) % QUEUE];
@@ -354,11 +353,11 @@ show_counters(struct sim *sim)
 {
     uint64_t now_ms = clock_ms();
     uint32_t lag_ms = sim->tables.options.lag_ms;
-    if (lag_ms && now_ms - sim->shown_ms < lag_ms) {
+    if (now_ms - sim->shown_ms < lag_ms) {
         return;
     }
     sim->shown_ms = now_ms;
-    for (uint32_t i = 0; (lag_ms || sim->file) && i < sim->tables.n_slots; i++) {
+    for (uint32_t i = 0; i < sim->tables.n_slots; i++) {
         struct sim_entry *e = sim->tables.slots[i];
         if (e) {
             sim_sum(&sim->tables, e, &e->shown);
@@ -371,7 +370,7 @@ static int
 sim_step(void *device)
 {
     struct sim *sim = device;
-    uint64_t now = now_us(sim);
+    uint64_t now = now_us();
     unsigned room = 0;
     if (clock_ms() < sim->faults.stall_until_ms) {
         return 10;

@@ -35,7 +35,7 @@ static struct fake {
     struct flow_match matches[PENDING];
     uint16_t outputs[PENDING];
     size_t n_pending;
-    bool fenced, mute, changes, deaf_to_fences, breaks;
+    bool fenced, mute, busy, changes, deaf_to_fences, breaks;
     unsigned refuse_percent, lose_percent, capacity;
     unsigned n_adds, n_changes, n_removes, n_adopted;
 } fake;
@@ -109,7 +109,7 @@ fake_submit(void *device, const struct hal_change *changes, size_t n)
 {
     (void) device;
     size_t i = 0;
-    for (; i < n && fake.n_pending < PENDING; i++, fake.n_pending++) {
+    for (; i < n && fake.n_pending < PENDING && !fake.busy; i++, fake.n_pending++) {
         fake.pending[fake.n_pending] = changes[i];
         fake.matches[fake.n_pending] = *changes[i].entry.match;
         const struct action_list *list = changes[i].entry.actions;
@@ -176,6 +176,7 @@ fake_flush(void *device)
 {
     (void) device;
     memset(fake.table, 0, sizeof fake.table);
+    fake.n_pending = 0;
     return 0;
 }
 
@@ -492,6 +493,8 @@ check_table(void)
     }
 }
 
+static void audit(bool repair);
+
 /* --- tests -------------------------------------------------------------------------------- */
 
 static void
@@ -601,14 +604,21 @@ n_in_device(void)
     return n;
 }
 
+/* One rule for all packets, out of 'port'. */
+static void
+put_rule_for_all(uint16_t port)
+{
+    put_rule(0, port);
+    rules[0].match = (struct flow_match) { 0 };
+}
+
 /* A device that answers nothing is fenced, and only then is the barrier over. */
 static void
 a_mute_device_is_fenced(void **state)
 {
     (void) state;
     begin_new(1, true);
-    put_rule(0, 2);
-    rules[0].match = (struct flow_match) { 0 };
+    put_rule_for_all(2);
     struct flow_key key = random_key();
     offer(&key);
     assert_int_equal(n_in_device(), 1);
@@ -657,8 +667,7 @@ a_device_that_cannot_be_fenced_loses_its_ports(void **state)
 {
     (void) state;
     begin_new(1, true);
-    put_rule(0, 2);
-    rules[0].match = (struct flow_match) { 0 };
+    put_rule_for_all(2);
     struct flow_key key = random_key();
     offer(&key);
     fake.mute = fake.deaf_to_fences = true;
@@ -670,6 +679,38 @@ a_device_that_cannot_be_fenced_loses_its_ports(void **state)
     end(false);
 }
 
+/* What the device had not taken when it was fenced is not offered to it later: the lists of
+ * actions are gone. What it had taken is forgotten when it comes back into use. */
+static void
+what_waited_at_the_fence_is_forgotten(void **state)
+{
+    (void) state;
+    begin_new(1, true);
+    put_rule_for_all(2);
+    struct flow_key key = random_key();
+    fake.mute = true;
+    hal_offer(bridge, &key, 1000, NULL);
+    hal_step(hal);
+    assert_int_equal(fake.n_pending, 1);
+    fake.busy = true;
+    key.nw_dst.ip4.raw = htobe32(0x0b000001);
+    hal_offer(bridge, &key, 1000, NULL);
+    hal_step(hal);
+    now_ns += (HAL_COMPLETE_MS + 100) * UINT64_C(1000000);
+    hal_step(hal);
+    assert_true(fake.fenced);
+    fake.busy = fake.mute = false;
+    hal_step(hal);
+    assert_int_equal(fake.n_pending, 1);
+    audit(true);
+    assert_false(fake.fenced);
+    assert_int_equal(n_in_device(), 0);
+    offer(&key);
+    assert_int_equal(n_in_device(), 1);
+    assert_false(fake.fenced);
+    end(false);
+}
+
 /* One that can't say whether it removed an entry is fenced as well, while its answer is being
  * heard; then software forwards, and the HAL has nothing of the device left. */
 static void
@@ -677,8 +718,7 @@ a_device_that_breaks_on_removal_is_fenced(void **state)
 {
     (void) state;
     begin_new(1, true);
-    put_rule(0, 2);
-    rules[0].match = (struct flow_match) { 0 };
+    put_rule_for_all(2);
     struct flow_key key = random_key();
     for (uint32_t i = 0; i < 3; i++) {
         key.nw_dst.ip4.raw = htobe32(0x0a000000 + i);
@@ -693,8 +733,7 @@ a_device_that_breaks_on_removal_is_fenced(void **state)
     struct hal_entry_info info;
     assert_false(hal_find(bridge, &key, &info));
     assert_false(hal_owner_is_used(bridge, identity[0]));
-    put_rule(0, 3);
-    rules[0].match = (struct flow_match) { 0 };
+    put_rule_for_all(3);
     struct hal_verdict verdict;
     hal_offer(bridge, &key, 1000, &verdict);
     assert_int_equal(verdict.reason, HAL_REASON_DEVICE_MUTE);
@@ -710,8 +749,7 @@ a_driver_that_breaks_the_contract_is_fenced(void **state)
 {
     (void) state;
     begin_new(1, true);
-    put_rule(0, 2);
-    rules[0].match = (struct flow_match) { 0 };
+    put_rule_for_all(2);
     struct flow_key key = random_key();
     offer(&key);
     struct hal_completion c = { .cookie = fake.table[0].cookie, .kind = HAL_ADD };
@@ -730,8 +768,7 @@ a_refusal_keeps_the_drivers_words(void **state)
     (void) state;
     begin_new(3, true);
     fake.refuse_percent = 100;
-    put_rule(0, 2);
-    rules[0].match = (struct flow_match) { 0 };
+    put_rule_for_all(2);
     struct flow_key key = random_key();
     struct hal_entry_info info;
     for (unsigned i = 0; i < 10; i++) {
@@ -752,8 +789,7 @@ a_full_table_keeps_the_busiest(void **state)
     fake.capacity = 4;
     end(false);
     begin(1);
-    put_rule(0, 2);
-    rules[0].match = (struct flow_match) { 0 };
+    put_rule_for_all(2);
     struct flow_key key = random_key();
     for (uint32_t i = 0; i < 8; i++) {
         key.nw_dst.ip4.raw = htobe32(0x0a000000 + i);
@@ -814,8 +850,7 @@ an_audit_finds_and_repairs(void **state)
 {
     (void) state;
     begin_new(1, true);
-    put_rule(0, 2);
-    rules[0].match = (struct flow_match) { 0 };
+    put_rule_for_all(2);
     struct flow_key key = random_key();
     for (uint32_t i = 0; i < 6; i++) {
         key.nw_dst.ip4.raw = htobe32(0x0a000000 + i);
@@ -864,8 +899,7 @@ entries_from_before_are_in_limbo(void **state)
 {
     (void) state;
     begin_new(1, true);
-    put_rule(0, 2);
-    rules[0].match = (struct flow_match) { 0 };
+    put_rule_for_all(2);
     struct flow_key key = random_key();
     for (uint32_t i = 0; i < 4; i++) {
         key.nw_dst.ip4.raw = htobe32(0x0a000000 + i);
@@ -932,6 +966,7 @@ main(void)
         cmocka_unit_test(a_mute_device_is_fenced),
         cmocka_unit_test(a_change_just_sent_is_not_late),
         cmocka_unit_test(a_device_that_cannot_be_fenced_loses_its_ports),
+        cmocka_unit_test(what_waited_at_the_fence_is_forgotten),
         cmocka_unit_test(a_device_that_breaks_on_removal_is_fenced),
         cmocka_unit_test(a_driver_that_breaks_the_contract_is_fenced),
         cmocka_unit_test(a_refusal_keeps_the_drivers_words),
