@@ -47,6 +47,11 @@ struct entry_fifo {
     uint32_t head, n, max;
 };
 
+/* False without memory. */
+bool fifo_push(struct entry_fifo *, uint32_t index);
+/* The oldest, or ENTRY_NONE. */
+uint32_t fifo_pop(struct entry_fifo *);
+
 /* What a driver said, on its way to the control thread. */
 struct hal_said {
     struct hal_completion *completions;
@@ -117,6 +122,8 @@ void device_init(struct hal_device *);
 int device_start(struct hal_device *);
 /* Ends the thread, if there is one, and the mailboxes. */
 void device_fini(struct hal_device *);
+/* Closes the driver's side too. */
+void device_free(struct hal_device *, bool keep);
 /* Gives changes to the device's thread. False without memory. */
 bool device_submit(struct hal_device *, const struct hal_change *, size_t n);
 void device_run_job(struct hal_device *, struct hal_job *);
@@ -196,6 +203,15 @@ struct hal_port_rec *bridge_port(const struct hal_bridge *, uint16_t port);
 
 /* Brings an entry nearer to what is wanted of it; may free it. */
 void engine_settle(struct hal *, uint32_t index);
+/* Whether nothing has to be done about the entry; and what becomes of it then: one that is
+ * nowhere, and has nothing to remember, is freed. */
+bool engine_is_at_rest(const struct entry *);
+void engine_at_rest(struct hal *, uint32_t index);
+/* Sets what is wanted (a reference is taken over), what the device has (one is taken), why it
+ * refused (NULL: it did not). */
+void engine_set_wanted(struct hal *, struct entry *, uint32_t actions);
+void engine_set_has(struct hal_device *, struct entry *, uint32_t actions);
+void engine_set_verdict(struct hal *, struct entry *, const struct hal_verdict *);
 /* Derives an entry again, and settles it. */
 void engine_rederive(struct hal *, uint32_t index);
 /* Takes over what the entry depends on. */

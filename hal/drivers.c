@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Drivers, built in and loaded, and their devices. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "hal/internal.h"
+
+/* --- drivers --------------------------------------------------------------------------- */
+
+int
+hal_add_driver(struct hal *hal, const struct hal_driver *driver, char *error)
+{
+    if (driver->abi != HAL_DRIVER_ABI) {
+        snprintf(error, HAL_ERROR_SIZE, "driver '%.32s' has ABI %u, this program has %u", driver->name,
+                 driver->abi, HAL_DRIVER_ABI);
+        return -EPROTO;
+    }
+    if (hal_find_driver(hal, driver->name)) {
+        snprintf(error, HAL_ERROR_SIZE, "there is a driver '%.32s' already", driver->name);
+        return -EEXIST;
+    }
+    if (hal->n_drivers == HAL_MAX_DEVICES) {
+        snprintf(error, HAL_ERROR_SIZE, "too many drivers, at most %d", HAL_MAX_DEVICES);
+        return -ENOSPC;
+    }
+    hal->drivers[hal->n_drivers++] = driver;
+    return 0;
+}
+
+const struct hal_driver *
+hal_find_driver(const struct hal *hal, const char *name)
+{
+    for (unsigned i = 0; i < hal->n_drivers; i++) {
+        if (!strcmp(hal->drivers[i]->name, name)) {
+            return hal->drivers[i];
+        }
+    }
+    return NULL;
+}
+
+void
+hal_visit_drivers(const struct hal *hal, void (*visit)(const struct hal_driver *, void *), void *aux)
+{
+    for (unsigned i = 0; i < hal->n_drivers; i++) {
+        visit(hal->drivers[i], aux);
+    }
+}
+
+int
+hal_load_driver(struct hal *hal, const char *path, char *error)
+{
+    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!object) {
+        snprintf(error, HAL_ERROR_SIZE, "%s", dlerror());
+        return -ENOENT;
+    }
+    const struct hal_driver *driver = dlsym(object, "turnout_driver");
+    int result = -ENOEXEC;
+    if (!driver) {
+        snprintf(error, HAL_ERROR_SIZE, "%s: no symbol 'turnout_driver': not a driver of Turnout", path);
+    } else {
+        result = hal_add_driver(hal, driver, error);
+    }
+    if (result) {
+        dlclose(object);
+    } else {
+        hal->loaded[hal->n_drivers - 1] = object;
+    }
+    return result;
+}
+
+/* --- devices ----------------------------------------------------------------------------- */
+
+void
+device_free(struct hal_device *device, bool keep)
+{
+    device_fini(device);
+    if (device->state) {
+        device->driver->close(device->state, keep);
+    }
+    free(device->heard.completions);
+    free(device->urgent.at);
+    free(device->normal.at);
+    free(device->slots);
+    free(device->options);
+    free(device);
+}
+
+static const char *
+names_of_drivers(const struct hal *hal, char *names, size_t size)
+{
+    size_t used = 0;
+    names[0] = '\0';
+    for (unsigned i = 0; i < hal->n_drivers && used < size; i++) {
+        used += (size_t) snprintf(names + used, size - used, "%s%s", i ? ", " : "",
+                                  hal->drivers[i]->name);
+    }
+    return hal->n_drivers ? names : "none";
+}
+
+static struct hal_device *
+device_new(struct hal *hal, const struct hal_driver *driver, const char *options)
+{
+    struct hal_device *device = calloc(1, sizeof *device);
+    if (!device) {
+        return NULL;
+    }
+    device->hal = hal;
+    device->driver = driver;
+    device->index = (uint8_t) hal->n_devices;
+    device->options = strdup(options);
+    device->slots = calloc(HAL_WINDOW, sizeof *device->slots);
+    device_init(device);
+    for (uint16_t i = 0; device->slots && i < HAL_WINDOW; i++) {
+        device->slots[i].order = i;
+    }
+    if (!device->options || !device->slots) {
+        device_free(device, false);
+        return NULL;
+    }
+    return device;
+}
+
+static int
+open_device(struct hal_device *device, char *error)
+{
+    struct hal *hal = device->hal;
+    struct hal_open open = { device->options, &device->host, hal->config.n_workers,
+                             hal->config.stepped, hal->config.state_dir };
+    snprintf(error, HAL_ERROR_SIZE, "it did not say why");
+    device->state = device->driver->open(&open, error);
+    if (!device->state) {
+        return -EINVAL;
+    }
+    int result = device->driver->probe(device->state, &device->caps);
+    if (result) {
+        snprintf(error, HAL_ERROR_SIZE, "it can't tell what it can do: %s", strerror(-result));
+        return result;
+    }
+    if (device->caps.n_tables > HAL_MAX_TABLES) {
+        snprintf(error, HAL_ERROR_SIZE, "it says it has %u tables, at most %d are known",
+                 device->caps.n_tables, HAL_MAX_TABLES);
+        return -EPROTO;
+    }
+    return device_start(device);
+}
+
+int
+hal_device_open(struct hal *hal, const char *name, struct hal_device **opened, char *error)
+{
+    char driver_name[64], names[128];
+    size_t length = strcspn(name, ":");
+    snprintf(driver_name, sizeof driver_name, "%.*s", (int) (length < 60 ? length : 60), name);
+    const struct hal_driver *driver = hal_find_driver(hal, driver_name);
+    if (!driver) {
+        snprintf(error, HAL_ERROR_SIZE, "unknown driver '%.40s'; valid: %.120s", driver_name,
+                 names_of_drivers(hal, names, sizeof names));
+        return -ENOENT;
+    }
+    if (hal_device_find(hal, driver_name) || hal->n_devices == HAL_MAX_DEVICES) {
+        snprintf(error, HAL_ERROR_SIZE, "driver '%.40s' has a device already", driver_name);
+        return -EEXIST;
+    }
+    struct hal_device *device = device_new(hal, driver, name[length] ? name + length + 1 : "");
+    if (!device) {
+        snprintf(error, HAL_ERROR_SIZE, "no memory");
+        return -ENOMEM;
+    }
+    int result = open_device(device, error);
+    if (result) {
+        device_free(device, false);
+        return result;
+    }
+    hal->devices[hal->n_devices++] = device;
+    *opened = device;
+    return 0;
+}
+
+struct hal_device *
+hal_device_find(const struct hal *hal, const char *driver)
+{
+    for (unsigned i = 0; i < hal->n_devices; i++) {
+        if (!strcmp(hal->devices[i]->driver->name, driver)) {
+            return hal->devices[i];
+        }
+    }
+    return NULL;
+}
+
+bool
+hal_device_in_path(const struct hal_device *device)
+{
+    return device->driver->process != NULL;
+}
+
+void
+hal_process(struct hal_device *device, uint16_t port, struct hal_packet packets[], size_t n,
+            bool miss[], struct hal_packet_out *out)
+{
+    device->driver->process(device->state, port, packets, n, miss, out);
+}
+
+int
+hal_fault(struct hal_device *device, const char *what, char *error)
+{
+    if (!device->driver->fault) {
+        snprintf(error, HAL_ERROR_SIZE, "driver '%s' has no faults on demand", device->driver->name);
+        return -EOPNOTSUPP;
+    }
+    pthread_mutex_lock(&device->op);
+    int result = device->driver->fault(device->state, what, error);
+    pthread_mutex_unlock(&device->op);
+    return result;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Devices that lose entries, stay mute, or break their contract. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "hal/internal.h"
+#include "lib/clock.h"
+#include "lib/counters.h"
+#include "lib/log.h"
+
+LOG_MODULE(hal_fence);
+
+/* --- losses ------------------------------------------------------------------------------------ */
+
+void
+engine_lost(struct hal_device *device, uint32_t index)
+{
+    struct entry *e = entry_at(device->hal->store, index);
+    engine_set_has(device, e, 0);
+    e->flags &= (uint16_t) ~(ENTRY_LIMBO | ENTRY_ADOPT | ENTRY_UNKNOWN);
+    e->reason = HAL_REASON_ENTRY_LOST;
+    if (!e->owner) {                 /* it was in limbo: nobody wants it back */
+        engine_set_wanted(device->hal, e, 0);
+    }
+    engine_settle(device->hal, index);
+}
+
+void
+engine_reset(struct hal_device *device)
+{
+    struct hal *hal = device->hal;
+    pthread_mutex_lock(&device->op);
+    device->driver->probe(device->state, &device->caps);
+    pthread_mutex_unlock(&device->op);
+    for (uint32_t i = 1; i < entry_limit(hal->store); i++) {
+        const struct entry *e = entry_at(hal->store, i);
+        if (e->flags & ENTRY_USED && hal->devices[e->device] == device && e->has
+            && !(e->flags & ENTRY_IN_FLIGHT)) {
+            device->lost++;
+            engine_lost(device, i);
+        }
+    }
+}
+
+bool
+bridge_has_entries(const struct hal *hal, unsigned bridge)
+{
+    for (uint32_t i = 1; i < entry_limit(hal->store); i++) {
+        const struct entry *e = entry_at(hal->store, i);
+        if (e->flags & ENTRY_USED && e->bridge == bridge) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- fences ------------------------------------------------------------------------------------ */
+
+void
+engine_check_mute(struct hal_device *device, uint64_t now_ms)
+{
+    uint32_t seen = 0;
+    for (uint32_t slot = 0; slot < HAL_WINDOW && seen < device->n_in_flight; slot++) {
+        if (device->slots[slot].entry == ENTRY_NONE) {
+            continue;
+        }
+        seen++;
+        if (now_ms - device->slots[slot].sent_ms > HAL_COMPLETE_MS) {
+            char why[HAL_WORDS_SIZE];
+            snprintf(why, sizeof why, "no answer to a change for %llu ms",
+                     (unsigned long long) (now_ms - device->slots[slot].sent_ms));
+            engine_fence(device, HAL_REASON_DEVICE_MUTE, why);
+            return;
+        }
+    }
+}
+
+/* Its entries are no one's any more; whatever it has will be flushed before it is used again. */
+static void
+forget_entries(struct hal_device *device, int error)
+{
+    struct hal *hal = device->hal;
+    for (uint32_t i = 1; i < entry_limit(hal->store); i++) {
+        struct entry *e = entry_at(hal->store, i);
+        if (!(e->flags & ENTRY_USED) || hal->devices[e->device] != device) {
+            continue;
+        }
+        uint32_t debt = account_take(e);
+        if (e->has) {
+            engine_set_has(device, e, 0);
+        }
+        engine_set_verdict(hal, e, NULL);
+        entry_free(hal->store, i);
+        account_pay(hal, debt, error);
+    }
+}
+
+void
+engine_fence(struct hal_device *device, enum hal_reason reason, const char *why)
+{
+    struct hal *hal = device->hal;
+    if (device->fenced) {
+        return;
+    }
+    device->fenced = true;
+    device->fenced_for = reason;
+    snprintf(device->why_fenced, sizeof device->why_fenced, "%s", why && why[0] ? why : "no reason given");
+    pthread_mutex_lock(&device->op);
+    int error = device->gone ? 0 : device->driver->fence(device->state, 0, true);
+    device_discard(device);
+    pthread_mutex_unlock(&device->op);
+    counter_inc(COUNTER_hal_fenced);
+    log_error("%s: fenced off (%s): %s%s", device->driver->name, hal_reason_name(reason),
+              device->why_fenced, error ? "; the fence failed, its ports go down" : "");
+    for (unsigned b = 0; error && b < HAL_MAX_BRIDGES; b++) {
+        struct hal_bridge *bridge = hal->bridges[b];
+        for (unsigned p = 0; bridge && p < bridge->n_ports; p++) {
+            if (bridge->ports[p].device == device) {
+                bridge->source->port_failed(bridge->aux, bridge->ports[p].port.no, device->why_fenced);
+            }
+        }
+    }
+    device->urgent.n = device->normal.n = device->n_in_flight = device->n_removing = 0;
+    for (uint16_t slot = 0; slot < HAL_WINDOW; slot++) {
+        device->slots[slot].entry = ENTRY_NONE;
+        device->slots[slot].order = slot;
+    }
+    forget_entries(device, error ? -EIO : 0);
+}
+
+void
+engine_unfence(struct hal_device *device)
+{
+    pthread_mutex_lock(&device->op);
+    int error = device->driver->flush(device->state);
+    device_discard(device);
+    error = error ? error : device->driver->fence(device->state, 0, false);
+    pthread_mutex_unlock(&device->op);
+    if (error) {
+        log_warn("%s: it stays fenced: %s", device->driver->name, strerror(-error));
+        return;
+    }
+    device->fenced = false;
+    device->why_fenced[0] = '\0';
+    log_info("%s: in use again", device->driver->name);
+}
