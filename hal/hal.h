@@ -174,6 +174,33 @@ void hal_barrier(struct hal *, void (*done)(void *aux, int error), void *aux);
  * that it would go to; nothing changes. */
 void hal_check(struct hal_bridge *, const struct hal_derivation *, struct hal_verdict *);
 
+/* --- plans ------------------------------------------------------------------------------ */
+
+/* What would become of entries if they were placed now, one after the other; no device is told
+ * of it, and nothing changes. */
+struct hal_plan;
+struct hal_planned {
+    const char *device, *table;   /* NULL: software, see the verdict */
+    bool there;                   /* it has its place already */
+    bool evicts;                  /* an entry that came with traffic would make room */
+    struct hal_verdict verdict;
+};
+
+/* NULL without memory. It must not outlive the HAL. */
+struct hal_plan *hal_plan_new(struct hal *);
+void hal_plan_free(struct hal_plan *);
+/* Entries of rules without wildcards take their place in the plan; of others, however busy,
+ * it is only told where they could go. False: no memory to remember it. */
+bool hal_plan_add(struct hal_plan *, struct hal_bridge *, const struct hal_derivation *,
+                  struct hal_planned *);
+/* The tables: entries now, those that the plan adds, and how many of those that are there now
+ * would have to go. */
+void hal_plan_visit(const struct hal_plan *, void (*visit)(const char *device,
+                    const struct hal_table_caps *, uint32_t now, uint32_t added, uint32_t evicted,
+                    void *aux), void *aux);
+
+/* --- restarts --------------------------------------------------------------------------- */
+
 /* The first controller is there: limbo ends in restart_grace_ms. */
 void hal_limbo_countdown(struct hal *);
 

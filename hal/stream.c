@@ -89,10 +89,10 @@ look_at_rooms(struct hal_device *device, const struct flow_mask *mask, struct ro
     }
 }
 
-/* Places a derivation; 'at': where the entry is, NULL if it is in no table. */
-static uint32_t
-place(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pps,
-      const struct entry *at, struct hal_placement *out, struct hal_device **device)
+uint32_t
+stream_place(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pps,
+             const struct entry *at, const struct hal_plan *plan, struct hal_placement *out,
+             struct hal_device **device)
 {
     struct hal *hal = bridge->hal;
     const struct hal_port_rec *ingress = bridge_port(bridge, d->match.value.in_port);
@@ -109,20 +109,23 @@ place(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pps,
     if (*device) {
         look_at_rooms(*device, &d->match.mask, &rooms);
     }
+    if (*device && plan) {
+        plan_fill_rooms(plan, *device, &d->match.mask, rooms.room);
+    }
     struct hal_place_input in = {
         .caps = *device ? &(*device)->caps : NULL, .room = rooms.room, .match = &d->match,
         .actions = d->actions, .ports = &(struct hal_ports_view) { port_kind, ingress },
         .policy = policy->policy, .allow_uncounted = policy->allow_uncounted,
-        .exact_rule = d->exact_rule, .placed = at != NULL, .may_move = engine_may_move(hal),
+        .exact_rule = d->exact_rule, .placed = at != NULL, .may_move = plan || engine_may_move(hal),
         .pps = pps, .promote_pps = hal->config.promote_pps, .demote_pps = hal->config.demote_pps,
     };
     hal_place(&in, out);
     return out->table >= 0 && out->evict ? rooms.cold[out->table] : ENTRY_NONE;
 }
 
-/* The driver's own word on what capabilities can't say. */
-static void
-ask_driver(struct hal_device *device, const struct hal_derivation *d, struct hal_placement *out)
+void
+stream_ask_driver(const struct hal_device *device, const struct hal_derivation *d,
+                  struct hal_placement *out)
 {
     struct hal_entry entry = { &d->match, d->actions, d->priority, (uint8_t) out->table };
     if (out->table >= 0 && device->driver->check
@@ -142,9 +145,9 @@ engine_place(struct hal *hal, uint32_t index, const struct hal_derivation *d,
     struct entry *e = entry_at(hal->store, index);
     struct hal_placement out;
     struct hal_device *device;
-    place(hal->bridges[e->bridge], d, UINT32_MAX, e, &out, &device);
+    stream_place(hal->bridges[e->bridge], d, UINT32_MAX, e, NULL, &out, &device);
     if (out.table >= 0) {
-        ask_driver(device, d, &out);
+        stream_ask_driver(device, d, &out);
     }
     if (out.table >= 0 && (device->index != e->device || out.table != e->table)) {
         /* It would go to another table now: what it is in must do as well, or it moves. */
@@ -165,8 +168,8 @@ hal_check(struct hal_bridge *bridge, const struct hal_derivation *d, struct hal_
     if (!d->actions) {
         return;
     }
-    place(bridge, d, UINT32_MAX, NULL, &out, &device);
-    ask_driver(device, d, &out);
+    stream_place(bridge, d, UINT32_MAX, NULL, NULL, &out, &device);
+    stream_ask_driver(device, d, &out);
     *verdict = out.verdict;
 }
 
@@ -212,8 +215,8 @@ offer_new(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pp
 {
     struct hal_placement out;
     struct hal_device *device;
-    uint32_t cold = place(bridge, d, pps, NULL, &out, &device);
-    ask_driver(device, d, &out);
+    uint32_t cold = stream_place(bridge, d, pps, NULL, NULL, &out, &device);
+    stream_ask_driver(device, d, &out);
     *verdict = out.verdict;
     if (out.table < 0) {
         return;

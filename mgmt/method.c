@@ -35,6 +35,7 @@ const struct method methods[] = {
     { "restore-status", method_restore_status },
     { "hw-show", method_hw_show },
     { "hw-probe", method_hw_probe },
+    { "hw-plan", method_hw_plan },
     { "hw-entries", method_hw_entries },
     { "hw-explain", method_hw_explain },
     { "hw-fault", method_hw_fault },

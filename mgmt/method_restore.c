@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "lib/flow_spec.h"
-#include "mgmt/method.h"
-#include "ofagent/flow_restore.h"
+#include "mgmt/method_plan.h"
 
 /* Flows looked at for one page of differences. */
 enum { PAGE_BUDGET = 50000 };
@@ -15,6 +14,7 @@ enum { PAGE_BUDGET = 50000 };
 struct restore {
     struct flow_restore *set;
     struct bridge *bridge;
+    struct hw_plan *plan;              /* NULL: none was asked for */
     struct restore **owner;            /* the client's pointer */
     struct restore *next, **prev;      /* of the bridge's */
     json_int_t cursor;                 /* the page of differences that comes next; 0: the first */
@@ -32,6 +32,7 @@ detach(struct restore *restore)
         restore->next->prev = restore->prev;
     }
     *restore->owner = NULL;
+    hw_plan_free(restore->plan);
     free(restore);
 }
 
@@ -87,14 +88,31 @@ method_restore_begin(const struct method_env *env, json_t *params, json_t **resu
     return RPC_OK;
 }
 
-/* The client's, or NULL and *err. */
-static struct restore *
-find_restore(const struct method_env *env, struct errmsg *err)
+struct restore *
+restore_of_client(const struct method_env *env, struct errmsg *err)
 {
     if (!env->session->restore) {
         errmsg_set(err, "there is no \"restore-begin\" that holds");
     }
     return env->session->restore;
+}
+
+struct bridge *
+restore_bridge(const struct restore *restore)
+{
+    return restore->bridge;
+}
+
+const struct flow_copy *
+restore_first(const struct restore *restore)
+{
+    return flow_restore_first(restore->set);
+}
+
+struct hw_plan **
+restore_plan(struct restore *restore)
+{
+    return &restore->plan;
 }
 
 static enum rpc_code
@@ -137,7 +155,7 @@ method_restore_add(const struct method_env *env, json_t *params, json_t **result
     if (code) {
         return code;
     }
-    struct restore *restore = find_restore(env, err);
+    struct restore *restore = restore_of_client(env, err);
     if (!restore) {
         return RPC_FAILED;
     }
@@ -156,8 +174,8 @@ method_restore_add(const struct method_env *env, json_t *params, json_t **result
 
 /* --- differences ---------------------------------------------------------------------- */
 
-static json_t *
-copy_text(struct restore *restore, const struct flow_copy *copy)
+json_t *
+restore_copy_text(struct restore *restore, const struct flow_copy *copy)
 {
     struct flow_spec *spec = &restore->spec;
     struct strbuf text = { 0 };
@@ -204,7 +222,7 @@ append_difference(struct restore *restore, struct page *page, const struct flow_
     };
     json_t *row = json_pack("{s:s}", "op", names[d->op]);
     json_t *is = d->flow ? flow_text(restore, d->flow) : NULL;
-    json_t *wanted = d->copy ? copy_text(restore, d->copy) : NULL;
+    json_t *wanted = d->copy ? restore_copy_text(restore, d->copy) : NULL;
     size_t bytes = 60 + json_string_length(is) + json_string_length(wanted);
     if (is) {
         json_object_set_new(row, "is", is);
@@ -236,7 +254,7 @@ method_restore_diff(const struct method_env *env, json_t *params, json_t **resul
     enum rpc_code code = method_unpack(params, err, "{s?I, s?I !}", "cursor", &cursor,
                                        "limit", &limit);
     code = code ? code : page_check(cursor, limit, err);
-    struct restore *restore = code ? NULL : find_restore(env, err);
+    struct restore *restore = code ? NULL : restore_of_client(env, err);
     if (!restore) {
         return code ? code : RPC_FAILED;
     }
@@ -269,7 +287,7 @@ method_restore_run(const struct method_env *env, json_t *params, json_t **result
 {
     uint32_t id;
     enum rpc_code code = method_unpack(params, err, "{!}");
-    struct restore *restore = code ? NULL : find_restore(env, err);
+    struct restore *restore = code ? NULL : restore_of_client(env, err);
     if (!restore) {
         return code ? code : RPC_FAILED;
     }

@@ -57,6 +57,12 @@ flow_restore_stage(struct flow_restore *r, uint32_t line, const struct ofp_flow_
                                : "no memory") : 0;
 }
 
+const struct flow_copy *
+flow_restore_first(const struct flow_restore *r)
+{
+    return flow_set_first(r->set);
+}
+
 /* --- the table --------------------------------------------------------------------------- */
 
 struct flow *

@@ -33,6 +33,9 @@ void flow_restore_free(struct flow_restore *);
 int flow_restore_stage(struct flow_restore *, uint32_t line, const struct ofp_flow_mod *,
                        struct ofp_refusal *);
 
+/* The first that was staged, superseded ones too; by 'next' to the others. NULL: none. */
+const struct flow_copy *flow_restore_first(const struct flow_restore *);
+
 /* Where the set differs from the table. */
 enum flow_restore_op { FLOW_RESTORE_ADD, FLOW_RESTORE_CHANGE, FLOW_RESTORE_DELETE };
 struct flow_difference {

@@ -9,13 +9,11 @@
 #include "sw-datapath/in_band.h"
 #include "sw-datapath/offload.h"
 
-static bool
+static void
 refuse(struct hal_derivation *d, enum hal_reason reason, unsigned action, uint16_t port)
 {
-    d->actions = NULL;
     d->verdict = (struct hal_verdict) { .reason = reason, .field = HAL_OBJECT_NONE,
                                         .action = (uint8_t) action, .port = port };
-    return true;
 }
 
 /* --- what NORMAL looks at -------------------------------------------------------------- */
@@ -61,8 +59,8 @@ is_normal(const struct action *a)
     return a->type == ACTION_OUTPUT && a->output.port == PORT_NORMAL;
 }
 
-static bool
-has_normal(const struct action_list *actions)
+bool
+derive_learns(const struct action_list *actions)
 {
     uint32_t i = 0;
     while (i < actions->len && !is_normal(&actions->actions[i])) {
@@ -96,6 +94,7 @@ struct resolver {
     struct hal_derivation *d;
     struct action_list *room;
     struct frame_now now;
+    bool is_sample;
     enum hal_reason refusal;
     uint16_t refused_port;
 };
@@ -163,6 +162,20 @@ append_learnt(struct resolver *r, uint64_t now_ms)
     return true;
 }
 
+/* A sample's source and destination are taken to be learnt, the latter behind the first port that
+ * it could be behind. */
+static void
+append_as_learnt(struct resolver *r)
+{
+    for (unsigned i = 0; i < r->map->n; i++) {
+        uint16_t no = r->map->ports[i]->no;
+        if (no != r->key->in_port && path_of(r->map->ports[i]) & PORT_PATH_RELAY) {
+            append_output(r, no);
+            return;
+        }
+    }
+}
+
 /* What learning and what was learnt make of the packets now. */
 static bool
 append_normal(struct resolver *r)
@@ -178,6 +191,10 @@ append_normal(struct resolver *r)
         return true;
     }
     r->d->depends.address = true;
+    if (r->is_sample) {
+        append_as_learnt(r);
+        return true;
+    }
     if (has_to_learn(r, path, now_ms)) {
         return false;
     }
@@ -242,17 +259,20 @@ resolve(struct resolver *r, const struct action_list *actions)
  * packets out of any entry: then all fields count. Tables that hold many entries compare
  * whole fields: the mask of each field that counts at all becomes exact. */
 static void
-set_match(const struct dp_bridge *bridge, const struct flow_key *key, const struct rule *rule,
-          bool drop_fragments, struct hal_derivation *d)
+set_match(const struct dp_bridge *bridge, const struct flow_key *key,
+          const struct derive_rule *rule, bool drop_fragments, struct hal_derivation *d)
 {
     d->exact_rule = rule->rank == RULE_RANK_EXACT;
     if (d->exact_rule) {
-        classifier_rule_match(bridge->classifier, rule, &d->match);
+        d->match = *rule->match;
         return;
     }
     d->match.mask = classifier_profiles(bridge->classifier, key)->profile[0]->mask;
-    bool all = classifier_has_exact(bridge->classifier);
-    bool learns = has_normal(atomic_load_explicit(&rule->actions, memory_order_relaxed));
+    for (unsigned i = 0; rule->also && i < FLOW_LANES; i++) {
+        d->match.mask.bits.lane[i] |= rule->also->bits.lane[i];
+    }
+    bool all = classifier_has_exact(bridge->classifier) || rule->has_exact;
+    bool learns = derive_learns(rule->actions);
     for (unsigned i = 0; i < N_FIELDS; i++) {
         bool learnt = i == FIELD_DL_SRC || i == FIELD_DL_DST || i == FIELD_VLAN;
         if (all || (learns && learnt) || field_mask_mode(&fields[i], &d->match.mask)) {
@@ -271,37 +291,60 @@ receives_all(const struct dp_port *port)
     return (path_of(port) & both) == both;
 }
 
+void
+derive_from(const struct dp_bridge *bridge, const struct flow_key *key,
+            const struct derive_rule *rule, struct action_list *room, struct hal_derivation *d)
+{
+    const struct port_map *map = atomic_load_explicit(&bridge->map, memory_order_relaxed);
+    bool drop_fragments = atomic_load_explicit(&bridge->drop_fragments, memory_order_relaxed);
+    *d = (struct hal_derivation) {
+        .cookie = rule->cookie,
+        .priority = (uint16_t) (rule->rank < RULE_RANK_EXACT ? rule->rank : UINT16_MAX),
+        .verdict = { .field = HAL_OBJECT_NONE, .action = HAL_OBJECT_NONE },
+    };
+    set_match(bridge, key, rule, drop_fragments, d);
+    if (in_band_narrow(bridge, key, &d->match.mask)) {
+        refuse(d, HAL_REASON_PER_PACKET, HAL_OBJECT_NONE, 0);
+        return;
+    }
+    flow_key_mask(key, &d->match.mask, &d->match.value);
+    if (drop_fragments && key->nw_frag) {
+        refuse(d, HAL_REASON_FRAGMENT, HAL_OBJECT_NONE, 0);
+        return;
+    }
+    if (!receives_all(port_map_find(map, key->in_port))) {
+        refuse(d, HAL_REASON_INGRESS_BLOCKED, HAL_OBJECT_NONE, key->in_port);
+        return;
+    }
+    struct resolver r = { .bridge = bridge, .key = key, .map = map, .d = d, .room = room,
+                          .now = frame_begin(key), .is_sample = rule->is_sample };
+    if (resolve(&r, rule->actions)) {
+        d->actions = room;
+    } else {
+        refuse(d, r.refusal, ACTION_OUTPUT, r.refused_port);
+    }
+}
+
 bool
 derive_entry(const struct dp_bridge *bridge, const struct flow_key *key, struct action_list *room,
              struct hal_derivation *d)
 {
-    const struct port_map *map = atomic_load_explicit(&bridge->map, memory_order_relaxed);
-    bool drop_fragments = atomic_load_explicit(&bridge->drop_fragments, memory_order_relaxed);
     struct rule *rule = classifier_lookup(bridge->classifier, key);
-    memset(d, 0, sizeof *d);
-    d->verdict.field = d->verdict.action = HAL_OBJECT_NONE;
+    struct flow_match match;
     if (!rule) {
+        memset(d, 0, sizeof *d);
+        d->verdict.field = d->verdict.action = HAL_OBJECT_NONE;
         return false;
     }
+    if (rule->rank == RULE_RANK_EXACT) {
+        classifier_rule_match(bridge->classifier, rule, &match);
+    }
+    const struct derive_rule from = {
+        .match = &match, .rank = rule->rank,
+        .cookie = bridge->ops->rule_cookie ? bridge->ops->rule_cookie(bridge->ops_aux, rule) : 0,
+        .actions = atomic_load_explicit(&rule->actions, memory_order_relaxed),
+    };
+    derive_from(bridge, key, &from, room, d);
     d->owner = rule;
-    d->cookie = bridge->ops->rule_cookie ? bridge->ops->rule_cookie(bridge->ops_aux, rule) : 0;
-    d->priority = (uint16_t) (rule->rank < RULE_RANK_EXACT ? rule->rank : UINT16_MAX);
-    set_match(bridge, key, rule, drop_fragments, d);
-    if (in_band_narrow(bridge, key, &d->match.mask)) {
-        return refuse(d, HAL_REASON_PER_PACKET, HAL_OBJECT_NONE, 0);
-    }
-    flow_key_mask(key, &d->match.mask, &d->match.value);
-    if (drop_fragments && key->nw_frag) {
-        return refuse(d, HAL_REASON_FRAGMENT, HAL_OBJECT_NONE, 0);
-    }
-    if (!receives_all(port_map_find(map, key->in_port))) {
-        return refuse(d, HAL_REASON_INGRESS_BLOCKED, HAL_OBJECT_NONE, key->in_port);
-    }
-    struct resolver r = { .bridge = bridge, .key = key, .map = map, .d = d, .room = room,
-                          .now = frame_begin(key) };
-    if (!resolve(&r, atomic_load_explicit(&rule->actions, memory_order_relaxed))) {
-        return refuse(d, r.refusal, ACTION_OUTPUT, r.refused_port);
-    }
-    d->actions = room;
     return true;
 }

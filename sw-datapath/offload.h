@@ -66,4 +66,23 @@ bool derive_entry(const struct dp_bridge *, const struct flow_key *, struct acti
 void derive_refresh(const struct dp_bridge *, const struct rule *, const struct flow_match *,
                     uint64_t used_ms);
 
+/* A rule, in the table or not. */
+struct derive_rule {
+    const struct flow_match *match;    /* looked at for rank RULE_RANK_EXACT only */
+    uint32_t rank;
+    uint64_t cookie;
+    const struct action_list *actions;
+    const struct flow_mask *also;      /* what else would be looked at in packets with the key, by
+                                        * the rule and others that are not in the table; or NULL */
+    bool has_exact;                    /* among those are some without wildcards */
+    bool is_sample;                    /* the key stands for many: NORMAL is taken to have learnt
+                                        * where its addresses are */
+};
+
+/* The same if packets with the key got this rule; the owner is NULL. */
+void derive_from(const struct dp_bridge *, const struct flow_key *, const struct derive_rule *,
+                 struct action_list *room, struct hal_derivation *);
+/* The list has NORMAL: packets are learnt from, and go where addresses were learnt. */
+bool derive_learns(const struct action_list *);
+
 #endif /* sw-datapath/offload.h */

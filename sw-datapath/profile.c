@@ -276,9 +276,8 @@ allows(const struct flow_match *match, uint16_t dl_type, int nw_proto)
     return !type_diff && (nw_proto < 0 || !proto_diff);
 }
 
-/* The classes that packets of 'match' can be in, as a bitmap. */
-static unsigned
-classes_of(const struct flow_match *match)
+unsigned
+profile_classes_of(const struct flow_match *match)
 {
     bool one_type = match->mask.bits.dl_type.raw == 0xffff;
     bool one_proto = match->mask.bits.nw_proto == 0xff;
@@ -352,7 +351,7 @@ void
 profile_add_rule(struct profile_set *set, unsigned source, const struct flow_match *match)
 {
     unsigned port = names_port(&match->mask) ? match->value.in_port : ANY_PORT;
-    for (unsigned left = classes_of(match); left; left &= left - 1) {
+    for (unsigned left = profile_classes_of(match); left; left &= left - 1) {
         unsigned c = (unsigned) __builtin_ctz(left);
         if (counts_add(&set->counts, count_key(source, port, c)) == 1) {
             widen(set, source, port, c);
@@ -364,7 +363,7 @@ void
 profile_remove_rule(struct profile_set *set, unsigned source, const struct flow_match *match)
 {
     unsigned port = names_port(&match->mask) ? match->value.in_port : ANY_PORT;
-    for (unsigned left = classes_of(match); left; left &= left - 1) {
+    for (unsigned left = profile_classes_of(match); left; left &= left - 1) {
         unsigned c = (unsigned) __builtin_ctz(left);
         if (counts_sub(&set->counts, count_key(source, port, c)) == 0) {
             struct flow_mask mask = mask_union(set, port, c);

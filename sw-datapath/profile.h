@@ -95,6 +95,9 @@ traffic_class_of(const struct flow_key *key)
     return key->dl_type.raw == htobe16(0x0806) ? TRAFFIC_ARP : TRAFFIC_OTHER;
 }
 
+/* The classes that packets of 'match' can be in: 1 << enum traffic_class. Pure. */
+unsigned profile_classes_of(const struct flow_match *match);
+
 /* As classifier_profiles(). Readers. */
 static inline const struct profile_list *
 profile_set_list(const struct profile_set *set, const struct flow_key *key)

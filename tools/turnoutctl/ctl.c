@@ -48,7 +48,7 @@ const struct ctl_command ctl_commands[] = {
       ctl_flush_fdb },
     { "trace", "[BRIDGE] FLOW", "what happens to the packet that FLOW describes", 1, 1, true,
       ctl_trace },
-    { "hw", "show|entries|explain|probe|diff|fault|audit [ARGUMENT...]",
+    { "hw", "show|entries|explain|plan|probe|diff|fault|audit [ARGUMENT...]",
       "what is in hardware, and why not", 1, 3, false, ctl_hw, CTL_WATCH | CTL_OFFLINE },
     { "log-level", "[MODULE:]LEVEL", "set a log level: error, warn, info or debug", 1, 1, false,
       ctl_log_level },

@@ -25,7 +25,7 @@ static const struct {
     { "PATH", "files=1" },
     { "DIR", "files=1" },
     /* Of 'hw', whose subcommand is the first argument. */
-    { "ARGUMENT...", "case $bridge in diff) files=1 ;; "
+    { "ARGUMENT...", "case $bridge in diff | plan) files=1 ;; "
                      "entries | explain) _turnoutctl_names bridges ;; esac" },
 };
 

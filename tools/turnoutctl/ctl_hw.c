@@ -6,28 +6,43 @@
 
 #include "tools/turnoutctl/hw.h"
 
-enum { POLL_MS = 20, BAR = 20, AUDIT_DIFFERS = 1, AUDIT_FAILED = 2 };
+enum { POLL_MS = 20, AUDIT_DIFFERS = 1, AUDIT_FAILED = 2 };
 
 /* --- show -------------------------------------------------------------------------------- */
+
+const char *
+hw_bar(json_int_t used, json_int_t capacity, char buffer[HW_BAR_SIZE])
+{
+    enum { LEN = HW_BAR_SIZE - 4 };
+    json_int_t full = capacity ? used * LEN / capacity : 0;
+    buffer[0] = '\0';
+    if (capacity) {
+        buffer[0] = '[';
+        for (int i = 0; i < LEN; i++) {
+            buffer[1 + i] = i < full || (!i && used) ? '#' : '.';
+        }
+        memcpy(buffer + 1 + LEN, "] ", 3);
+    }
+    return buffer;
+}
 
 static void
 print_table(const json_t *table)
 {
     json_int_t entries = ctl_number(table, "entries"), capacity = ctl_number(table, "capacity");
-    json_int_t foreign = ctl_number(table, "foreign");
-    char bar[BAR + 1] = "";
+    json_int_t foreign = ctl_number(table, "foreign"), used = entries + foreign;
+    char bar[HW_BAR_SIZE];
+    printf("  table %-8s %s%lld", ctl_text(table, "name"), hw_bar(used, capacity, bar),
+           (long long) used);
     if (capacity) {
-        json_int_t full = (entries + foreign) * BAR / capacity;
-        for (int i = 0; i < BAR; i++) {
-            bar[i] = i < full || (!i && entries + foreign) ? '#' : '.';
-        }
-        bar[BAR] = '\0';
-        printf("  table %-8s [%s] %lld of %lld", ctl_text(table, "name"), bar,
-               (long long) (entries + foreign), (long long) capacity);
+        printf(" of %lld", (long long) capacity);
     } else {
-        printf("  table %-8s %lld entries", ctl_text(table, "name"), (long long) entries);
+        fputs(" entries", stdout);
     }
-    printf(foreign ? ", %lld of them foreign\n" : "\n", (long long) foreign);
+    if (foreign) {
+        printf(", %lld of them foreign", (long long) foreign);
+    }
+    putchar('\n');
 }
 
 static void
@@ -228,6 +243,7 @@ static const struct hw_command commands[] = {
     { "show", "show", 0, 0, HW_LIST, hw_show },
     { "entries", "entries [BRIDGE]", 0, 1, HW_LIST | HW_BRIDGE, hw_entries },
     { "explain", "explain [BRIDGE] FLOW", 1, 2, HW_BRIDGE, hw_explain },
+    { "plan", "plan [BRIDGE] FILE", 1, 2, HW_BRIDGE, hw_plan },
     { "probe", "probe [DRIVER]", 0, 1, 0, hw_probe },
     { "diff", "diff FILE [FILE]", 1, 2, HW_OFFLINE | HW_COMPARES, hw_diff },
     { "fault", "fault DRIVER WHAT", 2, 2, 0, hw_fault },

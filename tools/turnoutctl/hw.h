@@ -27,6 +27,11 @@ struct hw_command {
 /* Connects, unless it is done. CTL_OK, or the error is printed. */
 int hw_connect(struct ctl *);
 
+/* "[####....] ", how much of 'capacity' is used; "" if that is 0, for "not known". */
+enum { HW_BAR_SIZE = 24 };
+const char *hw_bar(json_int_t used, json_int_t capacity, char buffer[HW_BAR_SIZE]);
+
+int hw_plan(struct ctl *, const char *const args[], unsigned n);
 int hw_probe(struct ctl *, const char *const args[], unsigned n);
 int hw_diff(struct ctl *, const char *const args[], unsigned n);
 
