@@ -255,9 +255,27 @@ resolve(struct resolver *r, const struct action_list *actions)
     return !r->refusal;
 }
 
-/* The mask under which every packet gets this rule. Rules without wildcards may take single
- * packets out of any entry: then all fields count. Tables that hold many entries compare
- * whole fields: the mask of each field that counts at all becomes exact. */
+/* The mask under which every packet gets this rule, which has wildcards. Rules that have none
+ * may take single packets out of any entry: then all fields count. Tables that hold many
+ * entries compare whole fields: the mask of each field that counts at all becomes exact. */
+static void
+set_mask(const struct dp_bridge *bridge, const struct flow_key *key,
+         const struct derive_rule *rule, struct flow_mask *mask)
+{
+    bool all = classifier_has_exact(bridge->classifier) || rule->has_exact;
+    bool learns = derive_learns(rule->actions);
+    *mask = classifier_profiles(bridge->classifier, key)->profile[0]->mask;
+    for (unsigned i = 0; rule->also && i < FLOW_LANES; i++) {
+        mask->bits.lane[i] |= rule->also->bits.lane[i];
+    }
+    for (unsigned i = 0; i < N_FIELDS; i++) {
+        bool learnt = i == FIELD_DL_SRC || i == FIELD_DL_DST || i == FIELD_VLAN;
+        if (all || (learns && learnt) || field_mask_mode(&fields[i], mask)) {
+            field_mask_exact(&fields[i], mask);
+        }
+    }
+}
+
 static void
 set_match(const struct dp_bridge *bridge, const struct flow_key *key,
           const struct derive_rule *rule, bool drop_fragments, struct hal_derivation *d)
@@ -265,19 +283,8 @@ set_match(const struct dp_bridge *bridge, const struct flow_key *key,
     d->exact_rule = rule->rank == RULE_RANK_EXACT;
     if (d->exact_rule) {
         d->match = *rule->match;
-        return;
-    }
-    d->match.mask = classifier_profiles(bridge->classifier, key)->profile[0]->mask;
-    for (unsigned i = 0; rule->also && i < FLOW_LANES; i++) {
-        d->match.mask.bits.lane[i] |= rule->also->bits.lane[i];
-    }
-    bool all = classifier_has_exact(bridge->classifier) || rule->has_exact;
-    bool learns = derive_learns(rule->actions);
-    for (unsigned i = 0; i < N_FIELDS; i++) {
-        bool learnt = i == FIELD_DL_SRC || i == FIELD_DL_DST || i == FIELD_VLAN;
-        if (all || (learns && learnt) || field_mask_mode(&fields[i], &d->match.mask)) {
-            field_mask_exact(&fields[i], &d->match.mask);
-        }
+    } else {
+        set_mask(bridge, key, rule, &d->match.mask);
     }
     if (drop_fragments) {
         d->match.mask.bits.nw_frag = FLOW_FRAG_ANY | FLOW_FRAG_LATER;

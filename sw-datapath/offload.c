@@ -370,10 +370,10 @@ offload_barrier_cancel(struct dp *dp, struct dp_barrier *barrier)
 /* --- offers --------------------------------------------------------------------------------------- */
 
 void
-offload_heat(struct worker *w, const struct rx_port *rx, const struct flow_key *key, uint32_t entry)
+offload_heat(struct worker *w, const struct rx_port *rx, const struct flow_key *key, uint32_t entry,
+             uint32_t threshold)
 {
-    uint32_t pps = heat_step(w->heat, rx->bridge->id, entry, w->thread.now_ms,
-                             w->thread.dp->config.promote_pps);
+    uint32_t pps = heat_step(w->heat, rx->bridge->id, entry, w->thread.now_ms, threshold);
     if (!pps) {
         return;
     }

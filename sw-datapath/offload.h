@@ -49,8 +49,10 @@ void offload_barrier_cancel(struct dp *, struct dp_barrier *);
 unsigned offload_process(struct dp_thread *, const struct rx_port *, const struct port_map *,
                          struct packet packets[], struct flow_key keys[], unsigned n);
 
-/* HEAT_STEP more packets of a cached flow that came in by a port with a device. */
-void offload_heat(struct worker *, const struct rx_port *, const struct flow_key *, uint32_t entry);
+/* HEAT_STEP more packets of a flow ('entry' names it) that came in by a port with a device:
+ * offers it to the HAL if it has at least 'threshold' packets a second. */
+void offload_heat(struct worker *, const struct rx_port *, const struct flow_key *, uint32_t entry,
+                  uint32_t threshold);
 
 /* --- derivations (derive.c) --------------------------------------------------------------- */
 

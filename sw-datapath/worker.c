@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/counters.h"
 #include "sw-datapath/dp_internal.h"
+#include "sw-datapath/heat.h"
 #include "sw-datapath/in_band.h"
 #include "sw-datapath/offload.h"
 #include "sw-datapath/parse.h"
@@ -52,6 +53,33 @@ parse_batch(struct worker *w, struct dp_bridge *bridge, struct dp_port *port, un
     return kept;
 }
 
+/* An exact rule has no entry in the cache: it tells by its own counter. */
+static bool
+is_exact_step(const struct rule *rule, unsigned slot, uint32_t n_segments)
+{
+    uint64_t before = atomic_load_explicit(&rule_slot(rule, slot)->packets, memory_order_relaxed);
+    return (before + n_segments) / HEAT_STEP != before / HEAT_STEP;
+}
+
+/* Counts for the display, and tells of flows that are worth a place in hardware: of exact rules
+ * that have none yet, too, for something may have stood in the way when they were added. */
+static void
+count_hit(struct worker *w, const struct rx_port *rx, const struct packet *packet,
+          const struct flow_key *key, const struct cache_hit *hit, bool offered)
+{
+    struct cache *cache = rx->bridge->caches[w->thread.slot];
+    uint32_t n_segments = packet_n_segments(packet), entry = hit->entry;
+    bool step = cache_count(cache, entry, n_segments, packet_wire_bytes(packet), w->thread.now_ms);
+    bool exact = hit->rule && hit->rule->rank == RULE_RANK_EXACT;
+    if (exact && entry == UINT32_MAX) {
+        step = is_exact_step(hit->rule, w->thread.slot, n_segments);
+        entry = ~hit->rule->hash;
+    }
+    if (step && offered) {
+        offload_heat(w, rx, key, entry, exact ? 1 : w->thread.dp->config.promote_pps);
+    }
+}
+
 static unsigned
 receive(struct worker *w, const struct rx_port *rx)
 {
@@ -74,8 +102,7 @@ receive(struct worker *w, const struct rx_port *rx)
     for (unsigned i = 0; i < kept; i++) {
         keys[i] = &w->keys[i];
     }
-    struct cache *cache = bridge->caches[thread->slot];
-    cache_lookup_batch(cache, keys, kept, hits, thread->now_ms);
+    cache_lookup_batch(bridge->caches[thread->slot], keys, kept, hits, thread->now_ms);
     uint64_t in_band = in_band_state(bridge);
     for (unsigned i = 0; i < kept; i++) {
         struct packet *packet = &w->packets[i];
@@ -84,13 +111,7 @@ receive(struct worker *w, const struct rx_port *rx)
             forward_hidden(thread, bridge, map, packet, hidden);
             continue;
         }
-        if (hits[i].entry != UINT32_MAX) {
-            bool step = cache_count(cache, hits[i].entry, packet_n_segments(packet),
-                                    packet_wire_bytes(packet), thread->now_ms);
-            if (step && offered) {
-                offload_heat(w, rx, &w->keys[i], hits[i].entry);
-            }
-        }
+        count_hit(w, rx, packet, keys[i], &hits[i], offered);
         forward_packet(thread, bridge, map, packet, hits[i].rule);
     }
     pktio_tx_flush(thread->tx);

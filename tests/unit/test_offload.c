@@ -190,6 +190,51 @@ what_does_not_fit_stays_in_software(void **state)
     rig_end(&f);
 }
 
+/* All that OpenFlow 1.0 knows of rig_send_udp()'s packets to port 80. */
+static struct flow_match
+exact_udp(void)
+{
+    return (struct flow_match) {
+        .mask.bits = {
+            .in_port = 0xffff, .dl_dst = { 255, 255, 255, 255, 255, 255 },
+            .dl_src = { 255, 255, 255, 255, 255, 255 }, .vlan_tci.raw = 0xffff,
+            .dl_type.raw = 0xffff, .nw_proto = 0xff, .nw_tos = 0xfc, .tp_src.raw = 0xffff,
+            .tp_dst.raw = 0xffff, .nw_src.ip4.raw = UINT32_MAX, .nw_dst.ip4.raw = UINT32_MAX,
+        },
+        .value = {
+            .in_port = 1, .dl_dst = { 2, 0, 0, 0, 0, 2 }, .dl_src = { 2, 0, 0, 0, 0, 1 },
+            .dl_type.raw = htobe16(0x0800), .nw_proto = 17, .tp_src.raw = htobe16(7),
+            .tp_dst.raw = htobe16(80), .nw_src.ip4.raw = htobe32(0x0a000001),
+            .nw_dst.ip4.raw = htobe32(0x0a000002),
+        },
+    };
+}
+
+/* Fragments have a rule's ports, too, if they are the first: dropped ones are no one's. */
+static void
+exact_rules_say_whether_fragments_count(void **state)
+{
+    (void) state;
+    struct rig f;
+    struct hal_entry_info entry;
+    rig_begin(&f, "sim");
+    struct flow_match exact = exact_udp();
+    struct rule *rule = rig_add_rule(&f, &exact, RULE_RANK_EXACT, 3);
+    struct flow_key fragment = exact.value;
+    fragment.nw_frag = FLOW_FRAG_ANY;
+    rig_settle(&f);
+    assert_true(hal_find(dp_bridge_hal(f.bridge), &fragment, &entry));
+    dp_bridge_set_drop_fragments(f.bridge, true);
+    rig_barrier(&f);
+    assert_false(hal_find(dp_bridge_hal(f.bridge), &fragment, &entry));
+    rig_send_udp(&f, 1, 80, 40);
+    assert_int_equal(rig_n_in_hardware(&f), 1);
+    assert_true(hal_find(dp_bridge_hal(f.bridge), &exact.value, &entry));
+    assert_false(hal_find(dp_bridge_hal(f.bridge), &fragment, &entry));
+    rig_remove_rule(&f, rule);
+    rig_end(&f);
+}
+
 /* A rule without wildcards is placed without traffic, and takes its packets out of a wider
  * entry. */
 static void
@@ -198,18 +243,10 @@ exact_rules_are_placed_at_once(void **state)
     (void) state;
     struct rig f;
     rig_begin(&f, "sim");
-    struct flow_match wide = rig_udp_to(0), exact;
+    struct flow_match wide = rig_udp_to(0), exact = exact_udp();
     struct rule *below = rig_add_rule(&f, &wide, 5, 2);
     rig_send_udp(&f, 1, 80, 40);
     assert_int_equal(rig_n_in_hardware(&f), 1);
-    memset(&exact, 0, sizeof exact);
-    memset(&exact.mask, 0xff, sizeof exact.mask);
-    exact.value = (struct flow_key) {
-        .in_port = 1, .dl_dst = { 2, 0, 0, 0, 0, 2 }, .dl_src = { 2, 0, 0, 0, 0, 1 },
-        .dl_type.raw = htobe16(0x0800), .nw_proto = 17, .tp_src.raw = htobe16(7),
-        .tp_dst.raw = htobe16(80), .nw_src.ip4.raw = htobe32(0x0a000001),
-        .nw_dst.ip4.raw = htobe32(0x0a000002),
-    };
     struct rule *above = rig_add_rule(&f, &exact, RULE_RANK_EXACT, 3);
     rig_barrier(&f);
     rig_n_sent(&f, 2);
@@ -221,6 +258,28 @@ exact_rules_are_placed_at_once(void **state)
     assert_int_equal(rig_n_sent(&f, 2), 5);
     rig_remove_rule(&f, above);
     rig_remove_rule(&f, below);
+    rig_end(&f);
+}
+
+/* What stood in the way when it was added has gone: traffic, however little, tells. */
+static void
+exact_rules_are_placed_when_they_can_be(void **state)
+{
+    (void) state;
+    struct rig f;
+    rig_begin(&f, "sim");
+    struct flow_match exact = exact_udp();
+    dp_port_set_config(f.bridge, 3, PORT_CONFIG_DOWN, PORT_CONFIG_DOWN);
+    struct rule *rule = rig_add_rule(&f, &exact, RULE_RANK_EXACT, 3);
+    assert_int_equal(rig_n_in_hardware(&f), 0);
+    dp_port_set_config(f.bridge, 3, 0, PORT_CONFIG_DOWN);
+    rig_barrier(&f);
+    for (unsigned i = 0; i < 33; i++) {
+        rig_send_udp(&f, 1, 80, 1);
+        rig_now_ns += UINT64_C(500000000);      /* 2 packets/s */
+    }
+    assert_int_equal(rig_n_in_hardware(&f), 1);
+    rig_remove_rule(&f, rule);
     rig_end(&f);
 }
 
@@ -281,6 +340,8 @@ main(void)
         cmocka_unit_test(dropped_fragments_are_not_for_hardware),
         cmocka_unit_test(what_does_not_fit_stays_in_software),
         cmocka_unit_test(exact_rules_are_placed_at_once),
+        cmocka_unit_test(exact_rules_say_whether_fragments_count),
+        cmocka_unit_test(exact_rules_are_placed_when_they_can_be),
         cmocka_unit_test(hidden_rules_come_before_hardware),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
