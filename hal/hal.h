@@ -170,6 +170,11 @@ void hal_changed_config(struct hal_bridge *);
  * 'error' is 0, or -EIO: a device failed, see source.port_failed(). */
 void hal_barrier(struct hal *, void (*done)(void *aux, int error), void *aux);
 
+/* What devices forwarded until this time (clock_ms()'s) has been credited: they tell late, by
+ * hal_table_caps.counter_lag_ms and the time that a round of readings takes (20000 entries a
+ * second). The present if nothing is in hardware. */
+uint64_t hal_counted_until(const struct hal_bridge *);
+
 /* Whether a rule could be in hardware as it is, for require-hw: the verdict of the tables
  * that it would go to; nothing changes. */
 void hal_check(struct hal_bridge *, const struct hal_derivation *, struct hal_verdict *);

@@ -103,7 +103,9 @@ struct hal_device {
     uint64_t full_ms[HAL_MAX_TABLES];        /* when it last refused one for lack of room */
     uint32_t n_removing;         /* removals on their way */
     uint32_t mask_refs[HAL_MAX_TABLES][1024];
-    uint32_t read_hand;          /* whose counters are read next */
+    uint32_t read_hand;          /* whose counters are read next; 0: a round begins */
+    uint64_t round_ms;           /* when the round under way began */
+    uint64_t counted_ms;         /* when the last one began that is over */
     bool reading;
     bool fenced, gone;
     enum hal_reason fenced_for;

@@ -53,6 +53,7 @@ struct reading {
     struct hal_job job;
     size_t n;
     int error;
+    bool last;                   /* of its round */
     uint64_t cookies[HAL_STATS_BATCH], handles[HAL_STATS_BATCH];
     struct hal_counters counters[HAL_STATS_BATCH];
 };
@@ -98,17 +99,43 @@ reading_done(struct hal_job *job, struct hal_device *device)
     struct reading *r = (struct reading *) job;
     uint64_t now_ms = clock_ms();
     device->reading = false;
+    if (r->error) {
+        device->read_hand = 0;       /* the round begins again */
+    } else if (r->last) {
+        device->counted_ms = device->round_ms;
+    }
     for (size_t i = 0; !r->error && !device->gone && !device->fenced && i < r->n; i++) {
         credit_one(device, r->cookies[i], &r->counters[i], now_ms);
     }
     free(r);
 }
 
-void
-ledger_tick(struct hal_device *device)
+/* The next entries of the round. */
+static void
+fill_reading(struct hal_device *device, struct reading *r)
 {
     struct hal *hal = device->hal;
     uint32_t limit = entry_limit(hal->store);
+    if (!device->read_hand) {
+        device->read_hand = 1;
+        device->round_ms = clock_ms();
+    }
+    for (; device->read_hand < limit && r->n < HAL_STATS_BATCH; device->read_hand++) {
+        uint32_t index = device->read_hand;
+        const struct entry *e = entry_at(hal->store, index);
+        if (e->flags & ENTRY_USED && e->has && hal->devices[e->device] == device
+            && !(e->flags & ENTRY_LIMBO)) {
+            r->cookies[r->n] = hal_cookie(hal, index);
+            r->handles[r->n++] = e->handle;
+        }
+    }
+    r->last = device->read_hand >= limit;
+    device->read_hand = r->last ? 0 : device->read_hand;
+}
+
+void
+ledger_tick(struct hal_device *device)
+{
     if (device->reading || device->fenced || device->gone) {
         return;
     }
@@ -118,20 +145,36 @@ ledger_tick(struct hal_device *device)
     }
     r->job = (struct hal_job) { NULL, run_reading, reading_done };
     r->n = 0;
-    for (uint32_t seen = 0; seen < limit && r->n < HAL_STATS_BATCH; seen++) {
-        uint32_t index = device->read_hand < limit ? device->read_hand : 1;
-        const struct entry *e = entry_at(hal->store, index);
-        device->read_hand = index + 1;
-        if (e->flags & ENTRY_USED && e->has && hal->devices[e->device] == device
-            && !(e->flags & ENTRY_LIMBO)) {
-            r->cookies[r->n] = hal_cookie(hal, index);
-            r->handles[r->n++] = e->handle;
-        }
-    }
+    fill_reading(device, r);
     if (!r->n) {
+        device->counted_ms = device->round_ms;
         free(r);
         return;
     }
     device->reading = true;
     device_run_job(device, &r->job);
+}
+
+static uint64_t
+counted_by(const struct hal_device *device)
+{
+    uint32_t lag_ms = HAL_TICK_MS;
+    for (unsigned t = 0; t < device->caps.n_tables; t++) {
+        uint32_t table_ms = device->caps.table[t].counter_lag_ms + HAL_TICK_MS;
+        lag_ms = table_ms > lag_ms ? table_ms : lag_ms;
+    }
+    return device->counted_ms > lag_ms ? device->counted_ms - lag_ms : 0;
+}
+
+uint64_t
+hal_counted_until(const struct hal_bridge *bridge)
+{
+    uint64_t until = clock_ms();
+    for (unsigned i = 0; i < bridge->n_ports; i++) {
+        const struct hal_device *device = bridge->ports[i].device;
+        bool counts = device && !device->gone && !device->fenced;
+        uint64_t by = counts ? counted_by(device) : until;
+        until = by < until ? by : until;
+    }
+    return until;
 }

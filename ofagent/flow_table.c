@@ -295,6 +295,20 @@ flow_table_poll(struct flow_table *ft)
     }
 }
 
+/* When to look again whether the flow, which is due, was idle: hardware tells late what it
+ * forwarded, so its counters must have all packets until then. 0: now. */
+static uint64_t
+look_again_ns(const struct flow_table *ft, const struct flow *flow, uint64_t now)
+{
+    uint64_t hard = hard_due_ns(flow);
+    if (hard <= now || !ft->bridge || !dp_rule_is_in_hardware(ft->bridge, &flow->rule)) {
+        return 0;
+    }
+    uint64_t due = due_ns(flow), counted = dp_counted_until(ft->bridge) * NS_PER_MS;
+    uint64_t again = now + (due - counted);
+    return counted >= due ? 0 : again < hard ? again : hard;
+}
+
 uint32_t
 flow_table_expire(struct flow_table *ft)
 {
@@ -307,6 +321,11 @@ flow_table_expire(struct flow_table *ft)
         }
         if (due_ns(flow) > now) {
             flow_timer_add(&ft->timer, flow);
+            continue;
+        }
+        uint64_t again = look_again_ns(ft, flow, now);
+        if (again) {
+            flow_timer_add_at(&ft->timer, flow, again);
             continue;
         }
         flow_table_remove(ft, flow,

@@ -45,10 +45,16 @@ put(struct flow_timer *t, struct flow *flow, uint64_t due)
 }
 
 void
+flow_timer_add_at(struct flow_timer *t, struct flow *flow, uint64_t due_ns)
+{
+    uint64_t due = tick_at_or_after(due_ns);
+    put(t, flow, due > t->tick ? due : t->tick + 1);
+}
+
+void
 flow_timer_add(struct flow_timer *t, struct flow *flow)
 {
-    uint64_t due = tick_at_or_after(t->due_ns(flow));
-    put(t, flow, due > t->tick ? due : t->tick + 1);
+    flow_timer_add_at(t, flow, t->due_ns(flow));
 }
 
 void

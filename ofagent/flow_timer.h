@@ -32,6 +32,9 @@ void flow_timer_init(struct flow_timer *, uint64_t now_ns, uint64_t (*due_ns)(co
 /* Adds a flow, by its due time; it must not be in the wheel. */
 void flow_timer_add(struct flow_timer *, struct flow *);
 
+/* The same, to come up at 'due_ns', or before it. */
+void flow_timer_add_at(struct flow_timer *, struct flow *, uint64_t due_ns);
+
 /* Takes a flow out; does nothing if it is not in the wheel. */
 void flow_timer_remove(struct flow_timer *, struct flow *);
 

@@ -247,6 +247,9 @@ void dp_rules_deleted(struct dp_bridge *, const struct flow_match *);
 /* A removed rule that is may still be counted in, and must not be freed. It is not any more
  * when a dp_barrier() begun after its removal is done. */
 bool dp_rule_is_in_hardware(const struct dp_bridge *, const struct rule *);
+/* Until when (clock_ms()) the counters of rules that are in hardware have all packets: devices
+ * tell late (hal_counted_until()). */
+uint64_t dp_counted_until(const struct dp_bridge *);
 /* Whether packets with this key could be in hardware as the rules are, apart from how many
  * there are: *verdict is why not (reason 0: they could). Nothing changes. Of no effect
  * without offload. */

@@ -297,6 +297,12 @@ dp_rule_is_in_hardware(const struct dp_bridge *bridge, const struct rule *rule)
     return bridge->hal && hal_owner_is_used(bridge->hal, rule);
 }
 
+uint64_t
+dp_counted_until(const struct dp_bridge *bridge)
+{
+    return bridge->hal ? hal_counted_until(bridge->hal) : clock_ms();
+}
+
 void
 dp_check_offload(struct dp_bridge *bridge, const struct flow_key *key, struct hal_verdict *verdict)
 {

@@ -283,6 +283,46 @@ exact_rules_are_placed_when_they_can_be(void **state)
     rig_end(&f);
 }
 
+/* Whatever the lag: all that was forwarded until the time that the HAL tells is counted, and
+ * that time goes on. */
+static void
+counts_are_complete_until(const char *driver, uint64_t lag_ms)
+{
+    struct rig f;
+    enum { STEPS = 600 };
+    uint64_t sent_ms[STEPS], n_sent[STEPS];
+    rig_begin(&f, driver);
+    struct flow_match match = rig_udp_to(0);
+    struct rule *rule = rig_add_rule(&f, &match, 5, 2);
+    rig_send_udp(&f, 1, 80, 40);
+    assert_int_equal(rig_n_in_hardware(&f), 1);
+    uint64_t total = 40;
+    for (unsigned i = 0; i < STEPS; i++) {
+        sent_ms[i] = rig_now_ns / 1000000;
+        n_sent[i] = total += i % 3;
+        rig_send_udp(&f, 1, 80, i % 3);
+        rig_settle(&f);
+        uint64_t until = hal_counted_until(dp_bridge_hal(f.bridge));
+        assert_in_range(rig_now_ns / 1000000 - until, 0, i < 10 ? UINT64_MAX : lag_ms + 200);
+        for (unsigned k = 0; k <= i && sent_ms[k] < until; k++) {
+            assert_true(rig_packets_of(rule) >= n_sent[k]);
+        }
+    }
+    rig_remove_rule(&f, rule);
+    assert_in_range(rig_now_ns / 1000000 - hal_counted_until(dp_bridge_hal(f.bridge)), 0,
+                    lag_ms + 200);
+    rig_end(&f);
+}
+
+static void
+counters_tell_how_late_they_are(void **state)
+{
+    (void) state;
+    counts_are_complete_until("sim", 0);
+    counts_are_complete_until("sim:lag-ms=300", 300);
+    counts_are_complete_until("sim:lag-ms=3000", 3000);
+}
+
 /* In-band control's traffic is LOCAL's, also where an entry of hardware would have taken it. */
 static void
 hidden_rules_come_before_hardware(void **state)
@@ -342,6 +382,7 @@ main(void)
         cmocka_unit_test(exact_rules_are_placed_at_once),
         cmocka_unit_test(exact_rules_say_whether_fragments_count),
         cmocka_unit_test(exact_rules_are_placed_when_they_can_be),
+        cmocka_unit_test(counters_tell_how_late_they_are),
         cmocka_unit_test(hidden_rules_come_before_hardware),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
