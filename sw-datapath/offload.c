@@ -187,6 +187,7 @@ dp_port_set_device(struct dp_bridge *bridge, uint16_t port_no, struct hal_device
         return result;
     }
     atomic_store_explicit(&port->device, device, memory_order_release);
+    hal_changed_port(bridge->hal, &description);   /* floods can go there now */
     return 0;
 }
 
