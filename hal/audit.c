@@ -120,7 +120,7 @@ take_in(struct hal_device *device, const struct shown *s)
     const struct hal_bridge *bridge = bridge_of_port(hal, device, s->match.value.in_port);
     bool fits = bridge && s->table < device->caps.n_tables
                 && !entry_find(hal->store, bridge->id, &s->match);
-    uint32_t actions = fits ? entry_actions_get(hal->store, s->actions) : 0;
+    uint32_t actions = fits ? entry_actions_get(hal->store, bridge->id, s->actions) : 0;
     uint32_t index = actions ? entry_new(hal->store, bridge->id, &s->match) : ENTRY_NONE;
     if (!index) {
         entry_actions_put(hal->store, actions);
@@ -137,6 +137,7 @@ take_in(struct hal_device *device, const struct shown *s)
     e->pps = hal->config.promote_pps;    /* until it is measured */
     e->has = e->wanted = actions;
     entry_actions_ref(hal->store, actions);
+    entry_regroup(hal->store, index);
     e->flags |= ENTRY_LIMBO | ENTRY_ADOPT;
     engine_count_table(device, e, 1);
     engine_settle(hal, index);

@@ -61,12 +61,32 @@ insert_port(struct hal_bridge *bridge, struct hal_device *device, const struct h
     return true;
 }
 
+/* The port with that number on the device, of whatever bridge; NULL. */
+static const struct hal_port_rec *
+device_port(const struct hal_device *device, uint16_t no)
+{
+    const struct hal_port_rec *found = NULL;
+    for (unsigned b = 0; b < HAL_MAX_BRIDGES && !found; b++) {
+        const struct hal_bridge *bridge = device->hal->bridges[b];
+        const struct hal_port_rec *rec = bridge ? bridge_port(bridge, no) : NULL;
+        found = rec && rec->device == device ? rec : NULL;
+    }
+    return found;
+}
+
 int
 hal_port_add(struct hal_bridge *bridge, struct hal_device *device, const struct hal_port *port,
              char *error)
 {
     if (bridge_port(bridge, port->no)) {
         snprintf(error, HAL_ERROR_SIZE, "port %u is there already", port->no);
+        return -EEXIST;
+    }
+    const struct hal_port_rec *taken = device_port(device, port->no);
+    if (taken) {                     /* the device tells its ports apart by their numbers */
+        snprintf(error, HAL_ERROR_SIZE, "port %u of bridge %.20s would be port %u of bridge %.20s on "
+                 "device %.20s: number one of them otherwise", port->no, bridge->name, port->no,
+                 taken->bridge->name, device->driver->name);
         return -EEXIST;
     }
     snprintf(error, HAL_ERROR_SIZE, "the driver did not say why");
@@ -149,7 +169,8 @@ hal_bridge_free(struct hal_bridge *bridge)
     for (uint32_t i = 1; i < entry_limit(hal->store); i++) {
         struct entry *e = entry_at(hal->store, i);
         if (e->flags & ENTRY_USED && e->bridge == bridge->id) {
-            e->flags &= (uint16_t) ~(ENTRY_LIMBO | ENTRY_AGAIN | ENTRY_REFUSED);
+            e->flags &= (uint16_t) ~(ENTRY_LIMBO | ENTRY_AGAIN);
+            engine_set_verdict(hal, e, NULL);
             engine_want_nothing(hal, i, HAL_REASON_DEVICE_GONE);
         }
     }

@@ -134,7 +134,6 @@ refused(struct hal_device *device, uint32_t index, const struct hal_completion *
     }
     engine_set_verdict(hal, e, &verdict);
     e->reason = (uint8_t) verdict.reason;
-    e->flags |= ENTRY_REFUSED;
     e->used_ms = (uint32_t) clock_ms();
     engine_set_wanted(hal, e, 0);
     device->refused++;

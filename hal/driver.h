@@ -51,7 +51,8 @@ enum {
 
 /* A port of a device. Owned by the HAL, valid in the call. */
 struct hal_port {
-    uint16_t no;                 /* as in flow_key.in_port and in output actions; host order */
+    uint16_t no;                 /* as in flow_key.in_port and in output actions; host order;
+                                  * no other port of the device has it, whatever its bridge */
     char name[PORT_NAME_SIZE];   /* the network device */
     int ifindex;                 /* 0: none, the driver's own */
     uint32_t config;             /* PORT_CONFIG_* */

@@ -18,14 +18,19 @@ engine_count_table(struct hal_device *device, const struct entry *e, int change)
 void
 engine_set_verdict(struct hal *hal, struct entry *e, const struct hal_verdict *verdict)
 {
-    if (e->verdict) {
-        hal->verdicts[e->verdict].error = (int32_t) hal->free_verdict;
-        hal->free_verdict = e->verdict;
+    if (e->flags & ENTRY_REFUSED) {
+        if (e->verdict) {
+            hal->verdicts[e->verdict].error = (int32_t) hal->free_verdict;
+            hal->free_verdict = e->verdict;
+        }
         e->verdict = 0;
+        e->flags &= (uint16_t) ~ENTRY_REFUSED;
     }
     if (!verdict) {
         return;
     }
+    e->handle = 0;
+    e->flags |= ENTRY_REFUSED;
     uint32_t v = hal->free_verdict;
     if (v) {
         hal->free_verdict = (uint32_t) hal->verdicts[v].error;
@@ -48,8 +53,10 @@ engine_set_verdict(struct hal *hal, struct entry *e, const struct hal_verdict *v
 void
 engine_set_wanted(struct hal *hal, struct entry *e, uint32_t actions)
 {
-    entry_actions_put(hal->store, e->wanted);
+    uint32_t before = e->wanted;
     e->wanted = actions;
+    entry_regroup(hal->store, entry_index(hal->store, e));
+    entry_actions_put(hal->store, before);
 }
 
 /* The entry is where it should be. One that is nowhere, and has nothing to remember, goes. */
@@ -63,7 +70,6 @@ engine_at_rest(struct hal *hal, uint32_t index)
         e->flags &= (uint16_t) ~ENTRY_AGAIN;
         engine_rederive(hal, index);
     } else if (is_out && !(e->flags & ENTRY_REFUSED)) {
-        engine_set_verdict(hal, e, NULL);
         entry_free(hal->store, index);
     }
     account_pay(hal, debt, 0);
@@ -82,9 +88,11 @@ engine_set_has(struct hal_device *device, struct entry *e, uint32_t actions)
     if (!e->has != !actions) {
         engine_count_table(device, e, actions ? 1 : -1);
     }
+    uint32_t before = e->has;
     entry_actions_ref(hal->store, actions);
-    entry_actions_put(hal->store, e->has);
     e->has = actions;
+    entry_regroup(hal->store, entry_index(hal->store, e));
+    entry_actions_put(hal->store, before);
 }
 
 void
@@ -140,7 +148,8 @@ engine_leave(struct hal *hal, uint32_t index, bool again, enum hal_reason reason
         account_owe(hal, e);
     }
     e->flags = (uint16_t) (again ? e->flags | ENTRY_AGAIN : e->flags & ~ENTRY_AGAIN);
-    e->flags &= (uint16_t) ~(ENTRY_LIMBO | ENTRY_REFUSED);
+    e->flags &= (uint16_t) ~ENTRY_LIMBO;
+    engine_set_verdict(hal, e, NULL);
     engine_want_nothing(hal, index, reason);
 }
 
@@ -180,7 +189,7 @@ static void
 take_derivation(struct hal *hal, uint32_t index, const struct hal_derivation *d)
 {
     struct entry *e = entry_at(hal->store, index);
-    uint32_t actions = entry_actions_get(hal->store, d->actions);
+    uint32_t actions = entry_actions_get(hal->store, e->bridge, d->actions);
     bool limbo = e->flags & ENTRY_LIMBO;
     bool same_mask = flow_key_equal(&entry_mask(hal->store, e)->bits, &d->match.mask.bits);
     bool mine = actions && (limbo ? adopt(hal, index, d, actions) : same_mask && same_owner(hal, e, d));
@@ -192,6 +201,7 @@ take_derivation(struct hal *hal, uint32_t index, const struct hal_derivation *d)
         return;
     }
     engine_note_dependencies(e, d);
+    entry_regroup(hal->store, index);
     if (is_replaced_by(e, actions)) {
         account_owe(hal, e);
     }
@@ -235,7 +245,8 @@ engine_rederive(struct hal *hal, uint32_t index)
         pps = hal->config.promote_pps;   /* it was worth its place, and keeps it */
     }
     struct flow_key key = match.value;
-    e->flags &= (uint16_t) ~(ENTRY_REFUSED | ENTRY_AGAIN);
+    e->flags &= (uint16_t) ~ENTRY_AGAIN;
+    engine_set_verdict(hal, e, NULL);
     engine_set_wanted(hal, e, 0);
     if (!(e->flags & ENTRY_QUEUED)) {
         engine_settle(hal, index);

@@ -123,14 +123,14 @@ entry_store_new(void)
     }
     store->seed = hash_seed();
     store->limit = 1;
-    store->n_actions = store->n_owners = 1;
+    store->n_actions = store->n_owners = store->n_classes = store->n_outputs = 1;
     void *pages = mmap(NULL, (size_t) ENTRY_MAX * sizeof *store->entries, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (pages == MAP_FAILED) {
-        free(store);
+    store->entries = pages == MAP_FAILED ? NULL : pages;
+    if (!store->entries || !groups_init(store) || !shared_init(store)) {
+        entry_store_free(store);
         return NULL;
     }
-    store->entries = pages;
     return store;
 }
 
@@ -139,9 +139,12 @@ entry_store_free(struct entry_store *store)
 {
     if (store) {
         chains_fini(store);
+        groups_fini(store);
         shared_fini(store);
         free(store->by_key.heads);
-        munmap(store->entries, (size_t) ENTRY_MAX * sizeof *store->entries);
+        if (store->entries) {
+            munmap(store->entries, (size_t) ENTRY_MAX * sizeof *store->entries);
+        }
         free(store);
     }
 }
@@ -226,6 +229,7 @@ entry_free(struct entry_store *store, uint32_t index)
 {
     struct entry *e = &store->entries[index];
     entry_set_owner(store, index, NULL, 0);
+    groups_leave(store, index);
     entry_actions_put(store, e->wanted);
     entry_actions_put(store, e->has);
     entry_actions_put(store, e->sent);

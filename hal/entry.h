@@ -6,7 +6,8 @@
  *
  * Finding what a match overlaps takes no scan of the table: entries are chained by class
  * (ingress port, VLAN, ethertype, protocol) and by the value of each of six fields. A match
- * names some of these; the shortest of the chains that it leads to is walked.
+ * names some of these; the shortest of the chains that it leads to is walked. By owner, and
+ * by the ports that they output to, they are found through groups (hal/entry_group.c).
  *
  * Control thread only. */
 #ifndef HAL_ENTRY_H
@@ -46,15 +47,17 @@ struct entry_links {
 
 struct entry {
     uint64_t key[ENTRY_KEY_WORDS];       /* masked; lanes 0 to 3, and the IPv4 addresses */
-    uint64_t handle;                     /* the driver's */
+    union {
+        uint64_t handle;                 /* the driver's */
+        uint32_t verdict;                /* ENTRY_REFUSED: with the driver's words; 0: none */
+    };
     uint64_t packets, bytes;             /* counted by the device, and credited */
     struct entry_links chain[ENTRY_N_CHAINS];
-    struct entry_links by_owner;
+    struct entry_links by_group;
     uint32_t next_in_hash;
-    uint32_t owner;                      /* credited with what the device counts */
+    uint32_t group;                      /* of its owner, and its list of actions; 0: none */
     uint32_t wanted, has, sent;          /* lists of actions; 0: no entry in the device */
     uint32_t debt;                       /* sequence number of the barrier; 0: owes nothing */
-    uint32_t verdict;                    /* of the last refusal, with words; 0: none */
     uint32_t created_ms, used_ms, read_ms;
     uint32_t pps;
     uint16_t serial;                     /* of the slot: tells its uses apart */
@@ -67,13 +70,16 @@ struct entry {
     uint8_t in_flight;                   /* enum hal_change_kind */
     uint16_t slot;                       /* of the device's, while in flight */
 };
-static_assert(sizeof(struct entry) <= 192, "a million entries have 200 bytes each, indexes included");
+static_assert(sizeof(struct entry) <= 184, "a million entries have 200 bytes each, indexes included");
 
 /* A list of actions that entries share. */
 struct entry_actions {
     uint32_t refs, next;
     uint64_t hash;
     struct action_list *list;
+    uint32_t first_group;        /* of entries that have it */
+    uint32_t first_output;       /* of its outputs */
+    uint16_t bridge;
 };
 
 struct entry_mask {
@@ -86,8 +92,7 @@ struct entry_owner {
     void *owner;
     uint64_t cookie;
     uint32_t next;               /* in the hash table; of free ones, the next free */
-    uint32_t first;              /* entry */
-    uint32_t n;                  /* entries */
+    uint32_t first_group;        /* 0: none; of free ones too */
     uint16_t bridge;
 };
 
@@ -119,8 +124,15 @@ uint32_t entry_find_key(const struct entry_store *, uint16_t bridge, const struc
 uint32_t entry_for_each_overlap(struct entry_store *, uint16_t bridge, const struct flow_match *,
                                 void (*visit)(uint32_t index, void *aux), void *aux);
 
-/* Sharing. 0 without memory. */
-uint32_t entry_actions_get(struct entry_store *, const struct action_list *);
+/* The same for the entries of an owner... */
+uint32_t entry_for_each_of_owner(struct entry_store *, uint16_t bridge, const void *owner,
+                                 void (*visit)(uint32_t index, void *aux), void *aux);
+/* ... and for those that come in by a port, go out to it, or flood. */
+uint32_t entry_for_each_on_port(struct entry_store *, uint16_t bridge, uint16_t port,
+                                void (*visit)(uint32_t index, void *aux), void *aux);
+
+/* Sharing, among the entries of one bridge. 0 without memory. */
+uint32_t entry_actions_get(struct entry_store *, uint16_t bridge, const struct action_list *);
 void entry_actions_ref(struct entry_store *, uint32_t);
 void entry_actions_put(struct entry_store *, uint32_t);
 const struct action_list *entry_actions_list(const struct entry_store *, uint32_t);
@@ -128,8 +140,10 @@ const struct action_list *entry_actions_list(const struct entry_store *, uint32_
 /* Gives the entry an owner (NULL: none). False without memory. */
 bool entry_set_owner(struct entry_store *, uint32_t index, void *owner, uint64_t cookie);
 const struct entry_owner *entry_owner(const struct entry_store *, const struct entry *);
-/* The owner's first entry, the others by entry.by_owner.next; ENTRY_NONE. */
-uint32_t entry_of_owner(const struct entry_store *, uint16_t bridge, const void *owner);
+bool entry_owner_is_used(const struct entry_store *, uint16_t bridge, const void *owner);
+/* To be called when 'wanted', 'has' or ENTRY_DEP_FLOOD has changed, before the list that the
+ * entry had is put. */
+void entry_regroup(struct entry_store *, uint32_t index);
 
 const struct flow_mask *entry_mask(const struct entry_store *, const struct entry *);
 /* One more than the number (entry.mask) by which entries have this mask; 0: none has it. */

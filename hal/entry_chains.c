@@ -79,15 +79,15 @@ grow_field(struct entry_store *store, unsigned chain)
 {
     struct chain_table *t = &store->fields[chain];
     uint32_t size = t->heads ? t->mask + 1 : 0;
-    if (t->n < size * 4 && size) {
+    if (t->n < size * CHAIN_LOAD && size) {
         return true;
     }
-    struct chain_head *old = t->heads, *heads = calloc((size ? size * 4 : 64) + 1, sizeof *heads);
+    struct chain_head *old = t->heads, *heads = calloc((size ? size * 2 : 64) + 1, sizeof *heads);
     if (!heads) {
         return size != 0;        /* it goes on with longer chains */
     }
     t->heads = heads;
-    t->mask = (size ? size * 4 : 64) - 1;
+    t->mask = (size ? size * 2 : 64) - 1;
     for (uint32_t b = 0; old && b <= size; b++) {
         for (uint32_t i = old[b].first, next; i; i = next) {
             struct flow_key key;
@@ -103,52 +103,103 @@ grow_field(struct entry_store *store, unsigned chain)
 
 /* --- classes ------------------------------------------------------------------------ */
 
-static struct entry_class *
-find_class(struct entry_store *store, uint16_t bridge, const struct flow_match *match)
+static void
+class_match(const struct entry_store *store, uint32_t index, struct flow_match *of)
 {
-    for (uint32_t c = 0; c < store->n_classes; c++) {
-        struct entry_class *class = &store->classes[c];
-        if (class->bridge == bridge && flow_key_equal(&class->match.value, &match->value)
-            && flow_key_equal(&class->match.mask.bits, &match->mask.bits)) {
-            return class;
-        }
-    }
-    return NULL;
+    struct flow_match match;
+    entry_get_match(store, &store->entries[index], &match);
+    flow_key_mask(&match.value, &class_mask, &of->value);
+    flow_key_mask(&match.mask.bits, &class_mask, &of->mask.bits);
 }
 
-static struct entry_class *
+static uint32_t *
+class_bucket(const struct entry_store *store, uint16_t bridge, const struct flow_match *match)
+{
+    uint64_t hash = store->seed ^ bridge;
+    for (unsigned i = 0; i < FLOW_LANES; i++) {
+        hash = hash_fold(hash ^ match->value.lane[i], match->mask.bits.lane[i]
+                                                      ^ UINT64_C(0x9e3779b97f4a7c15)) ^ hash << 1;
+    }
+    return &store->by_class.heads[hash_word(hash, store->seed) & store->by_class.mask];
+}
+
+static uint32_t
+find_class(const struct entry_store *store, uint16_t bridge, const struct flow_match *match)
+{
+    uint32_t c = store->by_class.heads ? *class_bucket(store, bridge, match) : 0;
+    while (c && !(store->classes[c].bridge == bridge
+                  && flow_key_equal(&store->classes[c].match.value, &match->value)
+                  && flow_key_equal(&store->classes[c].match.mask.bits, &match->mask.bits))) {
+        c = store->classes[c].next;
+    }
+    return c;
+}
+
+static bool
+make_room_for_class(struct entry_store *store)
+{
+    bool grown;
+    if (!store->free_class && store->n_classes >= store->max_classes) {
+        uint32_t max = store->max_classes ? store->max_classes * 2 : 16;
+        void *more = realloc(store->classes, max * sizeof *store->classes);
+        if (!more) {
+            return false;
+        }
+        store->classes = more;
+        store->max_classes = max;
+    }
+    if (!hash_heads_grow(&store->by_class, &grown)) {
+        return false;
+    }
+    for (uint32_t c = 1; grown && c < store->n_classes; c++) {
+        struct entry_class *class = &store->classes[c];
+        if (class->head.n) {
+            uint32_t *bucket = class_bucket(store, class->bridge, &class->match);
+            class->next = *bucket;
+            *bucket = c;
+        }
+    }
+    return true;
+}
+
+/* 0 without memory. */
+static uint32_t
 new_class(struct entry_store *store, uint16_t bridge, const struct flow_match *match)
 {
-    struct entry_class *class = NULL;
-    for (uint32_t c = 0; c < store->n_classes && !class; c++) {
-        class = store->classes[c].head.n ? NULL : &store->classes[c];
+    if (!make_room_for_class(store)) {
+        return 0;
     }
-    if (!class) {
-        if (store->n_classes == store->max_classes) {
-            uint32_t max = store->max_classes ? store->max_classes * 2 : 16;
-            void *more = realloc(store->classes, max * sizeof *store->classes);
-            if (!more) {
-                return NULL;
-            }
-            store->classes = more;
-            store->max_classes = max;
-        }
-        class = &store->classes[store->n_classes++];
+    uint32_t c = store->free_class;
+    if (c) {
+        store->free_class = store->classes[c].next;
+    } else {
+        c = store->n_classes++;
     }
-    *class = (struct entry_class) { .match = *match, .bridge = bridge };
-    return class;
+    uint32_t *bucket = class_bucket(store, bridge, match);
+    store->classes[c] = (struct entry_class) { .match = *match, .bridge = bridge, .next = *bucket };
+    *bucket = c;
+    store->by_class.n++;
+    return c;
 }
 
-static struct entry_class *
-class_of(struct entry_store *store, uint32_t index, bool make)
+static void
+leave_class(struct entry_store *store, uint32_t index)
 {
-    const struct entry *e = &store->entries[index];
-    struct flow_match match, of;
-    entry_get_match(store, e, &match);
-    flow_key_mask(&match.value, &class_mask, &of.value);
-    flow_key_mask(&match.mask.bits, &class_mask, &of.mask.bits);
-    struct entry_class *class = find_class(store, e->bridge, &of);
-    return class || !make ? class : new_class(store, e->bridge, &of);
+    struct flow_match match;
+    class_match(store, index, &match);
+    uint32_t c = find_class(store, store->entries[index].bridge, &match);
+    struct entry_class *class = &store->classes[c];
+    take_out(store, &class->head, index, CHAIN_CLASS);
+    if (!class->head.n) {
+        uint32_t *at = class_bucket(store, class->bridge, &class->match);
+        while (*at != c) {
+            at = &store->classes[*at].next;
+        }
+        *at = class->next;
+        class->next = store->free_class;
+        store->free_class = c;
+        store->by_class.n--;
+    }
 }
 
 /* --- entries ------------------------------------------------------------------------ */
@@ -157,17 +208,20 @@ bool
 chains_add(struct entry_store *store, uint32_t index)
 {
     struct entry *e = &store->entries[index];
+    struct flow_match match;
     struct flow_key key;
     for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
         if (!grow_field(store, f)) {
             return false;
         }
     }
-    struct entry_class *class = class_of(store, index, true);
+    class_match(store, index, &match);
+    uint32_t class = find_class(store, e->bridge, &match);
+    class = class ? class : new_class(store, e->bridge, &match);
     if (!class) {
         return false;
     }
-    push(store, &class->head, index, CHAIN_CLASS);
+    push(store, &store->classes[class].head, index, CHAIN_CLASS);
     entry_unpack(e, &key);
     for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
         push(store, field_head(store, f, &key, entry_mask(store, e)), index, f + 1);
@@ -181,7 +235,7 @@ chains_remove(struct entry_store *store, uint32_t index)
 {
     struct entry *e = &store->entries[index];
     struct flow_key key;
-    take_out(store, &class_of(store, index, false)->head, index, CHAIN_CLASS);
+    leave_class(store, index);
     entry_unpack(e, &key);
     for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
         take_out(store, field_head(store, f, &key, entry_mask(store, e)), index, f + 1);
@@ -196,6 +250,7 @@ chains_fini(struct entry_store *store)
         free(store->fields[f].heads);
     }
     free(store->classes);
+    free(store->by_class.heads);
 }
 
 /* --- what a match overlaps ------------------------------------------------------------ */
@@ -234,7 +289,7 @@ static uint32_t
 count_by_class(const struct walk *w)
 {
     uint32_t n = 0;
-    for (uint32_t c = 0; c < w->store->n_classes; c++) {
+    for (uint32_t c = 1; c < w->store->n_classes; c++) {
         n += class_overlaps(w, &w->store->classes[c]) ? w->store->classes[c].head.n : 0;
     }
     return n;
@@ -262,7 +317,7 @@ entry_for_each_overlap(struct entry_store *store, uint16_t bridge, const struct 
                    (unsigned) field + 1);
         walk_chain(&w, &t->heads[t->mask + 1], (unsigned) field + 1);
     }
-    for (uint32_t c = 0; field < 0 && c < store->n_classes; c++) {
+    for (uint32_t c = 1; field < 0 && c < store->n_classes; c++) {
         if (class_overlaps(&w, &store->classes[c])) {
             walk_chain(&w, &store->classes[c].head, CHAIN_CLASS);
         }

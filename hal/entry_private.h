@@ -10,6 +10,7 @@ enum {
     ENTRY_MAX_MASKS = 1024,
     CHAIN_CLASS = 0,             /* the others are by field */
     CHAIN_FIELDS = ENTRY_N_CHAINS - 1,
+    CHAIN_LOAD = 16,             /* entries a head, where values differ */
 };
 
 /* Entries with one value of a field, and others whose values hash the same. */
@@ -27,8 +28,26 @@ struct chain_table {
 /* Entries of the same ingress port, VLAN, ethertype and protocol, as far as they look. */
 struct entry_class {
     struct flow_match match;
-    struct chain_head head;
+    struct chain_head head;      /* n: 0: free */
+    uint32_t next;               /* in the hash table; of free ones, the next free */
     uint16_t bridge;
+};
+
+/* Entries with the same owner and list of actions. */
+struct entry_group {
+    uint32_t owner, list;        /* 0: none */
+    uint32_t first, n;           /* entries */
+    struct entry_links links[2]; /* the owner's other groups; the list's, or those that flood */
+    uint32_t next_in_hash;       /* of free ones, the next free */
+    bool flood;
+};
+
+/* A port that a list outputs to. */
+struct entry_output {
+    uint32_t list;
+    uint32_t next, prev;         /* of the same port; of free ones, the next free */
+    uint32_t next_of_list;
+    uint16_t port;
 };
 
 struct hash_heads {
@@ -43,8 +62,9 @@ struct entry_store {
     uint64_t seed;
     struct hash_heads by_key;
 
-    struct entry_class *classes;
-    uint32_t n_classes, max_classes;
+    struct entry_class *classes; /* 0 is not used */
+    uint32_t n_classes, max_classes, free_class;
+    struct hash_heads by_class;
     struct chain_table fields[CHAIN_FIELDS];
 
     struct entry_mask masks[ENTRY_MAX_MASKS];
@@ -57,6 +77,15 @@ struct entry_store {
     struct entry_owner *owners;
     uint32_t n_owners, max_owners, free_owner;
     struct hash_heads by_owner;
+
+    struct entry_output *outputs;
+    uint32_t n_outputs, max_outputs, free_output;
+    uint32_t *outputs_of;        /* of each port */
+
+    struct entry_group *groups;  /* reserved addresses */
+    uint32_t n_groups, free_group;
+    uint32_t flood_groups;
+    struct hash_heads by_group;
 };
 
 /* --- tables of heads --------------------------------------------------------------- */
@@ -77,7 +106,17 @@ void chains_fini(struct entry_store *);
 /* An index into masks, with a reference; ENTRY_MAX_MASKS: there are too many. */
 uint32_t masks_get(struct entry_store *, const struct flow_mask *);
 void masks_put(struct entry_store *, uint32_t);
+uint32_t owners_find(const struct entry_store *, uint16_t bridge, const void *owner);
+bool shared_init(struct entry_store *);
 void shared_fini(struct entry_store *);
+
+/* --- groups -------------------------------------------------------------------------- */
+
+/* Puts the entry where it belongs with that owner. */
+void groups_move(struct entry_store *, uint32_t index, uint32_t owner);
+void groups_leave(struct entry_store *, uint32_t index);
+bool groups_init(struct entry_store *);
+void groups_fini(struct entry_store *);
 
 void entry_unpack(const struct entry *, struct flow_key *);
 

@@ -52,9 +52,9 @@ masks_put(struct entry_store *store, uint32_t i)
 /* --- lists of actions ------------------------------------------------------------------ */
 
 static uint64_t
-hash_list(const struct entry_store *store, const struct action_list *list)
+hash_list(const struct entry_store *store, uint16_t bridge, const struct action_list *list)
 {
-    uint64_t hash = store->seed ^ list->len;
+    uint64_t hash = store->seed ^ list->len ^ (uint64_t) bridge << 32;
     for (uint32_t i = 0; i < list->len; i++) {
         uint64_t word;
         memcpy(&word, &list->actions[i], sizeof word);
@@ -95,11 +95,80 @@ make_room_for_list(struct entry_store *store)
     return true;
 }
 
+static bool
+make_room_for_outputs(struct entry_store *store, uint32_t n)
+{
+    if (store->n_outputs + n > store->max_outputs) {
+        uint32_t max = (store->n_outputs + n) * 2;
+        void *more = realloc(store->outputs, max * sizeof *store->outputs);
+        if (!more) {
+            return false;
+        }
+        store->outputs = more;
+        store->max_outputs = max;
+    }
+    return true;
+}
+
+static void
+add_output(struct entry_store *store, uint32_t list, uint16_t port)
+{
+    uint32_t *first = &store->actions[list].first_output, *head = &store->outputs_of[port];
+    for (uint32_t o = *first; o; o = store->outputs[o].next_of_list) {
+        if (store->outputs[o].port == port) {
+            return;
+        }
+    }
+    uint32_t o = store->free_output;
+    if (o) {
+        store->free_output = store->outputs[o].next;
+    } else {
+        o = store->n_outputs++;
+    }
+    store->outputs[o] = (struct entry_output) { list, *head, 0, *first, port };
+    if (*head) {
+        store->outputs[*head].prev = o;
+    }
+    *first = *head = o;
+}
+
+static void
+index_outputs(struct entry_store *store, uint32_t list, const struct action_list *from)
+{
+    for (uint32_t i = 0; i < from->len; i++) {
+        const struct action *a = &from->actions[i];
+        if (a->type == ACTION_OUTPUT) {
+            add_output(store, list, a->output.port);
+        } else if (a->type == ACTION_ENQUEUE) {
+            add_output(store, list, a->enqueue.port);
+        }
+    }
+}
+
+static void
+forget_outputs(struct entry_store *store, uint32_t list)
+{
+    for (uint32_t o = store->actions[list].first_output, next; o; o = next) {
+        struct entry_output *out = &store->outputs[o];
+        next = out->next_of_list;
+        if (out->next) {
+            store->outputs[out->next].prev = out->prev;
+        }
+        if (out->prev) {
+            store->outputs[out->prev].next = out->next;
+        } else {
+            store->outputs_of[out->port] = out->next;
+        }
+        out->next = store->free_output;
+        store->free_output = o;
+    }
+}
+
 static uint32_t
-new_list(struct entry_store *store, const struct action_list *list, uint64_t hash)
+new_list(struct entry_store *store, uint16_t bridge, const struct action_list *list, uint64_t hash)
 {
     struct action_list *copy = malloc(list_size(list));
-    if (!copy || !make_room_for_list(store)) {
+    if (!copy || !make_room_for_list(store) || !make_room_for_outputs(store, list->len)) {
         free(copy);
         return 0;
     }
@@ -111,26 +180,28 @@ new_list(struct entry_store *store, const struct action_list *list, uint64_t has
         i = store->n_actions++;
     }
     uint32_t *head = &store->by_list.heads[hash & store->by_list.mask];
-    store->actions[i] = (struct entry_actions) { 1, *head, hash, copy };
+    store->actions[i] = (struct entry_actions) { .refs = 1, .next = *head, .hash = hash,
+                                                 .list = copy, .bridge = bridge };
     *head = i;
+    index_outputs(store, i, copy);
     store->by_list.n++;
     return i;
 }
 
 uint32_t
-entry_actions_get(struct entry_store *store, const struct action_list *list)
+entry_actions_get(struct entry_store *store, uint16_t bridge, const struct action_list *list)
 {
-    uint64_t hash = hash_list(store, list);
+    uint64_t hash = hash_list(store, bridge, list);
     uint32_t i = store->by_list.heads ? store->by_list.heads[hash & store->by_list.mask] : 0;
     for (; i; i = store->actions[i].next) {
         const struct entry_actions *a = &store->actions[i];
-        if (a->hash == hash && a->list->len == list->len
+        if (a->hash == hash && a->bridge == bridge && a->list->len == list->len
             && !memcmp(a->list->actions, list->actions, list->len * sizeof list->actions[0])) {
             store->actions[i].refs++;
             return i;
         }
     }
-    return new_list(store, list, hash);
+    return new_list(store, bridge, list, hash);
 }
 
 void
@@ -152,6 +223,7 @@ entry_actions_put(struct entry_store *store, uint32_t i)
         at = &store->actions[*at].next;
     }
     *at = store->actions[i].next;
+    forget_outputs(store, i);
     free(store->actions[i].list);
     store->actions[i].list = NULL;
     store->actions[i].next = store->free_actions;
@@ -174,8 +246,8 @@ owner_head(const struct entry_store *store, uint16_t bridge, const void *owner)
                                   & store->by_owner.mask];
 }
 
-static uint32_t
-find_owner(const struct entry_store *store, uint16_t bridge, const void *owner)
+uint32_t
+owners_find(const struct entry_store *store, uint16_t bridge, const void *owner)
 {
     uint32_t i = store->by_owner.heads ? *owner_head(store, bridge, owner) : 0;
     while (i && !(store->owners[i].owner == owner && store->owners[i].bridge == bridge)) {
@@ -201,7 +273,7 @@ make_room_for_owner(struct entry_store *store)
         return false;
     }
     for (uint32_t i = 1; grown && i < store->n_owners; i++) {
-        if (store->owners[i].n) {
+        if (store->owners[i].owner) {
             uint32_t *head = owner_head(store, store->owners[i].bridge, store->owners[i].owner);
             store->owners[i].next = *head;
             *head = i;
@@ -223,68 +295,47 @@ new_owner(struct entry_store *store, uint16_t bridge, void *owner, uint64_t cook
         i = store->n_owners++;
     }
     uint32_t *head = owner_head(store, bridge, owner);
-    store->owners[i] = (struct entry_owner) { owner, cookie, *head, ENTRY_NONE, 0, bridge };
+    store->owners[i] = (struct entry_owner) { owner, cookie, *head, 0, bridge };
     *head = i;
     store->by_owner.n++;
     return i;
 }
 
+/* Frees it if no entry has it any more. */
 static void
-leave_owner(struct entry_store *store, struct entry *e)
+leave_owner(struct entry_store *store, uint32_t i)
 {
-    struct entry_owner *owner = &store->owners[e->owner];
-    struct entry_links *links = &e->by_owner;
-    if (links->prev) {
-        store->entries[links->prev].by_owner.next = links->next;
-    } else {
-        owner->first = links->next;
+    struct entry_owner *owner = &store->owners[i];
+    if (!i || owner->first_group) {
+        return;
     }
-    if (links->next) {
-        store->entries[links->next].by_owner.prev = links->prev;
+    uint32_t *at = owner_head(store, owner->bridge, owner->owner);
+    while (*at != i) {
+        at = &store->owners[*at].next;
     }
-    if (!--owner->n) {
-        uint32_t *at = owner_head(store, owner->bridge, owner->owner);
-        while (*at != e->owner) {
-            at = &store->owners[*at].next;
-        }
-        *at = owner->next;
-        owner->owner = NULL;
-        owner->next = store->free_owner;
-        store->free_owner = e->owner;
-        store->by_owner.n--;
-    }
-    e->owner = 0;
+    *at = owner->next;
+    owner->owner = NULL;
+    owner->next = store->free_owner;
+    store->free_owner = i;
+    store->by_owner.n--;
 }
 
 bool
 entry_set_owner(struct entry_store *store, uint32_t index, void *owner, uint64_t cookie)
 {
-    struct entry *e = &store->entries[index];
-    uint32_t i = 0;
+    const struct entry *e = &store->entries[index];
+    uint32_t before = e->group ? store->groups[e->group].owner : 0, i = 0;
     if (owner) {
-        i = find_owner(store, e->bridge, owner);
-        if (i && i == e->owner) {
-            store->owners[i].cookie = cookie;
-            return true;
-        }
+        i = owners_find(store, e->bridge, owner);
         i = i ? i : new_owner(store, e->bridge, owner, cookie);
         if (!i) {
             return false;
         }
-        store->owners[i].n++;    /* before the old one is left: they may share a slot's fate */
+        store->owners[i].cookie = cookie;
     }
-    if (e->owner) {
-        leave_owner(store, e);
-    }
-    if (i) {
-        struct entry_owner *o = &store->owners[i];
-        o->cookie = cookie;
-        e->owner = i;
-        e->by_owner = (struct entry_links) { .next = o->first };
-        if (o->first) {
-            store->entries[o->first].by_owner.prev = index;
-        }
-        o->first = index;
+    groups_move(store, index, i);
+    if (before != i) {
+        leave_owner(store, before);
     }
     return true;
 }
@@ -292,14 +343,21 @@ entry_set_owner(struct entry_store *store, uint32_t index, void *owner, uint64_t
 const struct entry_owner *
 entry_owner(const struct entry_store *store, const struct entry *e)
 {
-    return e->owner ? &store->owners[e->owner] : NULL;
+    uint32_t i = e->group ? store->groups[e->group].owner : 0;
+    return i ? &store->owners[i] : NULL;
 }
 
-uint32_t
-entry_of_owner(const struct entry_store *store, uint16_t bridge, const void *owner)
+bool
+entry_owner_is_used(const struct entry_store *store, uint16_t bridge, const void *owner)
 {
-    uint32_t i = find_owner(store, bridge, owner);
-    return i ? store->owners[i].first : ENTRY_NONE;
+    return owners_find(store, bridge, owner) != 0;
+}
+
+bool
+shared_init(struct entry_store *store)
+{
+    store->outputs_of = calloc(UINT16_MAX + 1, sizeof *store->outputs_of);
+    return store->outputs_of;
 }
 
 void
@@ -314,4 +372,6 @@ shared_fini(struct entry_store *store)
     free(store->by_list.heads);
     free(store->owners);
     free(store->by_owner.heads);
+    free(store->outputs);
+    free(store->outputs_of);
 }

@@ -19,7 +19,7 @@ engine_lost(struct hal_device *device, uint32_t index)
     engine_set_has(device, e, 0);
     e->flags &= (uint16_t) ~(ENTRY_LIMBO | ENTRY_ADOPT | ENTRY_UNKNOWN);
     e->reason = HAL_REASON_ENTRY_LOST;
-    if (!e->owner) {                 /* it was in limbo: nobody wants it back */
+    if (!entry_owner(device->hal->store, e)) {   /* it was in limbo: nobody wants it back */
         engine_set_wanted(device->hal, e, 0);
     }
     engine_settle(device->hal, index);

@@ -124,7 +124,8 @@ struct hal_bridge *hal_bridge_new(struct hal *, const char *name, const struct h
                                   void *aux);
 /* Removes its entries; over when it returns for the source: nothing is called back. */
 void hal_bridge_free(struct hal_bridge *);
-/* 0, or what the driver's port_add() said. */
+/* 0, what the driver's port_add() said, or -EEXIST: the bridge, or another with a port on the
+ * device, has that number already. */
 int hal_port_add(struct hal_bridge *, struct hal_device *, const struct hal_port *, char *error);
 void hal_port_del(struct hal_bridge *, uint16_t port);
 struct hal_device *hal_port_device(const struct hal_bridge *, uint16_t port);

@@ -33,7 +33,7 @@ show_entry(const struct hal *hal, uint32_t index, struct hal_entry_info *info)
     info->device = device->driver->name;
     info->table = device->caps.table[e->table].name;
     info->state = state_of(e);
-    if (e->verdict) {
+    if (e->flags & ENTRY_REFUSED && e->verdict) {
         info->verdict = hal->verdicts[e->verdict];
     } else {
         info->verdict.field = info->verdict.action = HAL_OBJECT_NONE;

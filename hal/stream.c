@@ -188,13 +188,10 @@ make_entry(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t p
            const struct hal_device *device, unsigned table)
 {
     struct hal *hal = bridge->hal;
-    uint32_t actions = entry_actions_get(hal->store, d->actions);
+    uint32_t actions = entry_actions_get(hal->store, bridge->id, d->actions);
     uint32_t index = actions ? entry_new(hal->store, bridge->id, &d->match) : ENTRY_NONE;
-    if (!index || !entry_set_owner(hal->store, index, d->owner, d->cookie)) {
+    if (!index) {
         entry_actions_put(hal->store, actions);
-        if (index) {
-            entry_free(hal->store, index);
-        }
         counter_inc(COUNTER_hal_no_memory);
         return false;
     }
@@ -205,6 +202,11 @@ make_entry(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t p
     e->wanted = actions;
     e->reason = HAL_REASON_PENDING;
     engine_note_dependencies(e, d);
+    if (!entry_set_owner(hal->store, index, d->owner, d->cookie)) {
+        entry_free(hal->store, index);
+        counter_inc(COUNTER_hal_no_memory);
+        return false;
+    }
     engine_settle(hal, index);
     return true;
 }
@@ -258,7 +260,7 @@ hal_offer(struct hal_bridge *bridge, const struct flow_key *key, uint32_t pps,
     struct entry *e = entry_at(hal->store, index);
     memset(verdict, 0, sizeof *verdict);
     verdict->reason = e->reason;
-    if (e->verdict) {
+    if (e->flags & ENTRY_REFUSED && e->verdict) {
         *verdict = hal->verdicts[e->verdict];
     }
     bool retry = e->flags & ENTRY_REFUSED && (uint32_t) clock_ms() - e->used_ms > 1000;
@@ -297,18 +299,30 @@ collect(uint32_t index, void *aux)
 /* Without memory to remember them all, the devices are fenced: what is not known to be right
  * must not forward. */
 static void
-rederive_found(struct found *found)
+for_found(struct found *found, void (*act)(struct hal *, uint32_t index))
 {
     struct hal *hal = found->hal;
     for (size_t i = 0; i < found->n; i++) {
         if (entry_at(hal->store, found->at[i])->flags & ENTRY_USED) {
-            engine_rederive(hal, found->at[i]);
+            act(hal, found->at[i]);
         }
     }
     for (unsigned d = 0; found->lost && d < hal->n_devices; d++) {
         engine_fence(hal->devices[d], HAL_REASON_NO_MEMORY, "no memory to find what a change overlaps");
     }
     free(found->at);
+}
+
+static void
+rederive_found(struct found *found)
+{
+    for_found(found, engine_rederive);
+}
+
+static void
+leave_again(struct hal *hal, uint32_t index)
+{
+    engine_leave(hal, index, true, HAL_REASON_DEPENDS_CHANGED);
 }
 
 void
@@ -340,28 +354,22 @@ void
 hal_changed_owner(struct hal_bridge *bridge, void *owner)
 {
     struct found found = { .hal = bridge->hal };
-    struct entry_store *store = bridge->hal->store;
-    for (uint32_t i = entry_of_owner(store, bridge->id, owner); i;
-         i = entry_at(store, i)->by_owner.next) {
-        collect(i, &found);
-    }
+    entry_for_each_of_owner(bridge->hal->store, bridge->id, owner, collect, &found);
     rederive_found(&found);
 }
 
 void
 hal_owner_gone(struct hal_bridge *bridge, void *owner)
 {
-    struct hal *hal = bridge->hal;
-    for (uint32_t i = entry_of_owner(hal->store, bridge->id, owner), next; i; i = next) {
-        next = entry_at(hal->store, i)->by_owner.next;
-        engine_leave(hal, i, true, HAL_REASON_DEPENDS_CHANGED);
-    }
+    struct found found = { .hal = bridge->hal };
+    entry_for_each_of_owner(bridge->hal->store, bridge->id, owner, collect, &found);
+    for_found(&found, leave_again);
 }
 
 bool
 hal_owner_is_used(const struct hal_bridge *bridge, const void *owner)
 {
-    return entry_of_owner(bridge->hal->store, bridge->id, owner) != ENTRY_NONE;
+    return entry_owner_is_used(bridge->hal->store, bridge->id, owner);
 }
 
 static void
@@ -397,44 +405,10 @@ hal_changed_config(struct hal_bridge *bridge)
     rederive_found(&found);
 }
 
-static bool
-goes_to(const struct action_list *list, uint16_t port)
-{
-    for (uint32_t i = 0; list && i < list->len; i++) {
-        const struct action *a = &list->actions[i];
-        if ((a->type == ACTION_OUTPUT && a->output.port == port)
-            || (a->type == ACTION_ENQUEUE && a->enqueue.port == port)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-struct to_port {
-    struct found found;
-    uint16_t port;
-};
-
-static void
-collect_port(uint32_t index, void *aux)
-{
-    struct to_port *to = aux;
-    const struct entry_store *store = to->found.hal->store;
-    const struct entry *e = entry_at(store, index);
-    struct flow_match match;
-    entry_get_match(store, e, &match);
-    if (match.value.in_port == to->port || goes_to(entry_actions_list(store, e->has), to->port)
-        || goes_to(entry_actions_list(store, e->wanted), to->port)
-        || e->flags & ENTRY_DEP_FLOOD) {
-        collect(index, &to->found);
-    }
-}
-
 void
 hal_changed_port(struct hal_bridge *bridge, const struct hal_port *port)
 {
-    struct to_port to = { .found.hal = bridge->hal, .port = port->no };
-    struct flow_match all = { 0 };
+    struct found found = { .hal = bridge->hal };
     struct hal_port_rec *rec = bridge_port(bridge, port->no);
     char error[HAL_ERROR_SIZE];
     if (rec) {
@@ -445,8 +419,8 @@ hal_changed_port(struct hal_bridge *bridge, const struct hal_port *port)
             pthread_mutex_unlock(&rec->device->op);
         }
     }
-    entry_for_each_overlap(bridge->hal->store, bridge->id, &all, collect_port, &to);
-    rederive_found(&to.found);
+    entry_for_each_on_port(bridge->hal->store, bridge->id, port->no, collect, &found);
+    rederive_found(&found);
 }
 
 /* --- policy ------------------------------------------------------------------------------------ */

@@ -15,6 +15,7 @@
 
 #include "hal/hal.h"
 #include "lib/clock.h"
+#include "lib/counters.h"
 
 /* --- the device ----------------------------------------------------------------------- */
 
@@ -711,6 +712,56 @@ what_waited_at_the_fence_is_forgotten(void **state)
     end(false);
 }
 
+/* A port that changes has those derived again that come in by it or go out to it, no other. */
+static void
+a_port_change_touches_its_own(void **state)
+{
+    (void) state;
+    begin_new(1, true);
+    for (unsigned i = 0; i < 3; i++) {
+        put_rule(i, (uint16_t) (2 + i));
+        rules[i].match = (struct flow_match) { .mask.bits.nw_dst.ip4.raw = UINT32_MAX,
+                                               .value.nw_dst.ip4.raw = htobe32(0x0a000000 + i) };
+    }
+    struct flow_key key = random_key();
+    for (uint32_t i = 0; i < 30; i++) {
+        key.in_port = i < 29 ? 1 : 3;
+        key.nw_dst.ip4.raw = htobe32(0x0a000000 + i % 3);
+        key.tp_dst.raw = htobe16((uint16_t) i);
+        offer(&key);
+    }
+    assert_int_equal(n_in_device(), 30);
+    for (uint16_t no = 1; no < 5; no++) {
+        static const unsigned expected[] = { 29, 10, 11, 10 };
+        uint64_t before = counter_read(COUNTER_hal_rederived);
+        struct hal_port port = { .no = no };
+        hal_changed_port(bridge, &port);
+        assert_int_equal(counter_read(COUNTER_hal_rederived) - before, expected[no - 1]);
+    }
+    barrier();
+    assert_int_equal(n_in_device(), 30);
+    end(false);
+}
+
+/* A device knows its ports by number: two bridges can't have the same one on it. */
+static void
+a_device_has_a_number_once(void **state)
+{
+    (void) state;
+    char error[HAL_ERROR_SIZE];
+    struct hal_port port = { .no = 3 };
+    begin_new(1, true);
+    struct hal_bridge *other = hal_bridge_new(hal, "br1", &source, NULL);
+    assert_int_equal(hal_port_add(other, device, &port, error), -EEXIST);
+    assert_non_null(strstr(error, "port 3 of bridge br1"));
+    assert_non_null(strstr(error, "port 3 of bridge br0"));
+    assert_null(hal_port_device(other, 3));
+    hal_port_del(bridge, 3);
+    assert_int_equal(hal_port_add(other, device, &port, error), 0);
+    assert_int_equal(hal_port_add(bridge, device, &port, error), -EEXIST);
+    end(false);
+}
+
 /* One that can't say whether it removed an entry is fenced as well, while its answer is being
  * heard; then software forwards, and the HAL has nothing of the device left. */
 static void
@@ -966,6 +1017,8 @@ main(void)
         cmocka_unit_test(a_mute_device_is_fenced),
         cmocka_unit_test(a_change_just_sent_is_not_late),
         cmocka_unit_test(a_device_that_cannot_be_fenced_loses_its_ports),
+        cmocka_unit_test(a_port_change_touches_its_own),
+        cmocka_unit_test(a_device_has_a_number_once),
         cmocka_unit_test(what_waited_at_the_fence_is_forgotten),
         cmocka_unit_test(a_device_that_breaks_on_removal_is_fenced),
         cmocka_unit_test(a_driver_that_breaks_the_contract_is_fenced),

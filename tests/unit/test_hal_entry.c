@@ -15,9 +15,9 @@
 enum { N_MODEL = 400, N_OWNERS = 5, N_LISTS = 4 };
 
 struct row {
-    bool used;
+    bool used, flood;
     uint32_t index;
-    uint16_t bridge;
+    uint16_t bridge, output;
     struct flow_match match;
     void *owner;
 };
@@ -75,6 +75,33 @@ random_match(bool entry)
     return m;
 }
 
+static uint32_t
+list_to(uint16_t bridge, uint16_t port)
+{
+    union { struct action_list list; uint64_t words[3]; } raw = { .list = { .len = 2 } };
+    raw.list.actions[0] = (struct action) { .type = ACTION_OUTPUT, .output.port = port };
+    raw.list.actions[1] = raw.list.actions[0];
+    return entry_actions_get(store, bridge, &raw.list);
+}
+
+/* Other actions, as they are wanted or as the device has them; sometimes none. */
+static void
+set_list(struct row *row)
+{
+    struct entry *e = entry_at(store, row->index);
+    uint32_t before[2] = { e->wanted, e->has };
+    row->output = (uint16_t) below(4);
+    row->flood = below(10) == 0;
+    uint32_t list = row->output ? list_to(row->bridge, row->output) : 0;
+    bool wanted = below(2);
+    e->wanted = wanted ? list : 0;
+    e->has = wanted ? 0 : list;
+    e->flags = (uint16_t) (row->flood ? e->flags | ENTRY_DEP_FLOOD : e->flags & ~ENTRY_DEP_FLOOD);
+    entry_regroup(store, row->index);
+    entry_actions_put(store, before[0]);
+    entry_actions_put(store, before[1]);
+}
+
 static void
 add_row(struct row *row)
 {
@@ -91,8 +118,10 @@ add_row(struct row *row)
     }
     assert_int_equal(there, ENTRY_NONE);
     void *owner = &owners[below(N_OWNERS)];
-    *row = (struct row) { true, entry_new(store, bridge, &m), bridge, m, owner };
+    *row = (struct row) { .used = true, .index = entry_new(store, bridge, &m), .bridge = bridge,
+                          .match = m, .owner = owner };
     assert_int_not_equal(row->index, ENTRY_NONE);
+    set_list(row);
     assert_true(entry_set_owner(store, row->index, owner, 7));
     assert_int_equal(entry_find(store, bridge, &m), row->index);
 }
@@ -126,16 +155,39 @@ check_overlaps(void)
 }
 
 static void
+check_owner_of(uint32_t index, void *owner)
+{
+    assert_ptr_equal(entry_owner(store, entry_at(store, index))->owner, owner);
+}
+
+static void
 check_owner(void)
 {
     void *owner = &owners[below(N_OWNERS)];
-    unsigned n = 0, expected = 0;
-    for (uint32_t i = entry_of_owner(store, 0, owner); i; i = entry_at(store, i)->by_owner.next) {
-        assert_ptr_equal(entry_owner(store, entry_at(store, i))->owner, owner);
-        n++;
-    }
+    unsigned expected = 0, n = entry_for_each_of_owner(store, 0, owner, check_owner_of, owner);
+    assert_int_equal(entry_owner_is_used(store, 0, owner), n != 0);
     for (unsigned i = 0; i < N_MODEL; i++) {
         expected += rows[i].used && rows[i].bridge == 0 && rows[i].owner == owner;
+    }
+    assert_int_equal(n, expected);
+}
+
+static void
+check_port(void)
+{
+    uint16_t port = (uint16_t) (1 + below(3));
+    memset(visited, 0, sizeof visited);
+    entry_for_each_on_port(store, 1, port, visit, NULL);
+    unsigned n = 0, expected = 0;
+    for (unsigned i = 0; i < sizeof visited; i++) {
+        n += visited[i];
+    }
+    for (unsigned i = 0; i < N_MODEL; i++) {
+        const struct row *r = &rows[i];
+        bool in = r->match.value.in_port == port && r->match.mask.bits.in_port;
+        bool named = r->used && r->bridge == 1 && (in || r->output == port || r->flood);
+        expected += named;
+        assert_true(!named || visited[r->index] == 1);
     }
     assert_int_equal(n, expected);
 }
@@ -158,10 +210,13 @@ finds_what_a_list_finds(void **state)
         } else if (below(4) == 0) {
             row->owner = &owners[below(N_OWNERS)];
             assert_true(entry_set_owner(store, row->index, row->owner, 9));
+        } else if (below(4) == 0) {
+            set_list(row);
         }
         if (step % 8 == 0) {
             check_overlaps();
             check_owner();
+            check_port();
         }
         struct flow_match m;
         if (row->used) {
@@ -209,10 +264,38 @@ changes_look_at_few(void **state)
     assert_in_range(seen, 1, 200);
     change = (struct flow_match) { .mask.bits.tp_src.raw = UINT16_MAX, .value.tp_src.raw = htobe16(70) };
     seen = entry_for_each_overlap(store, 0, &change, ignore, NULL);
-    assert_in_range(seen, 1, 20);
+    assert_in_range(seen, 1, 80);      /* heads are shared by chance */
     change = (struct flow_match) { .mask.bits.dl_type.raw = UINT16_MAX,
                                    .value.dl_type.raw = htobe16(0x0806) };
     assert_int_equal(entry_for_each_overlap(store, 0, &change, ignore, NULL), 0);
+    entry_store_free(store);
+}
+
+/* A port that 20 of 100,000 entries name: no other is looked at. */
+static void
+a_port_change_touches_what_names_the_port(void **state)
+{
+    (void) state;
+    store = entry_store_new();
+    struct flow_match m = { .mask.bits = { .in_port = 0xffff, .dl_type.raw = 0xffff,
+                                           .nw_src.ip4.raw = UINT32_MAX } };
+    for (uint32_t i = 0; i < 100020; i++) {
+        m.value = (struct flow_key) { .in_port = 1, .dl_type.raw = htobe16(0x0800),
+                                      .nw_src.ip4.raw = htobe32(0x0a000000 + i) };
+        m.value.in_port = i >= 100000 && i % 2 ? 7 : 1;
+        uint16_t output = i >= 100000 && i % 2 == 0 ? 7 : (uint16_t) (20 + i % 5);
+        uint32_t index = entry_new(store, (uint16_t) (i % 3), &m);
+        assert_int_not_equal(index, ENTRY_NONE);
+        entry_at(store, index)->wanted = list_to((uint16_t) (i % 3), output);
+        assert_true(entry_set_owner(store, index, &owners[i % N_OWNERS], 1));
+    }
+    unsigned seen[3];
+    for (uint16_t bridge = 0; bridge < 3; bridge++) {
+        seen[bridge] = entry_for_each_on_port(store, bridge, 7, ignore, NULL);
+    }
+    assert_in_range(seen[0], 6, 7);
+    assert_int_equal(seen[0] + seen[1] + seen[2], 20);
+    assert_int_equal(entry_for_each_on_port(store, 0, 8, ignore, NULL), 0);
     entry_store_free(store);
 }
 
@@ -225,9 +308,9 @@ lists_are_shared(void **state)
     uint32_t ids[200];
     for (unsigned i = 0; i < 200; i++) {
         raw.list.actions[0] = (struct action) { .type = ACTION_OUTPUT, .output.port = (uint16_t) i };
-        ids[i] = entry_actions_get(store, &raw.list);
+        ids[i] = entry_actions_get(store, 0, &raw.list);
         assert_int_not_equal(ids[i], 0);
-        assert_int_equal(entry_actions_get(store, &raw.list), ids[i]);
+        assert_int_equal(entry_actions_get(store, 0, &raw.list), ids[i]);
         assert_int_equal(entry_actions_list(store, ids[i])->actions[0].output.port, i);
     }
     for (unsigned i = 0; i < 200; i++) {
@@ -236,7 +319,7 @@ lists_are_shared(void **state)
         entry_actions_put(store, ids[i]);
     }
     raw.list.len = 0;
-    uint32_t drop = entry_actions_get(store, &raw.list);
+    uint32_t drop = entry_actions_get(store, 0, &raw.list);
     assert_in_range(drop, 1, 200);
     assert_int_equal(entry_actions_list(store, drop)->len, 0);
     entry_actions_put(store, drop);
@@ -249,6 +332,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_a_list_finds),
         cmocka_unit_test(changes_look_at_few),
+        cmocka_unit_test(a_port_change_touches_what_names_the_port),
         cmocka_unit_test(lists_are_shared),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
