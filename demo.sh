@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Three hosts, one switch, one controller: installs what is needed, builds, connects three
-# network namespaces through turnoutd under a learning switch (os-ken, OpenFlow 1.0), pings
-# every pair, shows what the switch then holds, and takes everything down again.
+# Three hosts and one switch, in network namespaces: installs what is needed, builds, runs a tour
+# on real packets and takes everything down again. Without arguments the tour is a learning switch
+# (os-ken, OpenFlow 1.0) and pings between every pair; with "hw" it is a switch whose ports have a
+# simulated ASIC: flows move into it, it fills up, and each question about that is answered.
 set -u
 cd "$(dirname "$0")" || exit 1
 top=$PWD
@@ -12,24 +13,28 @@ export HOME=${HOME:-/nonexistent} LC_ALL=C.UTF-8
 usage()
 {
     cat <<'END'
-usage: ./demo.sh [--stay]
+usage: ./demo.sh [hw] [--stay]
+  hw      the tour of the hardware offload, with a simulated ASIC
   --stay  leave it all running after the tour, until Enter is pressed (or stdin ends)
 END
 }
 
 stay=no
-case ${1-} in
-'') ;;
---stay) stay=yes ;;
--h | --help)
-    usage
-    exit 0
-    ;;
-*)
-    usage >&2
-    exit 2
-    ;;
-esac
+tour=learning
+for argument in "$@"; do
+    case $argument in
+    hw) tour=hw ;;
+    --stay) stay=yes ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+    esac
+done
 
 bold='' dim='' red='' green='' plain=''
 if [ -t 1 ] && [ -z "${NO_COLOR-}" ]; then
@@ -162,6 +167,126 @@ ping_pair()
     fi
 }
 
+start_switch()
+{
+    ip netns exec "$switch_ns" "$build/tools/turnoutd/turnoutd" --control "$tmp/control" --rundir "$tmp" \
+        --log-to stderr --bridge br0 "$@" >"$tmp/turnoutd.log" 2>&1 </dev/null &
+    pids+=($!)
+    wait_for "turnoutd answers" ctl show
+}
+
+# --- a learning switch --------------------------------------------------------------------------
+
+tour_learning()
+{
+    say "The controller: os-ken with a learning switch for OpenFlow 1.0"
+    ip netns exec "$switch_ns" /usr/bin/osken-manager --ofp-listen-host 127.0.0.1 \
+        --ofp-tcp-listen-port 6653 "$top/tests/netns/learning_switch.py" \
+        >"$tmp/controller.log" 2>&1 </dev/null &
+    pids+=($!)
+    wait_for "the controller listens" listens
+    echo "  listens on 127.0.0.1:6653"
+
+    say "The switch: turnoutd with bridge br0"
+    start_switch --port p1@1 --port p2@2 --port p3@3 --controller tcp:127.0.0.1:6653
+    wait_for "turnoutd is connected to the controller" controller_is_active
+    echo "  connected to the controller"
+
+    say "Every host pings every other"
+    local from to
+    for from in 1 2 3; do
+        for to in 1 2 3; do
+            [ $from = $to ] || ping_pair $from $to
+        done
+    done
+
+    say "What the switch holds now"
+    show show
+    show flows
+    show cache
+    show counters
+    summary="every pair answered"
+}
+
+# --- hardware offload ---------------------------------------------------------------------------
+
+# Rules for the tour; ovs-ofctl's syntax.
+write_flows()
+{
+    cat <<'END'
+priority=100,arp,actions=normal
+priority=50,icmp,in_port=1,nw_dst=10.0.0.2,actions=output:2
+priority=50,icmp,in_port=2,nw_dst=10.0.0.1,actions=output:1
+priority=40,tcp,tp_dst=22,actions=controller
+priority=30,udp,in_port=1,nw_dst=10.0.0.3,actions=dec_ttl,output:3
+END
+    local port
+    for port in $(seq 5001 5012); do
+        echo "priority=20,udp,in_port=1,nw_dst=10.0.0.2,tp_dst=$port,actions=output:2"
+    done
+}
+
+# Twelve UDP flows from host 1 to host 2, 250 packets a second each, until it is ended.
+send_udp()
+{
+    ip netns exec "$(host_ns 1)" /usr/bin/python3 -c '
+import socket, time
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    for port in range(5001, 5013):
+        sock.sendto(b"turnout", ("10.0.0.2", port))
+    time.sleep(0.004)' >"$tmp/udp.log" 2>&1 </dev/null &
+    pids+=($!)
+}
+
+# asic_has N: the ASIC has at least N entries.
+asic_has()
+{
+    [ "$(ctl hw entries --json | grep -o '"state": *"hardware"' | wc -l)" -ge "$1" ]
+}
+
+# audit STATUS [OPTION]: shows an audit that must end with this status.
+audit()
+{
+    local expected=$1 status=0
+    shift
+    printf '\n%s$ turnoutctl hw audit %s%s\n' "$dim" "$*" "$plain"
+    ctl hw audit "$@" || status=$?
+    printf '  (exit status %d)\n' $status
+    [ $status = "$expected" ] || fail "the audit ended with $status instead of $expected"
+}
+
+tour_hw()
+{
+    say "The switch: turnoutd, each port with a simulated ASIC that has room for 8 exact matches"
+    start_switch --driver sim:exact=8,tcam=0 --port p1@1,driver=sim --port p2@2,driver=sim --port p3@3,driver=sim
+    show hw show
+
+    say "What would become of these rules, before they are there"
+    write_flows | tee "$tmp/flows" | sed 's/^/  /'
+    show hw plan "$tmp/flows"
+
+    say "They are added; a ping of 200 packets/s moves into the ASIC"
+    ctl restore-flows "$tmp/flows" || fail "the rules were refused"
+    ip netns exec "$(host_ns 1)" ping -i 0.005 10.0.0.2 >"$tmp/ping.log" 2>&1 </dev/null &
+    pids+=($!)
+    wait_for "the ping is in hardware, both ways" asic_has 2
+    show hw entries
+    show hw explain icmp,in_port=1,nw_src=10.0.0.1,nw_dst=10.0.0.2,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02
+
+    say "Twelve busy UDP flows more than fill it"
+    send_udp
+    wait_for "the ASIC is full" asic_has 8
+    show hw show
+    show hw explain --all
+
+    say "An entry gets lost in the ASIC; an audit finds it and puts it right"
+    ctl hw fault sim lose-now=1 || fail "the fault was refused"
+    audit 1 --repair
+    audit 0
+    summary="the ASIC was filled, explained and audited"
+}
+
 [ "$(id -u)" = 0 ] || fail "network namespaces need root"
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/turnout-demo.XXXXXX") || exit 1
 
@@ -190,34 +315,7 @@ for host in 1 2 3; do
     echo "  host $host (10.0.0.$host) -- p$host"
 done
 
-say "The controller: os-ken with a learning switch for OpenFlow 1.0"
-ip netns exec "$switch_ns" /usr/bin/osken-manager --ofp-listen-host 127.0.0.1 --ofp-tcp-listen-port 6653 \
-    "$top/tests/netns/learning_switch.py" >"$tmp/controller.log" 2>&1 </dev/null &
-pids+=($!)
-wait_for "the controller listens" listens
-echo "  listens on 127.0.0.1:6653"
-
-say "The switch: turnoutd with bridge br0"
-ip netns exec "$switch_ns" "$build/tools/turnoutd/turnoutd" --control "$tmp/control" --rundir "$tmp" --log-to stderr \
-    --bridge br0 --port p1@1 --port p2@2 --port p3@3 --controller tcp:127.0.0.1:6653 \
-    >"$tmp/turnoutd.log" 2>&1 </dev/null &
-pids+=($!)
-wait_for "turnoutd answers" ctl show
-wait_for "turnoutd is connected to the controller" controller_is_active
-echo "  connected to the controller"
-
-say "Every host pings every other"
-for from in 1 2 3; do
-    for to in 1 2 3; do
-        [ $from = $to ] || ping_pair $from $to
-    done
-done
-
-say "What the switch holds now"
-show show
-show flows
-show cache
-show counters
+"tour_$tour"
 
 if [ $stay = yes ]; then
     say "It stays until you press Enter"
@@ -226,4 +324,4 @@ if [ $stay = yes ]; then
     read -r _ || true
 fi
 
-printf '\n%sdemo: every pair answered, %d s after the build%s\n' "$green" $((SECONDS - start)) "$plain"
+printf '\n%sdemo: %s, %d s after the build%s\n' "$green" "$summary" $((SECONDS - start)) "$plain"
