@@ -196,14 +196,18 @@ struct hal_planned {
 struct hal_plan *hal_plan_new(struct hal *);
 void hal_plan_free(struct hal_plan *);
 /* Entries of rules without wildcards take their place in the plan; of others, however busy,
- * it is only told where they could go. False: no memory to remember it. */
+ * it is only told where they could go. 'expect': one of those is counted as expected there.
+ * False: no memory to remember it. */
 bool hal_plan_add(struct hal_plan *, struct hal_bridge *, const struct hal_derivation *,
-                  struct hal_planned *);
-/* The tables: entries now, those that the plan adds, and how many of those that are there now
- * would have to go. */
+                  bool expect, struct hal_planned *);
+/* A table: entries now, those that the plan adds, how many of those that are there now would
+ * have to go for them, and how many more are expected at least, if all get traffic. */
+struct hal_plan_table {
+    uint32_t now, added, evicted, expected;
+};
 void hal_plan_visit(const struct hal_plan *, void (*visit)(const char *device,
-                    const struct hal_table_caps *, uint32_t now, uint32_t added, uint32_t evicted,
-                    void *aux), void *aux);
+                    const struct hal_table_caps *, const struct hal_plan_table *, void *aux),
+                    void *aux);
 
 /* --- restarts --------------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 struct plan_table {
     uint32_t now;                /* entries in it, strangers' included */
     uint32_t added, evicted;
+    uint32_t expected;           /* entries at least, if all that waits for traffic gets it */
     uint32_t evictable;          /* entries that are there for their traffic */
     struct flow_mask *masks;     /* of planned entries, each once */
     uint32_t n_masks, max_masks;
@@ -126,7 +127,7 @@ take_place(struct plan_table *table, const struct flow_mask *mask, bool evict)
 
 bool
 hal_plan_add(struct hal_plan *plan, struct hal_bridge *bridge, const struct hal_derivation *d,
-             struct hal_planned *out)
+             bool expect, struct hal_planned *out)
 {
     struct hal_placement placed;
     struct hal_device *device;
@@ -147,21 +148,25 @@ hal_plan_add(struct hal_plan *plan, struct hal_bridge *bridge, const struct hal_
     out->table = device->caps.table[placed.table].name;
     out->there = at && at->device == device->index && at->table == placed.table;
     out->evicts = placed.evict;
-    return !d->exact_rule || out->there
-           || take_place(&plan->table[device->index][placed.table], &d->match.mask, placed.evict);
+    struct plan_table *table = &plan->table[device->index][placed.table];
+    if (out->there || !d->exact_rule) {
+        table->expected += expect && !out->there;
+        return true;
+    }
+    return take_place(table, &d->match.mask, placed.evict);
 }
 
 void
 hal_plan_visit(const struct hal_plan *plan, void (*visit)(const char *device,
-               const struct hal_table_caps *, uint32_t now, uint32_t added, uint32_t evicted,
-               void *aux), void *aux)
+               const struct hal_table_caps *, const struct hal_plan_table *, void *aux), void *aux)
 {
     for (unsigned d = 0; d < plan->hal->n_devices; d++) {
         const struct hal_device *device = plan->hal->devices[d];
         for (unsigned t = 0; t < device->caps.n_tables; t++) {
             const struct plan_table *table = &plan->table[d][t];
-            visit(device->driver->name, &device->caps.table[t], table->now, table->added,
-                  table->evicted, aux);
+            const struct hal_plan_table sums = { table->now, table->added, table->evicted,
+                                                 table->expected };
+            visit(device->driver->name, &device->caps.table[t], &sums, aux);
         }
     }
 }

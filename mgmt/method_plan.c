@@ -171,13 +171,14 @@ fill_page(struct restore *restore, struct page *page)
 }
 
 static void
-list_table(const char *device, const struct hal_table_caps *caps, uint32_t now, uint32_t added,
-           uint32_t evicted, void *rows)
+list_table(const char *device, const struct hal_table_caps *caps,
+           const struct hal_plan_table *table, void *rows)
 {
     json_array_append_new(rows, json_pack(
-        "{s:s, s:s, s:o, s:I, s:I, s:I}", "device", device, "name", caps->name,
+        "{s:s, s:s, s:o, s:I, s:I, s:I, s:I}", "device", device, "name", caps->name,
         "capacity", caps->capacity ? json_integer(caps->capacity) : json_null(),
-        "now", (json_int_t) now, "added", (json_int_t) added, "evicted", (json_int_t) evicted));
+        "now", (json_int_t) table->now, "added", (json_int_t) table->added,
+        "evicted", (json_int_t) table->evicted, "expected", (json_int_t) table->expected));
 }
 
 /* A new one for the first page. RPC_OK, or *err. */

@@ -84,6 +84,7 @@ struct question {
     void (*tell)(uint16_t in_port, const struct hal_planned *, void *aux);
     void *aux;
     unsigned n;
+    bool is_expected;            /* one of its entries is */
 };
 
 static bool
@@ -102,10 +103,11 @@ ask(const struct flow_key *sample, enum traffic_class c, void *aux)
     rule.has_exact = q->plan->has_exact;
     rule.is_sample = true;
     derive_from(q->plan->bridge, sample, &rule, q->plan->room, &d);
-    if (!hal_plan_add(q->plan->tables, q->plan->bridge->hal, &d, &planned)) {
+    if (!hal_plan_add(q->plan->tables, q->plan->bridge->hal, &d, !q->is_expected, &planned)) {
         q->n = 0;
         return false;
     }
+    q->is_expected |= planned.device != NULL;
     q->tell(sample->in_port, &planned, q->aux);
     q->n++;
     return true;
@@ -115,7 +117,7 @@ unsigned
 offload_plan_ask(struct offload_plan *plan, const struct derive_rule *rule,
                  void (*tell)(uint16_t in_port, const struct hal_planned *, void *aux), void *aux)
 {
-    struct question question = { plan, rule, tell, aux, 0 };
+    struct question question = { plan, rule, tell, aux, 0, false };
     offload_each_sample(plan->bridge, rule->match, rule->rank, ask, &question);
     return question.n;
 }

@@ -37,7 +37,7 @@ def where(row):
 
 
 def tables(result):
-    return [(t["name"], t["now"], t["added"], t["evicted"]) for t in result["tables"]]
+    return [(t["name"], t["now"], t["added"], t["evicted"], t["expected"]) for t in result["tables"]]
 
 
 def device(lab):
@@ -58,7 +58,7 @@ def exact_rules_fill_tables_in_their_order(lab):
                                                        [([1], None, "output-special")],
                                                        [([3], None, "ingress-software")]], "places")
     check_equal(result["flows"][12]["outcomes"][0]["reason"]["action"], "set-nw-tos", "action at fault")
-    check_equal(tables(result), [("exact", 0, 8, 0), ("tcam", 0, 2, 0)], "tables")
+    check_equal(tables(result), [("exact", 0, 8, 0, 0), ("tcam", 0, 2, 0, 0)], "tables")
     check_equal(result["reasons"], {"table-full": 2, "action-unsupported": 1, "output-special": 1,
                                     "ingress-software": 1}, "histogram")
     check_equal((result["at_once"], result["with_traffic"]),
@@ -75,7 +75,7 @@ def what_is_there_counts(lab):
     result = plan(lab, *[exact(i) for i in range(12)])
     check_equal([row["outcomes"][0]["there"] for row in result["flows"][:3]], [False, True, False],
                 "which are there")
-    check_equal(tables(result), [("exact", 2, 6, 0), ("tcam", 0, 2, 0)], "tables")
+    check_equal(tables(result), [("exact", 2, 6, 0, 0), ("tcam", 0, 2, 0, 0)], "tables")
     check_equal(device(lab), before, "nothing has changed")
     lab.switch.ofctl("del-flows")
 
@@ -88,12 +88,12 @@ def rules_with_wildcards_wait_for_traffic(lab):
                 [([([1, 2], "sim/exact", None), ([3], None, "ingress-software")], False, "partly"),
                  ([([1], None, "action-unsupported")], False, "software"),
                  ([([2], "sim/exact", None)], False, "hardware")], "places")
-    check_equal(tables(result), [("exact", 0, 0, 0), ("tcam", 0, 0, 0)], "none takes a place")
+    check_equal(tables(result), [("exact", 0, 0, 0, 2), ("tcam", 0, 0, 0, 0)], "none takes a place")
     text = lab.switch.ctl("hw", "plan", lab.path("flows")).stdout
     for words in ("line 1: ", "  with traffic, from ports 1 2: sim/exact\n",
                   "from port 3: software: ingress-software\n", "(action set-nw-tos)\n",
                   "with traffic: hardware 1, partly 1, software 1\n",
-                  "sim/exact    [....................] 0 of 8 (now 0, 0 more)\n",
+                  "sim/exact    [....................] 0 of 8 (now 0, 0 more; at least 2 with traffic)\n",
                   "       1 action-unsupported\n"):
         check(words in text, "%r in %s" % (words, text))
 

@@ -141,6 +141,20 @@ take_pages(struct plan *plan)
 
 /* --- the whole -------------------------------------------------------------------------------------- */
 
+/* What waits for traffic, and how much of it the table can't hold at the same time. */
+static void
+print_expected(const json_t *table, json_int_t then)
+{
+    json_int_t expected = ctl_number(table, "expected");
+    json_int_t capacity = ctl_number(table, "capacity");
+    if (expected) {
+        printf("; at least %lld with traffic", (long long) expected);
+    }
+    if (expected && capacity && then + expected > capacity) {
+        printf(", %lld too many at once", (long long) (then + expected - capacity));
+    }
+}
+
 static void
 print_table(const json_t *table)
 {
@@ -156,6 +170,7 @@ print_table(const json_t *table)
     if (ctl_number(table, "evicted")) {
         printf(", %lld busy flows less", (long long) ctl_number(table, "evicted"));
     }
+    print_expected(table, then);
     puts(")");
 }
 
