@@ -97,6 +97,13 @@ struct hal_counters {
     uint64_t packets, bytes;
 };
 
+/* What a device forwarded by itself since a port's port_add(), without the datapath's having
+ * seen it: what came in by the port and hit an entry, and what left by it. Counted as in
+ * hal_counters; never goes back while the port is there. */
+struct hal_port_counters {
+    uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+};
+
 /* A change is done, or is refused. Exactly one for each that submit() accepted. */
 struct hal_completion {
     uint64_t cookie;
@@ -216,6 +223,11 @@ struct hal_driver {
      * in both where the device does not know the entry. 10 ms for each thousand. */
     int (*stats)(void *device, const uint64_t *cookies, const uint64_t *handles, size_t n,
                  struct hal_counters *out);
+
+    /* Reads a port's counters, which PORT statistics add to what the datapath counts. 0, or
+     * -EIO: ask again later. NULL: there are none. So it is with a driver in the packet path,
+     * whose packets the datapath receives and sends. 1 ms. */
+    int (*port_stats)(void *device, uint16_t port, struct hal_port_counters *);
 
     /* Shows entries, foreign ones too, from *position (0 at first) on; stops when visit
      * returns false, with *position such that the next call goes on there. 0, or -EINTR

@@ -107,6 +107,7 @@ tick(struct hal *hal, uint64_t now_ms)
         struct hal_device *device = hal->devices[i];
         engine_check_mute(device, now_ms);
         ledger_tick(device);
+        port_counters_tick(device);
         audit_tick(device, now_ms);
     }
     limbo_tick(hal, now_ms);

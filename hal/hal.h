@@ -176,6 +176,10 @@ void hal_barrier(struct hal *, void (*done)(void *aux, int error), void *aux);
  * second). The present if nothing is in hardware. */
 uint64_t hal_counted_until(const struct hal_bridge *);
 
+/* What devices forwarded by themselves on a port since it was added (hal_driver.port_stats), as
+ * late as the counters of entries. Zeros if that is nothing. */
+void hal_get_port_counters(const struct hal_bridge *, uint16_t port, struct hal_port_counters *);
+
 /* Whether a rule could be in hardware as it is, for require-hw: the verdict of the tables
  * that it would go to; nothing changes. */
 void hal_check(struct hal_bridge *, const struct hal_derivation *, struct hal_verdict *);

@@ -106,7 +106,7 @@ struct hal_device {
     uint32_t read_hand;          /* whose counters are read next; 0: a round begins */
     uint64_t round_ms;           /* when the round under way began */
     uint64_t counted_ms;         /* when the last one began that is over */
-    bool reading;
+    bool reading, reading_ports;
     bool fenced, gone;
     enum hal_reason fenced_for;
     char why_fenced[HAL_WORDS_SIZE];
@@ -149,6 +149,7 @@ struct hal_port_rec {
     struct hal_bridge *bridge;
     struct hal_port port;
     struct hal_device *device;
+    struct hal_port_counters said, counted;  /* by the device last; in all */
 };
 
 struct hal_bridge {
@@ -281,6 +282,10 @@ void show_entry(const struct hal *, uint32_t index, struct hal_entry_info *);
 void ledger_credit(struct hal *, struct entry *, const struct hal_counters *, uint64_t now_ms);
 /* Asks devices for counters, in turn. */
 void ledger_tick(struct hal_device *);
+/* The step to 'now' from *before, which becomes 'now'; a counter that goes back is not believed. */
+uint64_t ledger_step(uint64_t *before, uint64_t now);
+/* Asks a device for the counters of its ports. */
+void port_counters_tick(struct hal_device *);
 
 /* The HAL's name for an entry, as devices keep it. */
 static inline uint64_t

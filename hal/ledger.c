@@ -6,9 +6,8 @@
 #include "lib/clock.h"
 #include "lib/counters.h"
 
-/* The step from 'before'; a counter that goes back is not believed, and stays where it was. */
-static uint64_t
-step(uint64_t *before, uint64_t now)
+uint64_t
+ledger_step(uint64_t *before, uint64_t now)
 {
     if (now == UINT64_MAX) {
         return 0;                    /* the table does not count this */
@@ -25,7 +24,7 @@ step(uint64_t *before, uint64_t now)
 void
 ledger_credit(struct hal *hal, struct entry *e, const struct hal_counters *now, uint64_t now_ms)
 {
-    uint64_t packets = step(&e->packets, now->packets), bytes = step(&e->bytes, now->bytes);
+    uint64_t packets = ledger_step(&e->packets, now->packets), bytes = ledger_step(&e->bytes, now->bytes);
     const struct entry_owner *owner = entry_owner(hal->store, e);
     struct hal_bridge *bridge = hal->bridges[e->bridge];
     uint32_t ms = (uint32_t) now_ms - e->read_ms;

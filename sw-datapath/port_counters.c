@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a port has received, sent and dropped: the workers count, and the devices do. */
+#include "hal/hal.h"
 #include "sw-datapath/port_private.h"
 
 void
@@ -17,6 +18,20 @@ static uint64_t
 load(const _Atomic uint64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* What a device forwarded by itself never came here. */
+static void
+add_hardware(const struct dp_port *port, struct port_counters *out)
+{
+    struct hal_port_counters hardware;
+    if (port->bridge->hal) {
+        hal_get_port_counters(port->bridge->hal, port->no, &hardware);
+        out->rx_packets += hardware.rx_packets;
+        out->rx_bytes += hardware.rx_bytes;
+        out->tx_packets += hardware.tx_packets;
+        out->tx_bytes += hardware.tx_bytes;
+    }
 }
 
 bool
@@ -42,6 +57,7 @@ dp_port_get_counters(const struct dp_bridge *bridge, uint16_t port_no, struct po
         .rx_crc_err = UINT64_MAX,
         .collisions = UINT64_MAX,
     };
+    add_hardware(port, out);
     for (unsigned i = 0; i < dp_n_slots(bridge->dp); i++) {
         const struct port_slot *slot = &port->slots[i];
         out->rx_packets += load(&slot->rx_packets);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The datapath with the simulated ASIC in front of it. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -323,6 +324,66 @@ counters_tell_how_late_they_are(void **state)
     counts_are_complete_until("sim:lag-ms=3000", 3000);
 }
 
+/* A driver that is not in the packet path: it tells what its ports did, here by itself. */
+static struct hal_port_counters port_5;
+static int port_5_error;
+
+static int
+port_stats(void *device, uint16_t port, struct hal_port_counters *out)
+{
+    assert_non_null(device);
+    assert_int_equal(port, 5);
+    *out = port_5;
+    return port_5_error;
+}
+
+static void
+ports_count_what_devices_forwarded(void **state)
+{
+    (void) state;
+    struct rig f;
+    struct errmsg err;
+    char error[HAL_ERROR_SIZE];
+    struct hal_device *device;
+    struct port_counters counters;
+    uint16_t no;
+    rig_begin(&f, "sim");
+    struct hal_driver apart = *hal_find_driver(f.hal, "sim");
+    apart.name = "apart";
+    apart.process = NULL;
+    apart.port_stats = port_stats;
+    assert_int_equal(hal_add_driver(f.hal, &apart, error), 0);
+    assert_int_equal(hal_device_open(f.hal, "apart", &device, error), 0);
+    assert_int_equal(dp_port_add(f.bridge, "m5", 5, PKTIO_MEMORY, &no, &err), 0);
+    assert_int_equal(dp_port_set_device(f.bridge, 5, device, &err), 0);
+    rig_send_udp(&f, 5, 80, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        /* The second does not count, nor does what goes back. */
+        port_5 = (struct hal_port_counters) { 10 + i, 1000 + i, i == 2 ? 3 : 20, 2000 + i };
+        port_5_error = i == 1 ? -EIO : 0;
+        rig_now_ns += UINT64_C(100000000);
+        rig_settle(&f);
+        assert_true(dp_port_get_counters(f.bridge, 5, &counters));
+        unsigned n = i == 2 ? 2 : 0;
+        assert_int_equal(counters.rx_packets, 3 + 10 + n);
+        assert_int_equal(counters.rx_bytes, 3 * RIG_FRAME_SIZE + 1000 + n);
+        assert_int_equal(counters.tx_packets, 20);
+        assert_int_equal(counters.tx_bytes, 2000 + n);
+    }
+    assert_true(dp_port_get_counters(f.bridge, 1, &counters));
+    assert_int_equal(counters.rx_packets, 0);
+    /* A port that comes back begins anew. */
+    assert_int_equal(dp_port_del(f.bridge, 5, &err), 0);
+    port_5 = (struct hal_port_counters) { 1, 1, 1, 1 };
+    assert_int_equal(dp_port_add(f.bridge, "m5", 5, PKTIO_MEMORY, &no, &err), 0);
+    assert_int_equal(dp_port_set_device(f.bridge, 5, device, &err), 0);
+    rig_now_ns += UINT64_C(100000000);
+    rig_settle(&f);
+    assert_true(dp_port_get_counters(f.bridge, 5, &counters));
+    assert_int_equal(counters.rx_packets, 1);
+    rig_end(&f);
+}
+
 /* In-band control's traffic is LOCAL's, also where an entry of hardware would have taken it. */
 static void
 hidden_rules_come_before_hardware(void **state)
@@ -383,6 +444,7 @@ main(void)
         cmocka_unit_test(exact_rules_say_whether_fragments_count),
         cmocka_unit_test(exact_rules_are_placed_when_they_can_be),
         cmocka_unit_test(counters_tell_how_late_they_are),
+        cmocka_unit_test(ports_count_what_devices_forwarded),
         cmocka_unit_test(hidden_rules_come_before_hardware),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
