@@ -112,14 +112,15 @@ bridge_of_port(const struct hal *hal, const struct hal_device *device, uint16_t 
 }
 
 /* The device has something that this run of the HAL does not know: an entry of its own is
- * made for it, in limbo, and the device is told its name. ENTRY_NONE: it can't be kept. */
+ * made for it, in limbo, and the device is told its name. 'twice': even if there is one of
+ * that match. ENTRY_NONE: it can't be kept. */
 static uint32_t
-take_in(struct hal_device *device, const struct shown *s)
+take_in(struct hal_device *device, const struct shown *s, bool twice)
 {
     struct hal *hal = device->hal;
     const struct hal_bridge *bridge = bridge_of_port(hal, device, s->match.value.in_port);
     bool fits = bridge && s->table < device->caps.n_tables
-                && !entry_find(hal->store, bridge->id, &s->match);
+                && (twice || !entry_find(hal->store, bridge->id, &s->match));
     uint32_t actions = fits ? entry_actions_get(hal->store, bridge->id, s->actions) : 0;
     uint32_t index = actions ? entry_new(hal->store, bridge->id, &s->match) : ENTRY_NONE;
     if (!index) {
@@ -151,7 +152,7 @@ limbo_shown(struct hal_job *job, struct hal_device *device)
     for (size_t i = 0; !device->gone && i < dump->n; i++) {
         const struct shown *s = &dump->shown[i];
         if (!s->foreign && !hal_entry_of(device->hal, s->cookie)) {
-            take_in(device, s);
+            take_in(device, s, false);
         }
     }
     if (dump->error && !device->gone) {
@@ -258,9 +259,11 @@ compare_one(struct hal_audit_run *run, struct hal_device *device, const struct s
         report(run, device, "foreign", s, 0);
     } else if (!e) {
         report(run, device, "stale", s, 0);
-        index = run->repair ? take_in(device, s) : 0;
+        index = run->repair ? take_in(device, s, true) : 0;
         if (index) {
-            entry_at(hal->store, index)->flags &= (uint16_t) ~ENTRY_LIMBO;
+            e = entry_at(hal->store, index);
+            e->flags &= (uint16_t) ~ENTRY_LIMBO;
+            account_owe(hal, e);
             engine_want_nothing(hal, index, HAL_REASON_TABLE_MISS);
             device->repaired++;
             counter_inc(COUNTER_hal_repaired);

@@ -59,7 +59,9 @@ make_change(struct hal_device *device, uint32_t index, struct hal_change *change
     e->flags &= (uint16_t) (kind == HAL_ADOPT ? ~ENTRY_ADOPT : ~0);
     e->in_flight = (uint8_t) kind;
     device->n_removing += kind == HAL_REMOVE;
+    static const struct action_list nothing;
     const struct action_list *list = entry_actions_list(hal->store, e->sent ? e->sent : e->has);
+    list = list ? list : &nothing;       /* of a removal of what may not be there */
     *change = (struct hal_change) { hal_cookie(hal, index), e->handle, kind,
                                     { match, list, e->priority, e->table } };
     return true;
@@ -117,7 +119,8 @@ removed(struct hal_device *device, struct entry *e, const struct hal_completion 
     device->removed++;
 }
 
-/* A refusal that the entry's derivation can't change: it stays, to say why. */
+/* A refusal that the entry's derivation can't change: it stays, to say why, if anybody still
+ * wants it. */
 static void
 refused(struct hal_device *device, uint32_t index, const struct hal_completion *c)
 {
@@ -132,12 +135,14 @@ refused(struct hal_device *device, uint32_t index, const struct hal_completion *
         device->full_at[e->table] = device->entries[e->table];
         device->full_ms[e->table] = clock_ms();
     }
-    engine_set_verdict(hal, e, &verdict);
-    e->reason = (uint8_t) verdict.reason;
-    e->used_ms = (uint32_t) clock_ms();
-    engine_set_wanted(hal, e, 0);
     device->refused++;
     counter_inc(COUNTER_hal_refused);
+    if (e->wanted) {
+        engine_set_verdict(hal, e, &verdict);
+        e->reason = (uint8_t) verdict.reason;
+        e->used_ms = (uint32_t) clock_ms();
+        engine_set_wanted(hal, e, 0);
+    }
 }
 
 /* What a change that failed leaves. */
@@ -150,6 +155,8 @@ failed(struct hal_device *device, uint32_t index, const struct hal_completion *c
     }
     if (c->error == -EIO || c->kind != HAL_ADD) {
         e->flags |= ENTRY_UNKNOWN | ENTRY_AGAIN;
+        e->handle = c->kind == HAL_ADD ? c->handle : e->handle;
+        audit_soon(device);
         account_owe(device->hal, e);
         engine_set_wanted(device->hal, e, 0);
         device->lost++;

@@ -150,6 +150,10 @@ engine_leave(struct hal *hal, uint32_t index, bool again, enum hal_reason reason
     e->flags = (uint16_t) (again ? e->flags | ENTRY_AGAIN : e->flags & ~ENTRY_AGAIN);
     e->flags &= (uint16_t) ~ENTRY_LIMBO;
     engine_set_verdict(hal, e, NULL);
+    if (!e->has && !(e->flags & (ENTRY_IN_FLIGHT | ENTRY_UNKNOWN | ENTRY_ADOPT))) {
+        /* It was never told of: nothing will be counted for the owner, who need not wait. */
+        entry_set_owner(hal->store, index, NULL, 0);
+    }
     engine_want_nothing(hal, index, reason);
 }
 
