@@ -234,6 +234,15 @@ append_to_port(struct resolver *r, const struct action *a)
     }
 }
 
+/* What is rewritten after the last output is never seen; but controllers are told of a TTL at
+ * its end. */
+static bool
+is_seen(const struct action *a)
+{
+    return a->type == ACTION_OUTPUT || a->type == ACTION_ENQUEUE || a->type == ACTION_CONTROLLER
+           || a->type == ACTION_DEC_TTL;
+}
+
 static bool
 resolve(struct resolver *r, const struct action_list *actions)
 {
@@ -247,9 +256,7 @@ resolve(struct resolver *r, const struct action_list *actions)
         }
         frame_step(&r->now, r->key, a);
     }
-    /* What is rewritten after the last output is never seen. */
-    while (r->room->len && r->room->actions[r->room->len - 1].type != ACTION_OUTPUT
-           && r->room->actions[r->room->len - 1].type != ACTION_ENQUEUE) {
+    while (r->room->len && !is_seen(&r->room->actions[r->room->len - 1])) {
         r->room->len--;
     }
     return !r->refusal;
