@@ -112,14 +112,21 @@ sim_open(const struct hal_open *open, char *error)
     return sim;
 }
 
+/* Which table is the first that it says it has: one without room is not there. */
+static unsigned
+first_table(const struct sim *sim)
+{
+    return sim->tables.options.exact ? SIM_EXACT : SIM_TCAM;
+}
+
 static int
 sim_probe(void *device, struct hal_caps *caps)
 {
     const struct sim *sim = device;
     const struct sim_options *o = &sim->tables.options;
-    *caps = (struct hal_caps) { .n_tables = SIM_N_TABLES, .rate = o->rate };
-    for (unsigned t = 0; t < SIM_N_TABLES; t++) {
-        struct hal_table_caps *table = &caps->table[t];
+    *caps = (struct hal_caps) { .rate = o->rate };
+    for (unsigned t = first_table(sim); t < (o->tcam ? SIM_TCAM + 1 : SIM_TCAM); t++) {
+        struct hal_table_caps *table = &caps->table[caps->n_tables++];
         *table = (struct hal_table_caps) {
             .learnt = HAL_DECLARED, .counters = o->counters,
             .outputs = HAL_OUTPUT_PORT | HAL_OUTPUT_IN_PORT | HAL_OUTPUT_NOWHERE,
@@ -211,6 +218,7 @@ sim_submit(void *device, const struct hal_change *changes, size_t n)
         p->change = changes[i];
         p->change.entry.match = &p->match;
         p->change.entry.actions = p->actions;
+        p->change.entry.table = (uint8_t) (p->change.entry.table + first_table(sim));
         sim->free_us = sim->free_us > now ? sim->free_us : now;
         p->due_us = sim->free_us + o->latency_us;
         sim->free_us += o->rate ? 1000000 / o->rate : 0;
@@ -425,8 +433,9 @@ sim_dump(void *device, uint64_t *position, bool (*visit)(const struct hal_dumped
         const struct sim_entry *e = sim->tables.slots[*position];
         if (e) {
             struct hal_dumped d = { e->cookie, e->handle,
-                                    { &e->match, e->actions, e->priority, e->table }, { 0, 0 },
-                                    false, true };
+                                    { &e->match, e->actions, e->priority,
+                                      (uint8_t) (e->table - first_table(sim)) },
+                                    { 0, 0 }, false, true };
             sim_sum(&sim->tables, e, &d.counters);
             more = visit(&d, aux);
         }
@@ -456,8 +465,13 @@ static void
 sim_occupancy(const void *device, uint32_t entries[HAL_MAX_TABLES])
 {
     const struct sim *sim = device;
-    entries[SIM_EXACT] = sim->tables.n_exact;
-    entries[SIM_TCAM] = atomic_load(&sim->tables.n_tcam);
+    unsigned first = first_table(sim);
+    if (first == SIM_EXACT) {
+        entries[SIM_EXACT] = sim->tables.n_exact;
+    }
+    if (sim->tables.options.tcam) {
+        entries[SIM_TCAM - first] = atomic_load(&sim->tables.n_tcam);
+    }
 }
 
 static void
