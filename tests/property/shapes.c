@@ -141,7 +141,7 @@ shape_find(const char *name)
 uint16_t
 shape_in_port(const struct shape *shape, struct gen *g)
 {
-    return (uint16_t) (once_in(g, 16) ? P_LOCAL : 1 + gen_below(g, shape->n_ports));
+    return (uint16_t) (once_in(g, shape->plain_percent ? 80 : 16) ? P_LOCAL : 1 + gen_below(g, shape->n_ports));
 }
 
 static void
@@ -217,7 +217,10 @@ shape_frame(const struct shape *shape, struct gen *g, uint8_t frame[SHAPE_MAX_SI
 {
     const struct shape_item *item = &shape->item[gen_below(g, shape->n)];
     uint32_t kind = gen_below(g, 100);
-    *in_port = once_in(g, 12) ? shape_in_port(shape, g) : item->in_port;
+    if (shape->plain_percent && !once_in(g, 6)) {
+        kind = 99;
+    }
+    *in_port = once_in(g, shape->plain_percent ? 60 : 12) ? shape_in_port(shape, g) : item->in_port;
     if (kind < 1) {
         return odd_frame(g, frame);
     }
@@ -284,10 +287,40 @@ has_enqueue(const uint8_t *actions, size_t size)
     return at < size;
 }
 
+/* What devices can do: some fields are set, and it goes out by a port or two, or nowhere. */
+static size_t
+plain_actions(const struct shape *shape, struct gen *g, uint8_t *a)
+{
+    size_t size = 0;
+    if (once_in(g, 12)) {
+        return 0;
+    }
+    for (uint32_t n = once_in(g, 2) ? gen_below(g, 3) : 0; n; n--) {
+        switch (gen_below(g, 4)) {
+        case 0:
+            size += put_action(a + size, 8, gen_below(g, 64) << 10);
+            break;
+        case 1:
+            size += put_action(a + size, 9 + (uint8_t) gen_below(g, 2), gen_below(g, 1 << 16));
+            break;
+        default:
+            size += change_tag(g, a + size);
+            break;
+        }
+    }
+    for (uint32_t n = once_in(g, 6) ? 2 : 1; n; n--) {
+        size += put_action(a + size, 0, 1 + gen_below(g, shape->n_ports));
+    }
+    return size;
+}
+
 size_t
 shape_actions(const struct shape *shape, struct gen *g, uint8_t actions[GEN_ACTIONS_MAX])
 {
     const struct kind *kind = &kinds[shape->id];
+    if (shape->plain_percent && gen_below(g, 100) < shape->plain_percent) {
+        return plain_actions(shape, g, actions);
+    }
     uint32_t roll = gen_below(g, 100);
     size_t size = gen_below(g, 100) < kind->vlan_percent ? change_tag(g, actions) : 0;
     if (roll < kind->normal_percent) {

@@ -30,6 +30,8 @@ struct shape_item {
 struct shape {
     enum shape_id id;
     uint16_t n_ports;
+    uint8_t plain_percent;   /* of action lists: outputs to ports, and simple rewrites. Not 0:
+                              * fewer odd frames, too */
     unsigned n;
     struct shape_item item[SHAPE_MAX_UNIVERSE];
 };

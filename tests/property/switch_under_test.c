@@ -18,20 +18,10 @@
 #include "lib/log.h"
 #include "ofagent/agent_private.h"
 #include "sw-datapath/dp_internal.h"
+#include "tests/property/sut_private.h"
 
-enum { IN_MAX = 4 << 20, TURNS_MAX = 5000, HELLO = 0, ECHO_REPLY = 3, BARRIER_REPLY = 19 };
-
-struct sut {
-    struct event_base *base;
-    struct dp *dp;
-    struct agent *agent;
-    char dir[64], path[80], target[96];
-    int fd;
-    uint32_t fence;            /* xid of the last one */
-    uint8_t *in;
-    size_t have, scanned;      /* bytes received; whole messages up to here were looked at */
-    size_t read, end;          /* what sut_next_message() gives */
-};
+enum { IN_MAX = 4 << 20, HELLO = 0, ECHO_REPLY = 3, BARRIER_REPLY = 19 };
+enum { PATIENCE = 100, DEVICE_MS = 40 };
 
 static uint64_t now_ns;
 
@@ -48,8 +38,8 @@ hash_seed(void)
     return UINT64_C(0x5eed0fa110ca7e);
 }
 
-static void
-check(bool ok, const char *what)
+void
+sut_check(bool ok, const char *what)
 {
     if (!ok) {
         fprintf(stderr, "# the test's own fault, or a switch that does not start: %s\n", what);
@@ -70,7 +60,8 @@ get(const uint8_t *p, int n)
 static void
 turn(struct sut *sut)
 {
-    event_base_loop(sut->base, EVLOOP_NONBLOCK);
+    /* A device that waits for a clock that stands wants to be called at once, for ever. */
+    event_base_loop(sut->base, EVLOOP_NONBLOCK | (sut->hal ? EVLOOP_ONCE : 0));
 }
 
 /* --- the connection ------------------------------------------------------------------- */
@@ -86,7 +77,7 @@ sut_send(struct sut *sut, const void *messages, size_t size)
             size -= (size_t) n;
             continue;
         }
-        check(errno == EAGAIN && turns++ < TURNS_MAX, "the connection takes nothing");
+        sut_check(errno == EAGAIN && turns++ < TURNS_MAX, "the connection takes nothing");
         turn(sut);
     }
 }
@@ -94,7 +85,7 @@ sut_send(struct sut *sut, const void *messages, size_t size)
 static bool
 receive(struct sut *sut)
 {
-    check(sut->have < IN_MAX, "too many messages at a time");
+    sut_check(sut->have < IN_MAX, "too many messages at a time");
     ssize_t n = recv(sut->fd, sut->in + sut->have, IN_MAX - sut->have, 0);
     if (n > 0) {
         sut->have += (size_t) n;
@@ -135,6 +126,10 @@ wait_for(struct sut *sut, uint8_t type, uint32_t xid)
         }
         if (find_reply(sut, type, xid)) {
             return true;
+        }
+        if (sut->hal && turns > PATIENCE) {
+            now_ns += 1000000;           /* all that is left to wait for is the device */
+            hal_step(sut->hal);
         }
     }
     return false;
@@ -184,17 +179,17 @@ connect_to(struct sut *sut)
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     snprintf(addr.sun_path, sizeof addr.sun_path, "%s", sut->path);
     sut->fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    check(connect(sut->fd, (struct sockaddr *) &addr, sizeof addr) == 0, "connect");
+    sut_check(connect(sut->fd, (struct sockaddr *) &addr, sizeof addr) == 0, "connect");
     fcntl(sut->fd, F_SETFL, O_NONBLOCK);
     sut_send(sut, hello, sizeof hello);
-    check(sut_fence(sut, true), "no handshake");
+    sut_check(sut_fence(sut, true), "no handshake");
     const uint8_t *msg;
     size_t size, n = 0;
     while ((msg = sut_next_message(sut, &size))) {
-        check(msg[1] == HELLO, "something before HELLO");
+        sut_check(msg[1] == HELLO, "something before HELLO");
         n++;
     }
-    check(n == 1, "not one HELLO");
+    sut_check(n == 1, "not one HELLO");
 }
 
 /* --- the switch ------------------------------------------------------------------------- */
@@ -206,14 +201,17 @@ sut_add_port(struct sut *sut, uint16_t port)
     uint16_t no;
     struct errmsg err;
     snprintf(name, sizeof name, "m%u", port);
-    check(dp_port_add(agent_bridge(sut->agent), name, port, PKTIO_MEMORY, &no, &err) == 0, "port");
+    sut_check(dp_port_add(agent_bridge(sut->agent), name, port, PKTIO_MEMORY, &no, &err) == 0, "port");
+    if (sut->hal) {
+        sut_check(dp_port_set_device(agent_bridge(sut->agent), port, sut->device, &err) == 0, err.text);
+    }
 }
 
 void
 sut_remove_port(struct sut *sut, uint16_t port)
 {
     struct errmsg err;
-    check(dp_port_del(agent_bridge(sut->agent), port, &err) == 0, "port to remove");
+    sut_check(dp_port_del(agent_bridge(sut->agent), port, &err) == 0, "port to remove");
 }
 
 void
@@ -222,7 +220,7 @@ sut_set_queue(struct sut *sut, uint16_t port, uint32_t id, bool there)
     struct dp_bridge *bridge = agent_bridge(sut->agent);
     const struct pktio_queue_config config = { .id = id };
     struct errmsg err;
-    check((there ? dp_queue_add(bridge, port, &config, &err)
+    sut_check((there ? dp_queue_add(bridge, port, &config, &err)
                  : dp_queue_del(bridge, port, id, &err)) == 0, "queue");
 }
 
@@ -244,7 +242,8 @@ static void
 make_agent(struct sut *sut, const struct sut_config *config)
 {
     const struct dp_config dp_config = { .cpus = config->cpus,
-                                         .cache_entries = config->cache_entries };
+                                         .cache_entries = config->cache_entries,
+                                         .hal = sut->hal, .promote_pps = 1 };
     const struct dp_bridge_config bridge_config = { .fdb_max = 8192,
                                                     .fdb_age_s = config->fdb_age_s,
                                                     .stp = config->stp,
@@ -257,35 +256,41 @@ make_agent(struct sut *sut, const struct sut_config *config)
     struct errmsg err;
     sut->base = event_base_new();
     sut->dp = dp_new(sut->base, &dp_config, &err);
-    check(sut->dp, "datapath");
+    sut_check(sut->dp, "datapath");
     sut->agent = agent_new(sut->base, sut->dp, "br0", &bridge_config, PKTIO_MEMORY, &agent_config,
                            &err);
-    check(sut->agent, "agent");
+    sut_check(sut->agent, "agent");
     for (uint16_t port = 1; port <= config->n_ports; port++) {
         sut_add_port(sut, port);
     }
     int error = config->peer == SUT_CONTROLLER
                 ? agent_add_target(sut->agent, sut->target, &err)
                 : agent_add_management(sut->agent, sut->target, &err);
-    check(!error, "target");
+    sut_check(!error, "target");
 }
 
 struct sut *
 sut_new(const struct sut_config *config, uint64_t now_ms)
 {
     struct sut *sut = calloc(1, sizeof *sut);
-    check(sut, "memory");
+    sut_check(sut, "memory");
     sut->in = malloc(IN_MAX);
     signal(SIGPIPE, SIG_IGN);
     struct errmsg err;
-    check(log_set_level("error", &err) == 0, "log level");
+    sut_check(log_set_level("error", &err) == 0, "log level");
     now_ns = now_ms * 1000000;
     clock_set_source(standing_clock);
     strcpy(sut->dir, "/tmp/turnout-property-XXXXXX");
-    check(mkdtemp(sut->dir), "directory");
+    sut_check(mkdtemp(sut->dir), "directory");
     snprintf(sut->path, sizeof sut->path, "%s/c", sut->dir);
     snprintf(sut->target, sizeof sut->target, "punix:%s", sut->path);
+    if (config->driver) {
+        sut_make_hal(sut, config);
+    }
     make_agent(sut, config);
+    if (sut->hal) {
+        hal_start(sut->hal);
+    }
     connect_to(sut);
     return sut;
 }
@@ -295,6 +300,7 @@ sut_free(struct sut *sut)
 {
     agent_free(sut->agent);
     dp_free(sut->dp);
+    hal_free(sut->hal, false);
     event_base_free(sut->base);
     close(sut->fd);
     rmdir(sut->dir);
@@ -305,8 +311,21 @@ sut_free(struct sut *sut)
 void
 sut_set_time(struct sut *sut, uint64_t now_ms)
 {
+    while (sut->hal && now_ns / 1000000 + DEVICE_MS < now_ms) {
+        now_ns += DEVICE_MS * UINT64_C(1000000);     /* devices don't jump */
+        sut_run_hardware(sut);
+    }
     now_ns = now_ms * 1000000;
+    sut_run_hardware(sut);
     agent_run(sut->agent);
+    sut_run_hardware(sut);
+}
+
+uint64_t
+sut_now_ms(const struct sut *sut)
+{
+    (void) sut;
+    return now_ns / 1000000;
 }
 
 /* --- frames --------------------------------------------------------------------------- */
@@ -315,7 +334,7 @@ void
 sut_inject(struct sut *sut, uint16_t port, const void *frame, uint32_t size)
 {
     struct pktio *io = dp_port_pktio(agent_bridge(sut->agent), port);
-    check(io && pktio_memory_inject(io, frame, size) == 0, "a frame that is not taken");
+    sut_check(io && pktio_memory_inject(io, frame, size) == 0, "a frame that is not taken");
 }
 
 void
@@ -324,6 +343,7 @@ sut_forward(struct sut *sut)
     while (dp_run_once(sut->dp)) {
         continue;
     }
+    sut_run_hardware(sut);
 }
 
 uint32_t

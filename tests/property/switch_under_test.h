@@ -30,14 +30,19 @@ struct sut_config {
     uint32_t fdb_age_s;
     const char *cpus;          /* as many workers as it has; NULL: one */
     bool stp, forward_bpdu;    /* as in struct dp_bridge_config */
+    const char *driver;        /* "NAME:OPTIONS" or "PATH.so:OPTIONS", behind device_under_test.h;
+                                * NULL: no offload */
+    uint32_t demote_pps;       /* of struct hal_config */
 };
 
 /* A switch that has shaken hands with its peer. */
 struct sut *sut_new(const struct sut_config *, uint64_t now_ms);
 void sut_free(struct sut *);
 
-/* Time stands still but for this. The product's timers run at 'now_ms'. */
+/* Time stands still but for this, and but for sut_fence() while a device is slow. The product's
+ * timers run at 'now_ms'. */
 void sut_set_time(struct sut *, uint64_t now_ms);
+uint64_t sut_now_ms(const struct sut *);
 
 /* Puts a frame into a port's queue; lets the workers handle what is there; takes a frame
  * that left (its size, 0 if there is none; the number of its queue, UINT32_MAX if none). A
@@ -64,6 +69,21 @@ bool sut_fence(struct sut *, bool barrier);
 const uint8_t *sut_next_message(struct sut *, size_t *size);
 /* Asynchronous messages that the connection dropped for want of room. */
 uint64_t sut_n_dropped(const struct sut *);
+
+/* --- offload: of no effect without a driver ---
+ *
+ * Says that such frames came in by the port so often a second, as a worker would. */
+void sut_offer(struct sut *, uint16_t port, const void *frame, uint32_t size, uint32_t pps);
+/* Lets the device and the HAL do what they can do without time. */
+void sut_run_hardware(struct sut *);
+/* What the device has counted by now is credited. */
+void sut_refresh(struct sut *);
+/* Compares the device with what is wanted, and puts it right; how many differences there were,
+ * UINT32_MAX if it did not end. A device that was fenced off is used again. */
+unsigned sut_repair(struct sut *);
+/* True if the device has not answered to all changes. */
+bool sut_is_busy(const struct sut *);
+bool sut_is_fenced(const struct sut *);
 
 /* Upkeep that workers and timers do: lets deferred frees happen; sweeps a part of the
  * caches. */

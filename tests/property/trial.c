@@ -13,10 +13,12 @@
 enum {
     START_MS = 1000000,
     TIMER_SLACK_MS = 135,       /* flow time-outs come up so late at most */
+    READING_MS = 250,           /* counters are read, and time-outs wait for that */
     FDB_SLACK_MS = 1000,        /* an address seen again is put down once in this time */
 };
 
 struct tally tally;
+uint64_t tally_faults[N_DUT_FAULTS];
 
 /* --- failures --------------------------------------------------------------------------- */
 
@@ -137,12 +139,33 @@ keep(struct trial *t, const uint8_t *p, size_t size)
     return copy;
 }
 
+/* A number that frames with the same fields have. */
+static uint64_t
+flow_of(uint16_t in_port, const uint8_t *p, size_t size)
+{
+    struct ref_frame frame = { .size = (uint32_t) size };
+    struct ref_fields f;
+    memcpy(frame.data, p, size);
+    ref_parse(&frame, in_port, &f);
+    uint64_t parts[] = { wire_get(f.dl_src, 6), wire_get(f.dl_dst, 6), f.dl_vlan, f.dl_vlan_pcp,
+                         f.dl_type, f.nw_tos, f.nw_proto, f.nw_src, f.nw_dst, f.tp_src, f.tp_dst,
+                         in_port, f.is_fragment, f.is_later_fragment };
+    uint64_t sum = 1;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        sum = (sum ^ parts[i]) * UINT64_C(0x100000001b3) + (sum >> 29);
+    }
+    return sum;
+}
+
 unsigned
 trial_add_input(struct trial *t, uint16_t in_port, const uint8_t *p, size_t size)
 {
     /* For explanations only: when there are too many, the last one stands for the rest. */
     unsigned i = t->n_inputs < INPUTS_MAX - 1 ? t->n_inputs++ : INPUTS_MAX - 1;
-    t->input[i] = (struct input) { in_port, (uint32_t) size, keep(t, p, size) };
+    t->input[i] = (struct input) { in_port, (uint32_t) size, keep(t, p, size), 0 };
+    if (t->hardware && in_port && size >= 14) {
+        t->input[i].flow = flow_of(in_port, p, size);
+    }
     return i;
 }
 
@@ -232,7 +255,9 @@ static bool
 falls_due_now(const struct trial *t, uint64_t since, uint16_t seconds)
 {
     uint64_t due = since + seconds * 1000u;
-    return seconds && due <= t->now_ms && due + TIMER_SLACK_MS > t->now_ms;
+    uint64_t slack = TIMER_SLACK_MS + (t->hardware ? t->hardware->lag_ms * UINT64_C(2) + t->hardware->late_ms + READING_MS
+                                         : 0);
+    return seconds && due <= t->now_ms && due + slack > t->now_ms;
 }
 
 /* True if the product may have done what the naive switch does at this moment, or not yet. */
@@ -256,16 +281,14 @@ moment_is_vague(const struct trial *t)
     return false;
 }
 
-bool
-trial_time(struct trial *t)
+/* Goes on to a moment at which it is clear what has timed out, on both sides. */
+static void
+clear_up(struct trial *t)
 {
-    uint32_t kind = gen_below(&t->g, 10);
-    t->now_ms += kind < 4 ? 1 + gen_below(&t->g, 50)
-                 : kind < 9 ? 100 + gen_below(&t->g, 1500) : 3000 + gen_below(&t->g, 12000);
-    sut_set_time(t->sut, t->now_ms);
     for (unsigned i = 0; moment_is_vague(t); i++) {
         if (i == 10000) {
-            return trial_fail(t, "the test's own fault: no clear moment comes");
+            trial_fail(t, "the test's own fault: no clear moment comes");
+            return;
         }
         t->now_ms += TIMER_SLACK_MS;
         sut_set_time(t->sut, t->now_ms);
@@ -276,9 +299,40 @@ trial_time(struct trial *t)
         held->gone = held->gone || t->now_ms - held->since_ms >= BUFFER_LIFETIME_MS;
     }
     ref_table_expire(&t->ref->table, t->now_ms);
+}
+
+bool
+trial_catch_up(struct trial *t)
+{
+    uint64_t now_ms = sut_now_ms(t->sut);
+    if (now_ms == t->now_ms) {
+        return false;
+    }
+    tally.hw_late_ms += now_ms - t->now_ms;
+    t->now_ms = now_ms;
+    sut_set_time(t->sut, now_ms);
+    clear_up(t);
+    return true;
+}
+
+void
+trial_pass(struct trial *t, uint64_t ms)
+{
+    t->now_ms += ms;
+    sut_set_time(t->sut, t->now_ms);
+    clear_up(t);
     if (t->config->verbose) {
         fprintf(stderr, "#   it is %llu ms\n", (unsigned long long) t->now_ms);
     }
+}
+
+bool
+trial_time(struct trial *t)
+{
+    uint32_t kind = gen_below(&t->g, 10);
+    trial_refresh(t);
+    trial_pass(t, kind < 4 ? 1 + gen_below(&t->g, 50)
+                  : kind < 9 ? 100 + gen_below(&t->g, 1500) : 3000 + gen_below(&t->g, 12000));
     return trial_settle(t);
 }
 
@@ -306,6 +360,12 @@ make_config(struct trial *t)
     t->tidy = !once_in(g, 4);
     t->masked = once_in(g, 2);
     t->async = t->sut_config.peer != SUT_SECURE;
+    if (t->hardware) {
+        t->sut_config.driver = t->hardware->driver;
+        t->sut_config.demote_pps = t->hardware->demote_pps;
+        /* It tells how long flows are idle. */
+        t->masked = t->masked && !t->hardware->lag_ms && !t->hardware->late_ms;
+    }
 }
 
 static void
@@ -360,11 +420,13 @@ trial_new(const struct trial_config *config)
 {
     struct trial *t = calloc(1, sizeof *t);
     t->config = config;
+    t->hardware = config->hardware;
     t->out = calloc(1, sizeof *t->out);
     t->now_ms = START_MS;
     seed(t, UINT32_MAX);
     make_config(t);
     make_reference(t);
+    t->shape.plain_percent = t->hardware ? t->hardware->plain_percent : 0;
     shape_init(&t->shape, config->shape, t->sut_config.n_ports, &t->g);
     t->sut = sut_new(&t->sut_config, t->now_ms);
     trial_queues(t);
@@ -388,6 +450,18 @@ add_to_tally(const struct trial *t)
     tally.cache_misses += stats.cache.misses;
     tally.cache_evictions += stats.cache.evictions;
     tally.cache_promoted += stats.cache.promoted;
+    if (t->hardware) {
+        const struct dut_counts *counts = dut_get_counts();
+        tally.hw_packets += counts->packets;
+        tally.hw_hits += counts->hits;
+        tally.hw_adds += counts->adds;
+        tally.hw_changes += counts->changes;
+        tally.hw_removes += counts->removes;
+        tally.hw_refused += counts->refused;
+        for (unsigned i = 0; i < N_DUT_FAULTS; i++) {
+            tally_faults[i] += counts->done[i];
+        }
+    }
 }
 
 static void
@@ -418,6 +492,10 @@ static const struct step {
 static const struct step *
 choose(struct trial *t)
 {
+    static const struct step fault = { "a fault", trial_fault, 0 };
+    if (t->hardware && t->hardware->faults && once_in(&t->g, 12)) {
+        return &fault;
+    }
     uint32_t roll = gen_below(&t->g, 100);
     const struct step *step = steps;
     while (roll >= step->weight) {

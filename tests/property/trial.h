@@ -8,6 +8,7 @@
  *   trial_ports.c     ports, links, spanning tree states and queues that come, change and go
  *   trial_messages.c  the other messages that change something, and wrong ones
  *   trial_stats.c     statistics and other questions
+ *   trial_hardware.c  offers to a device, and its faults
  *   trial_nxm.c       Nicira's dialect: matches under any mask
  *   trial_compare.c   what came from the product, against what is expected
  *   trial_plant.c     bugs on the product's side, to be found
@@ -17,6 +18,7 @@
 #ifndef TESTS_PROPERTY_TRIAL_H
 #define TESTS_PROPERTY_TRIAL_H 1
 
+#include "tests/property/device_under_test.h"
 #include "tests/property/reference.h"
 #include "tests/property/shapes.h"
 #include "tests/property/switch_under_test.h"
@@ -34,7 +36,9 @@
     X(flow_stats) X(aggregates) X(table_stats) X(port_stats) X(queue_stats) X(features) X(get_configs)        \
     X(barriers) X(echoes) X(cache_hits) X(cache_revalidated) X(cache_rederived)                \
     X(cache_misses) X(cache_evictions) X(cache_promoted) X(learnt)             \
-    X(links_changed) X(stp_changed) X(stp_refused) X(held_by_stp)
+    X(links_changed) X(stp_changed) X(stp_refused) X(held_by_stp)                              \
+    X(hw_packets) X(hw_hits) X(hw_adds) X(hw_changes) X(hw_removes) X(hw_refused) X(hw_fenced)  \
+    X(hw_repairs) X(hw_differences) X(hw_late_ms)
 
 struct tally {
 #define TALLY(NAME) uint64_t NAME;
@@ -42,6 +46,8 @@ struct tally {
 #undef TALLY
 };
 extern struct tally tally;
+/* Times that a fault happened to something. */
+extern uint64_t tally_faults[N_DUT_FAULTS];
 
 /* Bugs on the product's side: what it is told, or says, is changed on the way. */
 enum plant {
@@ -61,7 +67,20 @@ enum plant {
     N_PLANTS
 };
 
+/* A device in front of the software, and how it behaves. */
+struct hardware {
+    const char *name;
+    const char *driver;       /* see dut_wrap() */
+    uint32_t faults;          /* 1 << enum dut_fault */
+    uint32_t lag_ms;          /* counters are late by so much at most */
+    uint32_t late_ms;         /* it answers a change so late at most */
+    uint32_t demote_pps;
+    uint8_t plain_percent;    /* of the lists of actions: what devices can do */
+    uint8_t min_hit_percent;  /* so many of the frames must be forwarded by the device */
+};
+
 struct trial_config {
+    const struct hardware *hardware;    /* NULL: none */
     uint64_t seed;
     enum shape_id shape;
     unsigned n_steps;
@@ -72,7 +91,7 @@ struct trial_config {
 };
 
 enum {
-    P_IN_PORT = 0xfff8, P_TABLE = 0xfff9, P_CONTROLLER = 0xfffd, P_LOCAL = 0xfffe, P_NONE = 0xffff,
+    P_IN_PORT = 0xfff8, P_TABLE = 0xfff9, P_NORMAL = 0xfffa, P_CONTROLLER = 0xfffd, P_LOCAL = 0xfffe, P_NONE = 0xffff,
     MESSAGE_MAX = 4096, MESSAGES_MAX = 1 << 18, SENT_MAX = 8192, ARENA_SIZE = 8 << 20,
     ERRORS_MAX = 1024, STATUSES_MAX = 256, HELD_MAX = 320,
     BUFFERS = 256,                   /* of the product: which makes room for another is open */
@@ -84,6 +103,7 @@ enum {
 
 /* A frame that is to leave by 'port', or (P_CONTROLLER) a PACKET_IN. */
 struct sent {
+    bool found;                      /* the product sent it */
     uint16_t port, in_port;
     uint8_t reason, queue;
     uint32_t prefix, size;
@@ -96,6 +116,7 @@ struct input {
     uint16_t in_port;                /* 0: a message */
     uint32_t size;
     const uint8_t *data;
+    uint64_t flow;                   /* the same for frames whose order counts */
 };
 
 struct expected_error {
@@ -129,7 +150,9 @@ struct trial {
     struct ref_output *out;
     struct shape shape;
     struct gen g;
+    const struct hardware *hardware; /* NULL: none */
     uint64_t now_ms;
+    uint64_t settled_ms;             /* when this settling began */
     unsigned step;
     bool async;                      /* the peer is told of what it did not ask for */
     bool tidy;                       /* flows of one rank don't overlap */
@@ -228,6 +251,19 @@ bool trial_ports(struct trial *);
 bool trial_mend_ports(struct trial *);  /* most links come up, most ports to forward */
 bool trial_queues(struct trial *);
 bool trial_compare_all(struct trial *); /* every statistic */
+bool trial_fault(struct trial *);       /* the device misbehaves, and all is still right */
+
+/* The frame's flow is busy; what the device counted until now is credited; its ports' flows may
+ * be in it. Of no effect without one. */
+void trial_offer(struct trial *, const struct input *);
+void trial_refresh(struct trial *);
+/* The same, and time passes until the device shows all that it has counted. */
+void trial_show_counters(struct trial *);
+/* So much time passes. */
+void trial_pass(struct trial *, uint64_t ms);
+/* The product's time went on by itself, while a device was slow: so does the naive switch's.
+ * True if it was so. */
+bool trial_catch_up(struct trial *);
 
 /* A random FLOW_MOD on both sides; 'n' that no frame has to do with, which come and go. */
 void trial_flow_mod(struct trial *);

@@ -62,7 +62,8 @@ put_match(struct trial *t, int command, uint8_t *msg, struct ref_match *m)
         return;
     }
     uint8_t wire[40] = { 0 };
-    if (once_in(&t->g, command == ADD ? 200 : 40)) {
+    bool plain = t->shape.plain_percent;
+    if (once_in(&t->g, command == ADD ? (plain ? 20 : 200) : plain ? 150 : 40)) {
         wire_put(wire, 4, W_ALL);
     } else {
         shape_match(&t->shape, &t->g, wire);

@@ -10,7 +10,8 @@ enum { BATCH = 40 };             /* more than the product takes at a time */
 struct arrival {
     struct trial *t;
     uint16_t in_port;
-    unsigned n;
+    unsigned n, max;
+    const struct input *came[BATCH];
 };
 
 /* True if the specification says which flow decides. */
@@ -56,7 +57,7 @@ arrive(struct arrival *a, const uint8_t *data, uint32_t size)
     plant_frame(t, frame.data, size);
     sut_inject(t->sut, a->in_port, frame.data, size);
     tally.frames++;
-    a->n++;
+    a->came[a->n++] = &t->input[origin];
     return true;
 }
 
@@ -65,9 +66,16 @@ forward(struct arrival *a)
 {
     struct trial *t = a->t;
     sut_forward(t->sut);
+    for (unsigned i = 0; i < a->n; i++) {
+        trial_offer(t, a->came[i]);
+    }
+    sut_run_hardware(t->sut);
     a->n = 0;
     if (!trial_compare_frames(t)) {
         return false;
+    }
+    if (t->hardware && a->max == 1) {
+        return trial_settle(t);      /* what was learnt has an effect by the next barrier */
     }
     /* Connections keep only so many PACKET_INs, and we only so many frames. */
     bool has_room = t->packet_in_bytes < PACKET_INS_AT_A_TIME / 2 && t->n_sent < SENT_MAX / 4;
@@ -78,7 +86,21 @@ forward(struct arrival *a)
 static bool
 is_full(const struct arrival *a)
 {
-    return a->n == BATCH || a->t->packet_in_bytes > PACKET_INS_AT_A_TIME;
+    return a->n >= a->max || a->t->packet_in_bytes > PACKET_INS_AT_A_TIME;
+}
+
+/* With a device, what software learns from one frame of a batch the others do not feel. */
+static unsigned
+batch_size(const struct trial *t)
+{
+    bool learns = false;
+    for (size_t i = 0; t->hardware && i < t->ref->table.n_flows; i++) {
+        const struct ref_flow *flow = &t->ref->table.flows[i];
+        for (size_t at = 0; at < flow->actions_size; at += flow->actions[at + 3]) {
+            learns = learns || (!flow->actions[at + 1] && wire_get(flow->actions + at + 4, 2) == P_NORMAL);
+        }
+    }
+    return learns ? 1 : BATCH;
 }
 
 bool
@@ -87,7 +109,7 @@ trial_frames(struct trial *t)
     uint8_t frame[SHAPE_MAX_SIZE];
     uint32_t kind = gen_below(&t->g, 8);
     uint32_t n = kind < 2 ? 1 : kind < 6 ? 2 + gen_below(&t->g, 12) : gen_below(&t->g, 60);
-    struct arrival a = { .t = t };
+    struct arrival a = { .t = t, .max = batch_size(t) };
     shape_frame(&t->shape, &t->g, frame, &a.in_port);
     for (uint32_t i = 0; i < n && !t->failed; i++) {
         uint16_t port;
@@ -110,11 +132,11 @@ trial_frames(struct trial *t)
     return quiet ? trial_compare_end(t) : trial_settle(t);
 }
 
-bool
-trial_warm(struct trial *t)
+static bool
+send_universe(struct trial *t, unsigned max)
 {
     for (size_t p = 0; p < t->ref->n_ports; p++) {
-        struct arrival a = { .t = t, .in_port = t->ref->ports[p].number };
+        struct arrival a = { .t = t, .in_port = t->ref->ports[p].number, .max = max };
         for (unsigned i = 0; i < t->shape.n; i++) {
             const struct shape_item *item = &t->shape.item[i];
             if (item->in_port == a.in_port) {
@@ -129,6 +151,14 @@ trial_warm(struct trial *t)
         }
     }
     return trial_settle(t);
+}
+
+/* With a device, again: it has them now. */
+bool
+trial_warm(struct trial *t)
+{
+    unsigned max = batch_size(t);
+    return send_universe(t, max) && (!t->shape.plain_percent || send_universe(t, max));
 }
 
 /* --- frames that left -------------------------------------------------------------------- */
@@ -167,6 +197,92 @@ compare_frame(struct trial *t, uint16_t port, const uint8_t *frame, uint32_t siz
     return false;
 }
 
+/* With a device the order is that of each flow: what it forwards overtakes what it does not.
+ * The frame that it must be, or could have been, or NULL. */
+static struct sent *
+find_sent(struct trial *t, uint16_t port, uint8_t queue, const uint8_t *frame, uint32_t size)
+{
+    for (unsigned i = t->n_compared; i < t->n_sent; i++) {
+        struct sent *sent = &t->sent[i];
+        if (sent->port == port && sent->queue == queue && !sent->found && size == sent->size
+            && !memcmp(frame, sent->data, size)) {
+            return sent;
+        }
+    }
+    return NULL;
+}
+
+/* The first of the flow that was not sent yet. */
+static struct sent *
+first_of_flow(struct trial *t, const struct sent *like)
+{
+    uint64_t flow = t->input[like->origin].flow;
+    for (unsigned i = t->n_compared; i < t->n_sent; i++) {
+        struct sent *sent = &t->sent[i];
+        if (sent->port == like->port && sent->queue == like->queue && !sent->found
+            && t->input[sent->origin].flow == flow) {
+            return sent;
+        }
+    }
+    return NULL;
+}
+
+/* Frames of two flows can be the same when they leave: 'sent' may be what another one was taken
+ * for. */
+static bool
+swap_found(struct trial *t, struct sent *sent)
+{
+    for (unsigned i = t->n_compared; i < t->n_sent; i++) {
+        struct sent *other = &t->sent[i];
+        if (other->found && other->port == sent->port && other->queue == sent->queue
+            && t->input[other->origin].flow != t->input[sent->origin].flow
+            && other->size == sent->size && !memcmp(other->data, sent->data, sent->size)) {
+            other->found = false;
+            sent->found = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Inputs beyond those that are remembered share the last one's place. */
+static bool
+is_remembered(const struct sent *sent)
+{
+    return sent->origin < INPUTS_MAX - 1;
+}
+
+static bool
+compare_port_by_flow(struct trial *t, uint16_t port)
+{
+    static uint8_t frame[REF_MAX_FRAME];
+    uint32_t size, queue;
+    while ((size = sut_take(t->sut, port, frame, sizeof frame, &queue))) {
+        uint8_t q = queue < REF_MAX_QUEUES ? (uint8_t) queue : REF_NO_QUEUE;
+        unsigned at = t->n_compared;
+        struct sent *sent = find_sent(t, port, q, frame, size), *first = NULL;
+        if (!sent) {
+            do {
+                first = next_to(t, &at, port, q);
+            } while (first && first->found);
+            return compare_frame(t, port, frame, size, q, first);
+        }
+        do {
+            first = is_remembered(sent) ? first_of_flow(t, sent) : sent;
+        } while (first != sent && swap_found(t, first));
+        if (first != sent && is_remembered(first)) {
+            return compare_frame(t, port, frame, size, q, first);
+        }
+        sent->found = true;
+    }
+    for (unsigned i = t->n_compared; i < t->n_sent; i++) {
+        if (t->sent[i].port == port && !t->sent[i].found) {
+            return compare_frame(t, port, frame, 0, t->sent[i].queue, &t->sent[i]);
+        }
+    }
+    return true;
+}
+
 static bool
 compare_port(struct trial *t, uint16_t port)
 {
@@ -195,7 +311,8 @@ bool
 trial_compare_frames(struct trial *t)
 {
     for (size_t i = 0; i < t->ref->n_ports; i++) {
-        if (!compare_port(t, t->ref->ports[i].number)) {
+        uint16_t port = t->ref->ports[i].number;
+        if (!(t->hardware ? compare_port_by_flow(t, port) : compare_port(t, port))) {
             return false;
         }
     }

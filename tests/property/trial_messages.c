@@ -185,8 +185,9 @@ port_mod(struct trial *t)
     uint16_t number = once_in(&t->g, 10) ? 99 : shape_in_port(&t->shape, &t->g);
     struct ref_port *port = ref_find_port(t->ref, number);
     uint32_t mask = bits[gen_below(&t->g, sizeof bits / sizeof bits[0])];
-    uint32_t config = once_in(&t->g, 2) ? mask : 0;
-    mask = once_in(&t->g, 8) ? UINT32_MAX : mask;
+    bool mend = t->shape.plain_percent && !once_in(&t->g, 4);
+    uint32_t config = !mend && once_in(&t->g, 2) ? mask : 0;
+    mask = once_in(&t->g, 8) || mend ? UINT32_MAX : mask;
     wire_put(msg + 4, 4, ++t->xid);
     wire_put(msg + 8, 2, number);
     msg[15] = once_in(&t->g, 20);              /* not its address */

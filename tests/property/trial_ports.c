@@ -89,7 +89,7 @@ come_or_go(struct trial *t)
 bool
 trial_ports(struct trial *t)
 {
-    uint32_t roll = gen_below(&t->g, 10);
+    uint32_t roll = gen_below(&t->g, t->shape.plain_percent ? 20 : 10);
     if (roll < 2) {
         come_or_go(t);
     } else if (roll < 4) {
@@ -118,5 +118,5 @@ trial_queues(struct trial *t)
             tally.queues_changed++;
         }
     }
-    return true;
+    return !t->hardware || trial_settle(t);
 }

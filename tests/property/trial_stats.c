@@ -164,7 +164,8 @@ compare_entry(struct trial *t, const struct told *told, const struct flow_questi
             tally.emergency_flow_stats += id != 0;
             return true;
         }
-        like = ref_match_is_told_as(&flow->match, &told->match) ? flow : like;
+        bool alike = ref_match_is_told_as(&flow->match, &told->match);
+        like = alike && (!like || flow->priority == told->priority) ? flow : like;
     }
     trial_fail(t, "FLOW statistics: %s", like ? "an entry differs" : "a flow that is not there");
     if (like) {
@@ -489,6 +490,7 @@ bool
 trial_question(struct trial *t)
 {
     uint32_t roll = gen_below(&t->g, 20);
+    trial_show_counters(t);
     bool ok = roll < 9 ? ask_flows(t, false)
               : roll < 11 ? ask_some_queues(t)
               : roll < 14 ? ask_table(t)
@@ -501,6 +503,7 @@ trial_question(struct trial *t)
 bool
 trial_compare_all(struct trial *t)
 {
+    trial_show_counters(t);
     return ask_flows(t, true) && ask_table(t) && ask_ports(t, P_NONE)
            && ask_queues(t, P_ALL, QUEUE_ALL) && ask_config(t)
            && trial_settle(t);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole product with an offload device in front, against the naive switch: whatever the
+ * device can and can't do, however slow it is and whatever goes wrong with it, frames, counters,
+ * FLOW_REMOVEDs and errors are the same as without it.
+ *
+ *     tests/property/test_hardware [--hardware NAME] [the options of test_switch]
+ *     TURNOUT_DRIVER=PATH.so:OPTIONS tests/property/test_hardware ...
+ *
+ * Each kind of hardware (below) gets trials of shapes in turn (shapes.h), with seeds from 1 or
+ * TURNOUT_SEED on, until enough frames went through; TURNOUT_LONG=1 makes it many times as many.
+ * With TURNOUT_DRIVER all kinds have that device, built in or loaded from a file; the faults, which
+ * device_under_test.h makes, are the same. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/property/runner.h"
+
+enum { STEPS = 300, FRAMES = 2000000, FLOOR_STEPS = 500, LONG_FACTOR = 10 };
+/* Processor time that they take together at most, however slow the machine. */
+enum { LIMIT_S = 120, LONG_LIMIT_S = 600 };
+
+#define FAULT(NAME) (1u << DUT_##NAME)
+
+static struct hardware kinds[] = {
+    { .name = "able", .driver = "sim:seed=1", .plain_percent = 97, .min_hit_percent = 50 },
+    { .name = "any-traffic", .driver = "sim:seed=2", .min_hit_percent = 10 },
+    { .name = "tiny", .driver = "sim:exact=8,tcam=4,seed=3", .plain_percent = 97 },
+    { .name = "collisions", .driver = "sim:exact=24,tcam=0,seed=4", .plain_percent = 97 },
+    { .name = "tcam-only", .driver = "sim:exact=0,tcam=512,seed=5", .plain_percent = 97,
+      .min_hit_percent = 50 },
+    { .name = "two-masks", .driver = "sim:exact=512,tcam=0,masks=2,seed=6", .plain_percent = 97,
+      .min_hit_percent = 40 },
+    { .name = "few-actions", .driver = "sim:max-actions=2,max-outputs=1,without=set-vlan-vid,"
+      "without=set-vlan-pcp,without=strip-vlan,without=set-nw-tos,seed=7", .plain_percent = 97,
+      .min_hit_percent = 30 },
+    { .name = "few-fields", .driver = "sim:without=nw_tos,without=tp_src,seed=8",
+      .plain_percent = 97 },
+    { .name = "no-changes", .driver = "sim:changes=no,seed=9", .plain_percent = 97,
+      .min_hit_percent = 50 },
+    { .name = "slow", .driver = "sim:latency-us=3000,rate=2000,seed=10", .plain_percent = 97,
+      .demote_pps = 1, .late_ms = 100, .min_hit_percent = 25 },
+    { .name = "late-counters", .driver = "sim:lag-ms=300,seed=11", .plain_percent = 97,
+      .lag_ms = 300, .min_hit_percent = 50 },
+    { .name = "restless", .driver = "sim:exact=32,tcam=8,seed=12", .plain_percent = 97,
+      .demote_pps = 20 },
+    { .name = "refusing", .driver = "sim:seed=13", .plain_percent = 97, .min_hit_percent = 40,
+      .faults = FAULT(REFUSE) | FAULT(AGAIN) | FAULT(IO_ERROR) },
+    { .name = "late", .driver = "sim:latency-us=500,seed=14", .plain_percent = 97,
+      .min_hit_percent = 40, .faults = FAULT(LATE_ACK) | FAULT(AGAIN), .late_ms = 250 },
+    { .name = "forgetful", .driver = "sim:seed=15", .plain_percent = 97, .min_hit_percent = 40,
+      .faults = FAULT(LOSE_ENTRY) | FAULT(RESET) },
+    { .name = "lying", .driver = "sim:seed=16", .plain_percent = 97, .min_hit_percent = 40,
+      .faults = FAULT(ACK_ONLY) },
+    { .name = "mute", .driver = "sim:seed=17", .plain_percent = 97, .min_hit_percent = 20,
+      .faults = FAULT(LOSE_ACK) | FAULT(STALL) },
+    { .name = "bad", .driver = "sim:exact=64,tcam=16,latency-us=1000,changes=no,seed=18",
+      .plain_percent = 90, .demote_pps = 1, .late_ms = 250,
+      .faults = FAULT(REFUSE) | FAULT(AGAIN) | FAULT(IO_ERROR) | FAULT(LATE_ACK) | FAULT(LOSE_ACK)
+                | FAULT(STALL) },
+};
+enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+
+static const struct hardware *
+find_kind(const char *name)
+{
+    for (unsigned i = 0; i < N_KINDS; i++) {
+        if (!strcmp(kinds[i].name, name)) {
+            return &kinds[i];
+        }
+    }
+    return NULL;
+}
+
+static uint64_t
+percent(uint64_t part, uint64_t whole)
+{
+    return whole ? part * 100 / whole : 0;
+}
+
+/* All faults that this hardware has must have happened. */
+static void
+check_faults(const struct hardware *hardware, const uint64_t before[N_DUT_FAULTS])
+{
+    for (unsigned i = 0; i < N_DUT_FAULTS; i++) {
+        uint64_t n = tally_faults[i] - before[i];
+        if (hardware->faults >> i & 1) {
+            printf("# %s: %llu times %s\n", hardware->name, (unsigned long long) n,
+                   dut_fault_names[i]);
+            assert_true(n >= 5);
+        }
+    }
+}
+
+static void
+check_kind(const struct hardware *hardware, const struct tally *before)
+{
+    uint64_t frames = tally.frames - before->frames, hits = tally.hw_hits - before->hw_hits;
+    uint64_t steps = tally.steps - before->steps;
+    printf("# %s: %llu trials, %llu steps, %llu frames, %llu%% of them forwarded by the device; %llu "
+           "entries put in, %llu changed, %llu taken out, %llu refused; %llu fences, %llu "
+           "differences, %llu ms late\n", hardware->name,
+           (unsigned long long) (tally.trials - before->trials), (unsigned long long) steps,
+           (unsigned long long) frames, (unsigned long long) percent(hits, frames),
+           (unsigned long long) (tally.hw_adds - before->hw_adds),
+           (unsigned long long) (tally.hw_changes - before->hw_changes),
+           (unsigned long long) (tally.hw_removes - before->hw_removes),
+           (unsigned long long) (tally.hw_refused - before->hw_refused),
+           (unsigned long long) (tally.hw_fenced - before->hw_fenced),
+           (unsigned long long) (tally.hw_differences - before->hw_differences),
+           (unsigned long long) (tally.hw_late_ms - before->hw_late_ms));
+    assert_true(steps >= FLOOR_STEPS);
+    assert_true(hits > 100);
+    assert_true(percent(hits, frames) >= hardware->min_hit_percent);
+}
+
+static void
+kind_agrees(void **state)
+{
+    const struct hardware *hardware = *state;
+    const struct tally before = tally;
+    uint64_t faults[N_DUT_FAULTS], enough = tally.frames + runner.frames / N_KINDS;
+    double end = runner_cpu_s() + runner.limit_s / N_KINDS;
+    memcpy(faults, tally_faults, sizeof faults);
+    for (uint64_t seed = runner.seed; tally.frames < enough && runner_cpu_s() < end; seed++) {
+        struct trial_config config = { .hardware = hardware, .seed = seed,
+                                       .shape = runner.shape < N_SHAPES ? runner.shape : seed % N_SHAPES,
+                                       .n_steps = runner.steps, .verbose = runner.verbose };
+        runner_run(&config);
+    }
+    check_kind(hardware, &before);
+    check_faults(hardware, faults);
+}
+
+static int
+run_all(void)
+{
+    struct CMUnitTest tests[N_KINDS];
+    char names[N_KINDS][48];
+    size_t n = 0;
+    for (unsigned i = 0; i < N_KINDS; i++) {
+        if (!runner.hardware || runner.hardware == &kinds[i]) {
+            snprintf(names[n], sizeof names[n], "%s_agrees", kinds[i].name);
+            tests[n] = (struct CMUnitTest) { names[n], kind_agrees, NULL, NULL, &kinds[i] };
+            n++;
+        }
+    }
+    return _cmocka_run_group_tests("hardware", tests, n, NULL, NULL);
+}
+
+/* All kinds get the device that is to be tested instead. */
+static void
+use_driver(const char *spec)
+{
+    for (unsigned i = 0; i < N_KINDS; i++) {
+        kinds[i].driver = spec;
+        kinds[i].min_hit_percent = 0;
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    const char *is_long = getenv("TURNOUT_LONG"), *seed = getenv("TURNOUT_SEED");
+    const char *driver = getenv("TURNOUT_DRIVER");
+    const struct CMUnitTest one[] = { cmocka_unit_test(runner_one_trial) };
+    runner = (struct runner) { .program = "tests/property/test_hardware", .seed = 1, .steps = STEPS,
+                               .shape = N_SHAPES, .frames = FRAMES, .limit_s = LIMIT_S,
+                               .find_hardware = find_kind };
+    if (is_long && atoi(is_long)) {
+        runner.frames *= LONG_FACTOR;
+        runner.limit_s = LONG_LIMIT_S;
+    }
+    if (seed) {
+        runner.seed = strtoull(seed, NULL, 0);
+    }
+    if (driver && *driver) {
+        use_driver(driver);
+    }
+    runner_parse(argc, argv);
+    printf("# seed %llu\n", (unsigned long long) runner.seed);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return runner.one ? cmocka_run_group_tests(one, NULL, NULL) : run_all();
+}
