@@ -128,7 +128,7 @@ pass(struct rig *rig, bool count, struct pass *out)
             pointers[i] = &keys[i];
         }
         uint64_t start = bench_wall();
-        cache_lookup_batch(rig->cache, pointers, BATCH, hits, rig->now_ms);
+        cache_lookup_batch(rig->cache, NULL, pointers, BATCH, hits, rig->now_ms);
         for (unsigned i = 0; count && i < BATCH; i++) {
             cache_count(rig->cache, hits[i].entry, 1, PACKET_SIZE, rig->now_ms);
         }

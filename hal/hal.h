@@ -276,6 +276,12 @@ struct hal_device_info {
 void hal_visit_devices(const struct hal *, void (*visit)(struct hal_device *,
                        const struct hal_device_info *, void *aux), void *aux);
 
+/* How all devices keep up: changes that wait or are on their way, and refusals so far. Cheap. */
+struct hal_load {
+    uint64_t waiting, refused;
+};
+void hal_get_load(const struct hal *, struct hal_load *);
+
 /* Compares devices with what is wanted, in steps: 'difference' for each, "missing", "stale",
  * "altered" or "foreign"; then 'done'. 'repair': puts right what is ours. */
 void hal_audit(struct hal *, bool repair,

@@ -116,3 +116,14 @@ hal_visit_devices(const struct hal *hal, void (*visit)(struct hal_device *,
         visit(d, &info, aux);
     }
 }
+
+void
+hal_get_load(const struct hal *hal, struct hal_load *load)
+{
+    *load = (struct hal_load) { 0 };
+    for (unsigned i = 0; i < hal->n_devices; i++) {
+        const struct hal_device *d = hal->devices[i];
+        load->waiting += d->urgent.n + d->normal.n + d->n_in_flight;
+        load->refused += d->refused;
+    }
+}

@@ -29,6 +29,7 @@ config_new(void)
     struct config *config = config_realloc(NULL, 1, sizeof *config);
     *config = (struct config) { .cache_entries = DP_CACHE_ENTRIES_DEFAULT,
                                  .restart_grace_s = CONFIG_RESTART_GRACE_S };
+    governor_config_init(&config->governor);
     return config;
 }
 

@@ -65,6 +65,7 @@ struct config {
     char *control_group;        /* NULL: nobody but the owner */
     char *cpus;                 /* NULL: one worker, not pinned */
     uint32_t cache_entries;
+    struct governor_config governor;
     struct config_driver *drivers;
     size_t n_drivers;
     uint32_t restart_grace_s;

@@ -124,6 +124,7 @@ start_switching(struct daemon *daemon, struct errmsg *err)
         .threads = true,
         .hal = hardware_hal(daemon->hardware),
         .promote_pps = HARDWARE_PROMOTE_PPS,
+        .governor = config->governor,
     };
     daemon->dp = dp_new(loop_base(daemon->loop), &dp_config, err);
     if (!daemon->dp) {
@@ -144,6 +145,7 @@ start_switching(struct daemon *daemon, struct errmsg *err)
         return -ENOMEM;
     }
     daemon->reload.bridges = daemon->bridges;
+    daemon->reload.dp = daemon->dp;
     if (bridges_apply(daemon->bridges, NULL, config, err)) {
         return -EIO;
     }
@@ -155,7 +157,7 @@ static int
 start_control(struct daemon *daemon, struct errmsg *err)
 {
     const struct method_env env = {
-        .bridges = daemon->bridges, .hardware = daemon->hardware, .started_ms = clock_ms(), .reload = &daemon->reload,
+        .bridges = daemon->bridges, .dp = daemon->dp, .hardware = daemon->hardware, .started_ms = clock_ms(), .reload = &daemon->reload,
     };
     daemon->control = control_new(loop_base(daemon->loop), daemon->socket, &env, err);
     return daemon->control ? 0 : -ENOMEM;

@@ -24,6 +24,7 @@ const struct method methods[] = {
     { "flush-fdb", method_flush_fdb },
     { "controllers", method_controllers },
     { "counters", method_counters },
+    { "governor", method_governor },
     { "trace", method_trace },
     { "log-level", method_log_level },
     { "snoop", method_snoop },

@@ -40,6 +40,7 @@ void method_session_written(struct method_session *);
 
 struct method_env {
     struct bridges *bridges;
+    struct dp *dp;
     struct hardware *hardware;     /* NULL: no drivers */
     uint64_t started_ms;           /* clock_ms() when the daemon became ready */
     const struct reload *reload;   /* how it was started, and what is in force; NULL in tests */
@@ -64,7 +65,7 @@ method_fn method_version, method_show, method_ports, method_add_port, method_del
 method_fn method_queues, method_add_queue, method_mod_queue, method_del_queue;
 method_fn method_set_port, method_flush_fdb;
 method_fn method_flows, method_cache, method_fdb, method_controllers, method_counters;
-method_fn method_trace, method_log_level, method_snoop;
+method_fn method_governor, method_trace, method_log_level, method_snoop;
 method_fn method_upgrade_check;
 method_fn method_restore_begin, method_restore_add, method_restore_diff, method_restore_run;
 method_fn method_restore_status;

@@ -16,9 +16,15 @@ LOG_MODULE(mgmt);
 static void
 judge(struct dp_bridge *bridge, const struct flow_key *key, struct hal_verdict *verdict)
 {
+    static const enum hal_reason reasons[] = {
+        [GOVERNOR_NOT_PROVEN] = HAL_REASON_NOT_PROVEN,
+        [GOVERNOR_OVER_BUDGET] = HAL_REASON_OVER_BUDGET,
+        [GOVERNOR_FLOOD] = HAL_REASON_FLOOD,
+        [GOVERNOR_NO_REASON] = HAL_REASON_NOT_WORTH_IT,
+    };
     dp_check_offload(bridge, key, verdict);
     if (!verdict->reason) {
-        verdict->reason = HAL_REASON_NOT_WORTH_IT;
+        verdict->reason = (uint16_t) reasons[dp_held_back(bridge, key)];
     }
 }
 

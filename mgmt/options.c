@@ -115,6 +115,25 @@ const struct option_row option_rows[] = {
         "exact matches cached by each worker and bridge (default 262144)",
         option_set_cache_entries,
     }, {
+        "governor", "MODE", OPTION_GLOBAL, false,
+        "which new flows get cache entries and go to hardware: on (default: those that prove "
+        "themselves first), first-packet (any, within the budgets) or off (any)",
+        option_set_governor,
+    }, {
+        "over-budget", "WHAT", OPTION_GLOBAL, false,
+        "packets over the governor's budget go uncached (default), or drop",
+        option_set_over_budget,
+    }, {
+        "setup-budget", "[MIN-]MAX", OPTION_GLOBAL, false,
+        "flows a second that each worker sets up, adapting within the bounds "
+        "(default 20000-200000)",
+        option_set_setup_budget,
+    }, {
+        "entry-budget", "[MIN-]MAX", OPTION_GLOBAL, false,
+        "flows a second that are offered to hardware, adapting within the bounds "
+        "(default 500-50000)",
+        option_set_entry_budget,
+    }, {
         "restart-grace", "SECONDS", OPTION_GLOBAL, false,
         "time for flows to come again before what hardware has from before goes (default 30)",
         option_set_restart_grace,
@@ -191,7 +210,7 @@ is_valid_here(const struct config_parser *parser, const struct option_row *row)
 static void
 refuse_unknown(const struct config_parser *parser, const char *name, struct errmsg *err)
 {
-    char names[560] = "";
+    char names[600] = "";
     size_t len = 0;
     for (size_t i = 0; i < n_option_rows; i++) {
         if (is_valid_here(parser, &option_rows[i])) {

@@ -142,6 +142,28 @@ apply_tls(struct reload *reload, const struct config *old, struct config *new)
     return false;
 }
 
+static bool
+governors_equal(const struct governor_config *a, const struct governor_config *b)
+{
+    return a->mode == b->mode && a->drop == b->drop && a->setups.min == b->setups.min
+           && a->setups.max == b->setups.max && a->entries.min == b->entries.min
+           && a->entries.max == b->entries.max;
+}
+
+static bool
+apply_governor(struct reload *reload, const struct config *old, struct config *new)
+{
+    if (governors_equal(&old->governor, &new->governor)) {
+        return true;
+    }
+    if (dp_set_governor(reload->dp, &new->governor)) {
+        log_error("governor: no memory for the new settings; the old ones stay");
+        new->governor = old->governor;
+        return false;
+    }
+    return true;
+}
+
 static void
 apply_config(struct reload *reload, struct config *new)
 {
@@ -150,6 +172,7 @@ apply_config(struct reload *reload, struct config *new)
     keep_what_cannot_change(old, new);
     apply_log(old, new);
     unsigned n_failed = !apply_tls(reload, old, new);
+    n_failed += !apply_governor(reload, old, new);
     n_failed += bridges_apply(reload->bridges, old, new, &err);
     counter_add(COUNTER_config_partial, n_failed);
     reload->config = new;

@@ -12,6 +12,7 @@ struct reload {
     const char *base_dir;          /* its working directory then */
     struct config *config;         /* what is in force; owned by the daemon */
     struct bridges *bridges;
+    struct dp *dp;
     struct tls *tls;
 };
 

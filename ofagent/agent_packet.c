@@ -203,9 +203,10 @@ offer(struct sending *sending, struct session *s)
 {
     const struct dp_packet_in *in = sending->in;
     struct writer *w = &sending->agent->async;
+    uint32_t source = packet_queue_source(in);
     bool room = conn_has_room(s->conn, CONN_ASYNC_PACKET_IN);
     enum packet_queue_verdict verdict =
-        packet_queue_admit(s->packet_ins, in->reason, in->in_port, room, sending->now_ms);
+        packet_queue_admit(s->packet_ins, in->reason, source, room, sending->now_ms);
     if (verdict != PACKET_QUEUE_DROP) {
         encode(sending, s);
     }
@@ -213,7 +214,7 @@ offer(struct sending *sending, struct session *s)
         conn_send_async(s->conn, CONN_ASYNC_PACKET_IN, w->data, w->size);
         s->n_packet_ins++;
     } else if (verdict != PACKET_QUEUE_WAIT || w->failed
-               || !packet_queue_push(s->packet_ins, in->reason, in->in_port, w->data, w->size)) {
+               || !packet_queue_push(s->packet_ins, in->reason, source, w->data, w->size)) {
         session_packet_in_dropped(s, in->reason, in->in_port);
     } else if (room) {
         session_drain_later(s, sending->now_ms);

@@ -17,7 +17,7 @@ struct port_queue {
     struct port_queue *next, *prev;          /* in the ring of its reason */
     struct port_queue *chain;                /* of the same hash */
     enum dp_packet_in_reason reason;
-    uint16_t in_port;
+    uint32_t source;
     uint32_t len;
     struct packet_queue_message *oldest, *newest;
 };
@@ -119,10 +119,10 @@ packet_queue_wait_ms(struct packet_queue *q, uint64_t now_ms)
 /* --- queues ---------------------------------------------------------------------------- */
 
 static struct port_queue **
-find(struct packet_queue *q, enum dp_packet_in_reason reason, uint16_t in_port)
+find(struct packet_queue *q, enum dp_packet_in_reason reason, uint32_t source)
 {
-    struct port_queue **p = &q->chains[(in_port * N_DP_PACKET_IN_REASONS + reason) % N_CHAINS];
-    while (*p && ((*p)->in_port != in_port || (*p)->reason != reason)) {
+    struct port_queue **p = &q->chains[(source * N_DP_PACKET_IN_REASONS + reason) % N_CHAINS];
+    while (*p && ((*p)->source != source || (*p)->reason != reason)) {
         p = &(*p)->chain;
     }
     return p;
@@ -130,7 +130,7 @@ find(struct packet_queue *q, enum dp_packet_in_reason reason, uint16_t in_port)
 
 /* A new one has its turn after all others of its reason. */
 static struct port_queue *
-port_queue_new(struct packet_queue *q, enum dp_packet_in_reason reason, uint16_t in_port,
+port_queue_new(struct packet_queue *q, enum dp_packet_in_reason reason, uint32_t source,
                struct port_queue **chain)
 {
     struct port_queue *pq = calloc(1, sizeof *pq);
@@ -139,7 +139,7 @@ port_queue_new(struct packet_queue *q, enum dp_packet_in_reason reason, uint16_t
         return NULL;
     }
     pq->reason = reason;
-    pq->in_port = in_port;
+    pq->source = source;
     *chain = pq;
     pq->next = rq->turn ? rq->turn : pq;
     pq->prev = rq->turn ? rq->turn->prev : pq;
@@ -152,7 +152,7 @@ static void
 port_queue_free(struct packet_queue *q, struct port_queue *pq)
 {
     struct reason_queue *rq = &q->reasons[pq->reason];
-    *find(q, pq->reason, pq->in_port) = pq->chain;
+    *find(q, pq->reason, pq->source) = pq->chain;
     if (rq->turn == pq) {
         rq->turn = pq->next == pq ? NULL : pq->next;
     }
@@ -204,13 +204,13 @@ victim(struct packet_queue *q, enum dp_packet_in_reason reason, const struct por
 }
 
 enum packet_queue_verdict
-packet_queue_admit(struct packet_queue *q, enum dp_packet_in_reason reason, uint16_t in_port,
+packet_queue_admit(struct packet_queue *q, enum dp_packet_in_reason reason, uint32_t source,
                    bool room, uint64_t now_ms)
 {
     if (!q->len && room && take_token(q, now_ms)) {
         return PACKET_QUEUE_SEND;
     }
-    const struct port_queue *own = *find(q, reason, in_port);
+    const struct port_queue *own = *find(q, reason, source);
     if ((own && own->len >= PACKET_QUEUE_PORT_MAX)
         || (q->len >= q->max && !victim(q, reason, own))) {
         return PACKET_QUEUE_DROP;
@@ -241,15 +241,15 @@ append(struct packet_queue *q, struct port_queue *pq, struct packet_queue_messag
 
 /* Pushes others out until there is room for one more. False if none gives way. */
 static bool
-make_room(struct packet_queue *q, enum dp_packet_in_reason reason, uint16_t in_port)
+make_room(struct packet_queue *q, enum dp_packet_in_reason reason, uint32_t source)
 {
     while (q->len >= q->max) {
-        struct port_queue *loser = victim(q, reason, *find(q, reason, in_port));
+        struct port_queue *loser = victim(q, reason, *find(q, reason, source));
         if (!loser) {
             return false;
         }
         enum dp_packet_in_reason its_reason = loser->reason;
-        uint16_t its_port = loser->in_port;
+        uint16_t its_port = (uint16_t) loser->source;
         free(detach(q, loser, loser->newest));
         q->dropped(q->aux, its_reason, its_port);
     }
@@ -257,17 +257,17 @@ make_room(struct packet_queue *q, enum dp_packet_in_reason reason, uint16_t in_p
 }
 
 bool
-packet_queue_push(struct packet_queue *q, enum dp_packet_in_reason reason, uint16_t in_port,
+packet_queue_push(struct packet_queue *q, enum dp_packet_in_reason reason, uint32_t source,
                   const void *message, size_t size)
 {
-    if (!fits(q, *find(q, reason, in_port), size) || !make_room(q, reason, in_port)) {
+    if (!fits(q, *find(q, reason, source), size) || !make_room(q, reason, source)) {
         return false;
     }
-    struct port_queue **chain = find(q, reason, in_port);
+    struct port_queue **chain = find(q, reason, source);
     struct port_queue *pq = *chain;
     struct packet_queue_message *m = malloc(sizeof *m + size);
     if (!pq && m) {
-        pq = port_queue_new(q, reason, in_port, chain);
+        pq = port_queue_new(q, reason, source, chain);
     }
     if (!m || !pq) {
         counter_inc(COUNTER_conn_no_memory);
@@ -317,7 +317,7 @@ packet_queue_clear(struct packet_queue *q)
     for (unsigned i = 0; i < N_DP_PACKET_IN_REASONS; i++) {
         struct port_queue *pq;
         while ((pq = q->reasons[i].turn)) {
-            uint16_t in_port = pq->in_port;
+            uint16_t in_port = (uint16_t) pq->source;
             free(detach(q, pq, pq->oldest));
             q->dropped(q->aux, i, in_port);
         }

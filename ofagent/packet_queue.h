@@ -6,9 +6,10 @@
  * pause. A rate of 0 is no limit.
  *
  * *Waiting.* What can't be sent now waits in a queue of its reason (table miss, action of a
- * flow, ...) and ingress port. The reasons take turns, and within each its ports do, so
- * neither a flood of misses nor one by a single port keeps the others waiting. Within a
- * port the order stays.
+ * flow, ...) and source: ingress port, and of table misses whether the governor has seen the
+ * flow before. The reasons take turns, and within each its sources do, so neither a flood of
+ * misses nor one by a single port keeps the others waiting, nor one of new flows those that go
+ * on. Within a source the order stays.
  *
  * *Bounds.* PACKET_QUEUE_PORT_MAX messages of a reason and port, PACKET_QUEUE_MAX in all and
  * no more than a second's worth at the rate. When all are in use, the longest queue of the
@@ -39,6 +40,13 @@ struct packet_queue;
 /* Told of a message that was pushed out. */
 typedef void packet_queue_dropped(void *aux, enum dp_packet_in_reason, uint16_t in_port);
 
+/* The source of a packet-in. */
+static inline uint32_t
+packet_queue_source(const struct dp_packet_in *in)
+{
+    return in->in_port | (uint32_t) in->seen << 16;
+}
+
 /* Without a limit, until packet_queue_set_rate(). NULL without memory. */
 struct packet_queue *packet_queue_new(packet_queue_dropped *, void *aux);
 void packet_queue_free(struct packet_queue *);
@@ -50,11 +58,11 @@ void packet_queue_set_rate(struct packet_queue *, uint32_t rate, uint32_t burst)
  * connection takes it now. Takes a token for one that is to be sent. */
 enum packet_queue_verdict { PACKET_QUEUE_SEND, PACKET_QUEUE_WAIT, PACKET_QUEUE_DROP };
 enum packet_queue_verdict packet_queue_admit(struct packet_queue *, enum dp_packet_in_reason,
-                                             uint16_t in_port, bool room, uint64_t now_ms);
+                                             uint32_t source, bool room, uint64_t now_ms);
 
 /* Keeps a copy of the message, pushing another one out if need be. False: dropped, for its
  * size or without memory. */
-bool packet_queue_push(struct packet_queue *, enum dp_packet_in_reason, uint16_t in_port,
+bool packet_queue_push(struct packet_queue *, enum dp_packet_in_reason, uint32_t source,
                        const void *message, size_t size);
 
 /* The next message, for the caller to free(), and its size: NULL if none waits, or the rate

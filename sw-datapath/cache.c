@@ -25,13 +25,14 @@ enum { TAGS_BEHIND = 16, CHECK_BEHIND = 32 };
 /* One call's work; index i is a packet in the caller's arrays. */
 struct batch {
     struct cache *cache;
+    struct cache_gate *gate;
     const struct flow_key **keys;
     struct cache_hit *hits;
     uint64_t now_ms;
     uint64_t version;                            /* read at the start */
     uint64_t class;                              /* what 'profile' was found from */
     const struct mask_profile *profile;
-    unsigned n_missed, n_rederived, n_revalidated;
+    unsigned n_missed, n_rederived, n_revalidated, n_dropped;
     struct cache_key newest[PACKET_BATCH_MAX];
     uint32_t entry[PACKET_BATCH_MAX];
     unsigned n_slow;
@@ -213,29 +214,33 @@ promote(struct batch *b, unsigned i, const struct found *f)
     return cache_install(cache, &key, rule, version, b->now_ms);
 }
 
-/* Stage 5. False: a classifier look-up is needed. */
-static bool
+/* What stage 5 finds: an entry that is valid, one that has to be derived again, or none. */
+enum old_entry { OLD_VALID, OLD_STALE, OLD_NONE };
+
+/* Stage 5. */
+static enum old_entry
 use_old_entry(struct batch *b, unsigned i)
 {
     struct cache *cache = b->cache;
     const struct profile_list *list = classifier_profiles(cache->classifier, b->keys[i]);
     struct found f = { .entry = CACHE_NO_ENTRY };
     race_point();
-    bool valid = false;
+    bool valid = false, stale = false;
     for (unsigned g = 0; g < list->n && !valid; g++) {
         find_from(cache, b->keys[i], list, g, &f);
         valid = f.entry != CACHE_NO_ENTRY
                 && revalidate(b, i, &cache->entries[f.entry], f.key.profile);
+        stale |= f.entry != CACHE_NO_ENTRY && !valid;
         g = f.generation;
     }
     if (!valid) {
-        return false;
+        return stale ? OLD_STALE : OLD_NONE;
     }
     if (f.generation) {
         f.entry = promote(b, i, &f);
     }
     report_entry(b, i, f.entry, CACHE_HIT);
-    return true;
+    return OLD_VALID;
 }
 
 /* Packet i's rule, looked up at 'version', goes into the entry that it has, or a new one. */
@@ -269,26 +274,90 @@ install(struct batch *b, unsigned i, struct rule *rule, uint64_t version)
     b->n_rederived++;
 }
 
+/* Packets on the slow way, and what the gate says of each. */
+struct slow {
+    unsigned n;
+    uint8_t which[PACKET_BATCH_MAX];
+    uint8_t verdict[PACKET_BATCH_MAX];       /* enum cache_verdict */
+    const struct flow_key *keys[PACKET_BATCH_MAX];
+};
+
+/* Asks the gate about those of 'slow' whose verdict is not known: it is CACHE_PASS so far. */
+static void
+ask_gate(struct batch *b, struct slow *slow)
+{
+    const struct flow_key *keys[PACKET_BATCH_MAX];
+    uint8_t at[PACKET_BATCH_MAX], verdicts[PACKET_BATCH_MAX];
+    unsigned n = 0;
+    for (unsigned j = 0; j < slow->n; j++) {
+        if (slow->verdict[j] != CACHE_ADMIT) {
+            at[n] = (uint8_t) j;
+            keys[n++] = slow->keys[j];
+        }
+    }
+    if (n) {
+        b->gate->judge(b->gate, keys, n, verdicts);
+    }
+    for (unsigned j = 0; j < n; j++) {
+        slow->verdict[at[j]] = verdicts[j];
+    }
+}
+
+/* Takes those out that are to be dropped. */
+static void
+drop_shed(struct batch *b, struct slow *slow)
+{
+    unsigned kept = 0;
+    for (unsigned j = 0; j < slow->n; j++) {
+        if (slow->verdict[j] == CACHE_SHED) {
+            b->hits[slow->which[j]].result = CACHE_DROPPED;
+            continue;
+        }
+        slow->which[kept] = slow->which[j];
+        slow->verdict[kept] = slow->verdict[j];
+        slow->keys[kept++] = slow->keys[j];
+    }
+    b->n_dropped = slow->n - kept;
+    slow->n = kept;
+}
+
+/* Stage 5 of all. */
+static void
+collect_slow(struct batch *b, struct slow *slow)
+{
+    slow->n = 0;
+    for (unsigned j = 0; j < b->n_slow; j++) {
+        enum old_entry old = use_old_entry(b, b->slow[j]);
+        if (old != OLD_VALID) {
+            slow->which[slow->n] = b->slow[j];
+            slow->verdict[slow->n] = b->gate && old == OLD_NONE ? CACHE_PASS : CACHE_ADMIT;
+            slow->keys[slow->n++] = b->keys[b->slow[j]];
+        }
+    }
+    if (b->gate) {
+        ask_gate(b, slow);
+        drop_shed(b, slow);
+    }
+}
+
 static void
 go_the_slow_way(struct batch *b)
 {
-    const struct flow_key *keys[PACKET_BATCH_MAX];
     struct rule *rules[PACKET_BATCH_MAX];
-    uint8_t which[PACKET_BATCH_MAX];
-    unsigned n = 0;
-    for (unsigned j = 0; j < b->n_slow; j++) {
-        if (!use_old_entry(b, b->slow[j])) {
-            which[n] = b->slow[j];
-            keys[n++] = b->keys[b->slow[j]];
-        }
-    }
+    struct slow slow;
+    collect_slow(b, &slow);
     race_point();
     uint64_t version = classifier_version(b->cache->classifier);
     race_point();
-    classifier_lookup_wildcard_batch(b->cache->classifier, keys, n, rules);
-    for (unsigned j = 0; j < n; j++) {
+    classifier_lookup_wildcard_batch(b->cache->classifier, slow.keys, slow.n, rules);
+    for (unsigned j = 0; j < slow.n; j++) {
         race_point();
-        install(b, which[j], rules[j], version);
+        if (slow.verdict[j] == CACHE_ADMIT) {
+            install(b, slow.which[j], rules[j], version);
+        } else {
+            b->hits[slow.which[j]] = (struct cache_hit) { rules[j], CACHE_NO_ENTRY, CACHE_UNCACHED };
+            b->n_missed++;
+        }
     }
 }
 
@@ -305,17 +374,18 @@ prepare_slow_way(struct batch *b, unsigned n)
 }
 
 static void
-lookup_wildcarded(struct cache *cache, const struct flow_key *keys[], unsigned n,
-                  struct cache_hit hits[], uint64_t now_ms)
+lookup_wildcarded(struct cache *cache, struct cache_gate *gate, const struct flow_key *keys[],
+                  unsigned n, struct cache_hit hits[], uint64_t now_ms)
 {
     struct batch b;
     b.cache = cache;
+    b.gate = gate;
     b.keys = keys;
     b.hits = hits;
     b.now_ms = now_ms;
     b.class = UINT64_MAX;
     b.profile = NULL;
-    b.n_missed = b.n_rederived = b.n_revalidated = 0;
+    b.n_missed = b.n_rederived = b.n_revalidated = b.n_dropped = 0;
     b.version = classifier_version(cache->classifier);
     race_point();
     atomic_store_explicit(&cache->now_ms, now_ms, memory_order_relaxed);
@@ -324,7 +394,7 @@ lookup_wildcarded(struct cache *cache, const struct flow_key *keys[], unsigned n
         prepare_slow_way(&b, n);
         go_the_slow_way(&b);
     }
-    add_u64(&cache->hits, n - b.n_missed - b.n_rederived);
+    add_u64(&cache->hits, n - b.n_missed - b.n_rederived - b.n_dropped);
     add_u64(&cache->misses, b.n_missed);
     add_u64(&cache->rederived, b.n_rederived);
     add_u64(&cache->revalidated, b.n_revalidated);
@@ -333,8 +403,8 @@ lookup_wildcarded(struct cache *cache, const struct flow_key *keys[], unsigned n
 /* Rules without wildcards come first and are in no entry; the other packets are looked
  * up together. */
 static void
-lookup_exact_first(struct cache *cache, const struct flow_key *keys[], unsigned n,
-                   struct cache_hit hits[], uint64_t now_ms)
+lookup_exact_first(struct cache *cache, struct cache_gate *gate, const struct flow_key *keys[],
+                   unsigned n, struct cache_hit hits[], uint64_t now_ms)
 {
     struct rule *rules[PACKET_BATCH_MAX];
     const struct flow_key *other_keys[PACKET_BATCH_MAX];
@@ -350,7 +420,7 @@ lookup_exact_first(struct cache *cache, const struct flow_key *keys[], unsigned 
             other_keys[n_others++] = keys[i];
         }
     }
-    lookup_wildcarded(cache, other_keys, n_others, other_hits, now_ms);
+    lookup_wildcarded(cache, gate, other_keys, n_others, other_hits, now_ms);
     for (unsigned i = 0; i < n_others; i++) {
         hits[which[i]] = other_hits[i];
     }
@@ -358,12 +428,12 @@ lookup_exact_first(struct cache *cache, const struct flow_key *keys[], unsigned 
 }
 
 void
-cache_lookup_batch(struct cache *cache, const struct flow_key *keys[], unsigned n,
-                   struct cache_hit hits[], uint64_t now_ms)
+cache_lookup_batch(struct cache *cache, struct cache_gate *gate, const struct flow_key *keys[],
+                   unsigned n, struct cache_hit hits[], uint64_t now_ms)
 {
     if (classifier_has_exact(cache->classifier)) {
-        lookup_exact_first(cache, keys, n, hits, now_ms);
+        lookup_exact_first(cache, gate, keys, n, hits, now_ms);
     } else {
-        lookup_wildcarded(cache, keys, n, hits, now_ms);
+        lookup_wildcarded(cache, gate, keys, n, hits, now_ms);
     }
 }

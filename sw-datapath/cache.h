@@ -40,6 +40,8 @@ enum cache_result {
     CACHE_MISS,         /* no entry: classifier look-up; now cached */
     CACHE_NO_RULE,      /* nothing matches: the table miss. Cached too, as a NULL rule; whether
                          * it took a look-up is in the statistics. */
+    CACHE_UNCACHED,     /* no entry: classifier look-up; the gate let no entry be made */
+    CACHE_DROPPED,      /* no entry, and the gate wants the packet dropped: no look-up either */
 };
 
 /* What happened to one packet. 'rule' is NULL on a table miss. 'entry' is a handle to
@@ -52,10 +54,25 @@ struct cache_hit {
     enum cache_result result;
 };
 
+/* Who says which packets without an entry get one. */
+enum cache_verdict { CACHE_ADMIT, CACHE_PASS, CACHE_SHED };
+struct cache_gate;
+
+/* Judges n packets that have no entry: verdicts[i] is an enum cache_verdict. The keys are those
+ * that cache_lookup_batch() was given, in their order; its caller may know more of the packets by
+ * their addresses. */
+typedef void cache_gate_fn(struct cache_gate *, const struct flow_key *const keys[], unsigned n,
+                           uint8_t verdicts[]);
+struct cache_gate {
+    cache_gate_fn *judge;
+};
+
 /* Finds the rules for n (at most PACKET_BATCH_MAX) keys, installing what is missing.
- * A packet in a batch sees the entries that earlier ones of the batch made. Worker. */
-void cache_lookup_batch(struct cache *, const struct flow_key *keys[], unsigned n,
-                        struct cache_hit hits[], uint64_t now_ms);
+ * A packet in a batch sees the entries that earlier ones of the batch made. 'gate' (NULL: all are
+ * admitted) is asked about those that have no entry; an entry that a change overtook is one.
+ * Worker. */
+void cache_lookup_batch(struct cache *, struct cache_gate *gate, const struct flow_key *keys[],
+                        unsigned n, struct cache_hit hits[], uint64_t now_ms);
 
 /* Counts packets in the entry (for the display; rules have counters of their own), and
  * keeps it from being swept as idle. UINT32_MAX does nothing. True with each HEAT_STEP-th

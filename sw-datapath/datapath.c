@@ -16,7 +16,7 @@
 #include "lib/counters.h"
 #include "lib/cpulist.h"
 #include "lib/log.h"
-#include "sw-datapath/dp_internal.h"
+#include "sw-datapath/govern.h"
 #include "sw-datapath/heat.h"
 #include "sw-datapath/offload.h"
 #include "sw-datapath/parse.h"
@@ -152,6 +152,7 @@ on_tick(evutil_socket_t fd, short what, void *aux)
     struct dp *dp = aux;
     static unsigned n;
     epoch_poll();
+    govern_log_floods(dp);
     if (dp->rx_incomplete) {
         dp_publish_rx(dp);
     }
@@ -184,6 +185,7 @@ thread_fini(struct dp_thread *thread)
 {
     pktio_tx_free(thread->tx);
     upcalls_free(thread->upcalls);
+    govern_free(thread->govern);
     free(thread->again);
 }
 
@@ -224,8 +226,10 @@ worker_new(struct dp *dp, unsigned slot, int cpu, struct errmsg *err)
     w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     w->reader = epoch_reader_new();
     w->thread.upcalls = upcalls_new(UPCALL_RING_BYTES);
+    w->thread.govern = govern_new(w);
     atomic_store(&w->ports, calloc(1, sizeof(struct rx_list)));
-    if (w->wake_fd < 0 || !w->reader || !w->thread.upcalls || !atomic_load(&w->ports)) {
+    if (w->wake_fd < 0 || !w->reader || !w->thread.upcalls || !w->thread.govern
+        || !atomic_load(&w->ports)) {
         errmsg_set(err, "packet worker %u: %s", slot, w->reader ? strerror(errno) : "too many");
         worker_free(w);
         return NULL;
@@ -341,6 +345,11 @@ dp_new(struct event_base *base, const struct dp_config *config, struct errmsg *e
     dp->event_fd = -1;
     dp->barriers_tail = &dp->barriers;
     dp->control.dp = dp;
+    if (govern_settings_publish(dp, &config->governor)) {
+        errmsg_set(err, "datapath: no memory");
+        dp_free(dp);
+        return NULL;
+    }
     if (events_new(dp, err) || workers_new(dp, config->cpus, err)) {
         dp_free(dp);
         return NULL;
@@ -390,6 +399,7 @@ dp_free(struct dp *dp)
     }
     thread_fini(&dp->control);
     offload_free(dp->offload);
+    govern_settings_free(dp);
     free(dp);
 }
 
@@ -400,6 +410,7 @@ dp_run_once(struct dp *dp)
     for (unsigned i = 0; i < dp->n_workers; i++) {
         struct worker *w = dp->workers[i];
         epoch_online(w->reader);
+        govern_tick(w, clock_ms());
         n += worker_round(w);
         epoch_offline(w->reader);
     }

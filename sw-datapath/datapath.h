@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "lib/errmsg.h"
+#include "lib/governor/governor.h"
 #include "sw-datapath/cache.h"
 #include "sw-datapath/classifier.h"
 #include "sw-datapath/fdb.h"
@@ -45,6 +46,7 @@ struct dp_config {
     bool threads;              /* false: no threads; the caller runs dp_run_once() (tests) */
     struct hal *hal;           /* NULL: no offload. The caller's; must outlive the datapath */
     uint32_t promote_pps;      /* packets a second from which on a flow is offered to the HAL */
+    struct governor_config governor;   /* zero: off */
 };
 
 /* Starts the workers. Returns NULL and *err on failure. */
@@ -74,6 +76,8 @@ struct dp_packet_in {
     uint16_t controller_id;    /* whose it is */
     uint8_t said;              /* DP_ACTION: the reason that the action gives, OFPR_* */
     uint64_t cookie;           /* of the rule whose action it is; DP_NO_COOKIE: of none */
+    bool seen;                 /* DP_TABLE_MISS: the governor knows the flow from before; it does
+                                * not wait behind those that it sees first */
     const struct packet *packet; /* whole frame with its offload state; valid in the call only */
 };
 
@@ -297,6 +301,38 @@ struct dp_bridge_stats {
     struct cache_stats cache; /* summed over the workers */
 };
 void dp_bridge_get_stats(const struct dp_bridge *, struct dp_bridge_stats *);
+
+/* --- the governor (govern.c) --- */
+
+/* Other settings, taken up by the workers within GOVERNOR_REFILL_MS. 0 or -ENOMEM. */
+int dp_set_governor(struct dp *, const struct governor_config *);
+const struct governor_config *dp_get_governor(const struct dp *);
+
+/* What a port's governor has done, as of its last window. */
+struct dp_port_governor {
+    unsigned worker;
+    bool flood;
+    uint64_t since_ms;         /* clock_ms() when flood mode began or ended; 0: never */
+    uint32_t share;            /* set-ups a second that the port has for sure */
+    struct governor_totals totals;
+    struct governor_sources macs, addresses;   /* of packets held back; MACs and IPv4 addresses as
+                                                * numbers, MACs with bit 48 set */
+};
+/* False if there is no such port. */
+bool dp_port_get_governor(const struct dp_bridge *, uint16_t port_no, struct dp_port_governor *);
+bool dp_port_is_flooded(const struct dp_bridge *, uint16_t port_no);
+
+struct dp_worker_governor {
+    uint32_t rate;             /* set-ups a second, all ports */
+    uint32_t n_ports, n_flooded;
+};
+void dp_worker_get_governor(const struct dp *, unsigned worker, struct dp_worker_governor *);
+
+/* Offers to hardware a second, of all ports; 0 without offload. */
+uint32_t dp_entry_rate(const struct dp *);
+/* Why the governor held the flow of packets with this key back from hardware, as far as it was
+ * lately: GOVERNOR_NO_REASON if it was not. */
+enum governor_reason dp_held_back(struct dp_bridge *, const struct flow_key *);
 
 /* Every cache entry of every worker, and every rule without wildcards that was hit. Only
  * valid ones: those that changes overtook are left out. 'actions' is what the entry's

@@ -40,6 +40,7 @@ struct dp_thread {
     unsigned slot;              /* its counter slot: rules', ports', bridges' */
     struct pktio_tx *tx;
     struct upcalls *upcalls;    /* to the control thread; NULL in the control thread */
+    struct govern *govern;      /* NULL in the control thread */
     uint64_t now_ms;            /* of the batch */
     uint8_t *again;             /* the control thread's, else NULL: room for the longest frame,
                                  * a copy that runs through the table */
@@ -135,6 +136,10 @@ struct dp_port {
     _Atomic(struct hal_device *) device; /* flows may go there; NULL: nowhere */
     struct pktio_stats gone;            /* of devices that were behind this port before */
     struct port_slot *slots;            /* dp_n_slots() of them */
+    struct govern_port *governed;       /* the worker's; see govern.h */
+    uint64_t floods_logged, flood_held; /* control thread: flood mode's changes told, and what was
+                                         * held back before the latest */
+    struct governor_bucket offers;      /* control thread: of the budget for entries */
     struct dp_queue *queues;
     _Atomic(struct queue_map *) queue_map;   /* NULL: none */
 };
@@ -243,6 +248,7 @@ struct dp {
     _Atomic bool event_set;
     struct dp_barrier *barriers, **barriers_tail;
     struct offload *offload;            /* NULL: there is none */
+    _Atomic(struct govern_settings *) governor;
 };
 
 struct dp_bridge *dp_find_bridge(const struct dp *, uint32_t id);

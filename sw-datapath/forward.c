@@ -6,6 +6,7 @@
 #include "lib/counters.h"
 #include "sw-datapath/dp_internal.h"
 #include "sw-datapath/execute.h"
+#include "sw-datapath/govern.h"
 #include "sw-datapath/parse.h"
 
 /* One execution of an action list. */
@@ -343,7 +344,8 @@ table_miss(struct dp_thread *thread, struct dp_bridge *bridge, const struct port
         counter_inc(COUNTER_miss_no_packet_in);
         return;
     }
-    static const struct dp_packet_in miss = { .reason = DP_TABLE_MISS, .cookie = DP_NO_COOKIE };
+    const struct dp_packet_in miss = { .reason = DP_TABLE_MISS, .cookie = DP_NO_COOKIE,
+                                       .seen = govern_miss(thread, packet) };
     upcall_send(thread, bridge, map, packet, &miss);
 }
 

@@ -27,5 +27,7 @@ void heat_free(struct heat *);
  * (they are at least 'threshold'), or 0. 'entry' is an entry of bridge 'bridge'. */
 uint32_t heat_step(struct heat *, uint32_t bridge, uint32_t entry, uint64_t now_ms,
                    uint32_t threshold);
+/* Packets of the entry since it has been busy, as far as it is known. */
+uint32_t heat_packets(const struct heat *, uint32_t bridge, uint32_t entry);
 
 #endif /* sw-datapath/heat.h */

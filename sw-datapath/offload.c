@@ -9,25 +9,19 @@
 #include "lib/clock.h"
 #include "lib/counters.h"
 #include "lib/log.h"
+#include "sw-datapath/govern.h"
 #include "sw-datapath/heat.h"
+#include "sw-datapath/offers.h"
 
 LOG_MODULE(offload);
-
-enum { OFFER_RING_BYTES = 1 << 18 };
 
 struct offload {
     struct dp *dp;
     struct hal *hal;
     struct event *ready, *timer;
     struct action_list *room;    /* for the latest derivation */
+    struct offers *offers;
     unsigned n_parked;           /* barriers that wait for the HAL */
-};
-
-/* What a worker says of a busy flow. */
-struct offer {
-    uint32_t bridge;
-    uint32_t pps;
-    struct flow_key key;
 };
 
 /* --- the source ------------------------------------------------------------------------- */
@@ -101,16 +95,17 @@ offload_new(struct dp *dp, struct hal *hal, struct errmsg *err)
     offload->hal = hal;
     offload->room = malloc(sizeof *offload->room
                            + DERIVE_MAX_ACTIONS * sizeof offload->room->actions[0]);
+    offload->offers = offload->room ? offers_new(dp, hal, offload->room) : NULL;
     offload->ready = event_new(dp->base, hal_fd(hal), EV_READ | EV_PERSIST, on_ready, offload);
     offload->timer = evtimer_new(dp->base, on_ready, offload);
-    if (!offload->room || !offload->ready || !offload->timer || event_add(offload->ready, NULL)) {
+    if (!offload->offers || !offload->ready || !offload->timer || event_add(offload->ready, NULL)) {
         errmsg_set(err, "offload: cannot watch for events");
         offload_free(offload);
         return NULL;
     }
     for (unsigned i = 0; i < dp->n_workers; i++) {
         dp->workers[i]->heat = heat_new();
-        dp->workers[i]->offers = ring_new(OFFER_RING_BYTES);
+        dp->workers[i]->offers = ring_new(OFFERS_RING_BYTES);
         if (!dp->workers[i]->heat || !dp->workers[i]->offers) {
             errmsg_set(err, "offload: no memory");
             offload_free(offload);
@@ -132,6 +127,7 @@ offload_free(struct offload *offload)
     if (offload->timer) {
         event_free(offload->timer);
     }
+    offers_free(offload->offers);
     free(offload->room);
     free(offload);
 }
@@ -376,46 +372,45 @@ offload_barrier_cancel(struct dp *dp, struct dp_barrier *barrier)
 
 /* --- offers --------------------------------------------------------------------------------------- */
 
-void
-offload_heat(struct worker *w, const struct rx_port *rx, const struct flow_key *key, uint32_t entry,
-             uint32_t threshold)
-{
-    uint32_t pps = heat_step(w->heat, rx->bridge->id, entry, w->thread.now_ms, threshold);
-    if (!pps) {
-        return;
-    }
-    struct offer *offer = ring_reserve(w->offers, sizeof *offer);
-    if (!offer) {
-        counter_inc(COUNTER_offload_offer_lost);
-        return;
-    }
-    *offer = (struct offer) { rx->bridge->id, pps, *key };
-    ring_commit(w->offers);
-    dp_notify(w->thread.dp);
-}
-
 bool
 offload_take_offers(struct dp *dp, unsigned n)
 {
     bool more = false, any = follow_addresses(dp);
     for (unsigned i = 0; dp->offload && i < dp->n_workers; i++) {
-        size_t size;
-        const struct offer *offer;
-        unsigned taken = 0;
-        while (taken++ < n && (offer = ring_peek(dp->workers[i]->offers, &size))) {
-            struct dp_bridge *bridge = dp_find_bridge(dp, offer->bridge);
-            if (bridge && bridge->hal) {
-                hal_offer(bridge->hal, &offer->key, offer->pps, NULL);
-            }
-            ring_consume(dp->workers[i]->offers);
-            any = true;
-        }
-        more = more || !ring_empty(dp->workers[i]->offers);
+        any |= !ring_empty(dp->workers[i]->offers);
+        more |= offers_take(dp->offload->offers, dp->workers[i], n);
     }
     if (any) {
         run(dp->offload);
     }
     return more;
+}
+
+uint32_t
+dp_entry_rate(const struct dp *dp)
+{
+    return dp->offload ? offers_rate(dp->offload->offers) : 0;
+}
+
+enum governor_reason
+dp_held_back(struct dp_bridge *bridge, const struct flow_key *key)
+{
+    if (!bridge->hal || dp_get_governor(bridge->dp)->mode == GOVERNOR_OFF) {
+        return GOVERNOR_NO_REASON;
+    }
+    enum governor_reason held = offers_find_held(bridge->dp->offload->offers, bridge, key);
+    return held == GOVERNOR_NO_REASON && dp_port_is_flooded(bridge, key->in_port) ? GOVERNOR_FLOOD
+                                                                                  : held;
+}
+
+int
+dp_set_governor(struct dp *dp, const struct governor_config *config)
+{
+    int error = govern_settings_publish(dp, config);
+    if (!error && dp->offload) {
+        offers_set_bounds(dp->offload->offers, &config->entries);
+    }
+    return error;
 }
 
 /* --- packets through a device ------------------------------------------------------------------------ */

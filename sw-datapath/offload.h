@@ -49,10 +49,11 @@ void offload_barrier_cancel(struct dp *, struct dp_barrier *);
 unsigned offload_process(struct dp_thread *, const struct rx_port *, const struct port_map *,
                          struct packet packets[], struct flow_key keys[], unsigned n);
 
-/* HEAT_STEP more packets of a flow ('entry' names it) that came in by a port with a device:
- * offers it to the HAL if it has at least 'threshold' packets a second. */
+/* A flow ('entry' names it) that came in by a port with a device had HEAT_STEP more packets: offers
+ * it (offers.c) if it has at least 'threshold' a second, 0: in any case, and the governor lets it.
+ * The governor has no say about exact rules. The key is one of w->keys. */
 void offload_heat(struct worker *, const struct rx_port *, const struct flow_key *, uint32_t entry,
-                  uint32_t threshold);
+                  uint32_t threshold, bool exact_rule);
 
 /* --- derivations (derive.c) --------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "sw-datapath/govern.h"
 #include "sw-datapath/offload.h"
 #include "sw-datapath/port_private.h"
 
@@ -27,6 +28,7 @@ port_destroy(void *arg)
 {
     struct dp_port *port = arg;
     port_queues_free(port);
+    govern_port_free(port->governed);
     free(port->slots);
     free(port);
 }
@@ -40,7 +42,10 @@ port_new(struct dp_bridge *bridge, const char *name, uint16_t no, enum pktio_kin
         return NULL;
     }
     port->slots = aligned_alloc(64, n_slots * sizeof *port->slots);
-    if (!port->slots) {
+    port->governed = govern_port_new();
+    if (!port->slots || !port->governed) {
+        govern_port_free(port->governed);
+        free(port->slots);
         free(port);
         return NULL;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frames on their way from a worker to the control thread: a bounded ring a worker.
  *
- * What is in the ring is accounted by class: ingress port and reason. A class may use as much
+ * What is in the ring is accounted by class: ingress port, reason, and whether the governor knows
+ * the flow from before (so a flood of first packets leaves room for flows that go on). A class may use as much
  * as is free (so alone half of the ring; n floods leave 1/(n + 1) of it), which leaves room
  * for the first frames of any other: a flood by one port, or of table misses, does not keep
  * the rest from the controller. Each account is two counters that one thread each writes.
@@ -59,9 +60,10 @@ upcalls_free(struct upcalls *u)
 }
 
 static uint32_t
-class_of(uint32_t bridge_id, uint16_t in_port, enum dp_packet_in_reason reason)
+class_of(uint32_t bridge_id, uint16_t in_port, const struct dp_packet_in *in)
 {
-    return ((bridge_id * 1021 + in_port) * N_DP_PACKET_IN_REASONS + reason) % N_CLASSES;
+    uint32_t kind = in->reason * 2u + in->seen;
+    return ((bridge_id * 1021 + in_port) * (N_DP_PACKET_IN_REASONS * 2u) + kind) % N_CLASSES;
 }
 
 /* What a record takes of the ring. */
@@ -134,7 +136,7 @@ upcall_send(struct dp_thread *thread, struct dp_bridge *bridge, const struct por
         return;
     }
     uint32_t size = record_size(packet->size), share = share_of(size);
-    uint32_t class = class_of(bridge->id, packet->in_port, in->reason);
+    uint32_t class = class_of(bridge->id, packet->in_port, in);
     struct upcall *up = may_put(u, class, share) ? ring_reserve(u->ring, size) : NULL;
     if (!up) {
         count_lost(thread, bridge, map, packet, in->reason);
@@ -182,7 +184,7 @@ deliver_some(struct dp *dp, struct upcalls *u, unsigned n, uint64_t end_ns)
     size_t size;
     struct upcall *up;
     for (unsigned i = 0; i < n && (up = ring_peek(u->ring, &size)); i++) {
-        uint32_t class = class_of(up->bridge_id, up->in.in_port, up->in.reason);
+        uint32_t class = class_of(up->bridge_id, up->in.in_port, &up->in);
         deliver_record(dp, up);
         ring_consume(u->ring);
         account_taken(u, class, share_of((uint32_t) size));

@@ -9,7 +9,7 @@
 
 #include "lib/clock.h"
 #include "lib/counters.h"
-#include "sw-datapath/dp_internal.h"
+#include "sw-datapath/govern.h"
 #include "sw-datapath/heat.h"
 #include "sw-datapath/in_band.h"
 #include "sw-datapath/offload.h"
@@ -75,8 +75,10 @@ count_hit(struct worker *w, const struct rx_port *rx, const struct packet *packe
         step = is_exact_step(hit->rule, w->thread.slot, n_segments);
         entry = ~hit->rule->hash;
     }
-    if (step && offered) {
-        offload_heat(w, rx, key, entry, exact ? 1 : w->thread.dp->config.promote_pps);
+    if (offered && step) {
+        offload_heat(w, rx, key, entry, exact ? 1 : w->thread.dp->config.promote_pps, exact);
+    } else if (offered && hit->result == CACHE_MISS && govern_offers_first(w)) {
+        offload_heat(w, rx, key, entry, 0, false);
     }
 }
 
@@ -97,21 +99,21 @@ receive(struct worker *w, const struct rx_port *rx)
         kept = offload_process(thread, rx, map, w->packets, w->keys, kept);
     }
 
-    const struct flow_key *keys[PACKET_BATCH_MAX];
     struct cache_hit hits[PACKET_BATCH_MAX];
-    for (unsigned i = 0; i < kept; i++) {
-        keys[i] = &w->keys[i];
-    }
-    cache_lookup_batch(bridge->caches[thread->slot], keys, kept, hits, thread->now_ms);
+    govern_lookup(w, rx, kept, hits);
     uint64_t in_band = in_band_state(bridge);
     for (unsigned i = 0; i < kept; i++) {
         struct packet *packet = &w->packets[i];
-        struct rule *hidden = in_band ? in_band_find(bridge, in_band, packet, keys[i]) : NULL;
+        struct rule *hidden = in_band ? in_band_find(bridge, in_band, packet, &w->keys[i]) : NULL;
         if (hidden) {
             forward_hidden(thread, bridge, map, packet, hidden);
             continue;
         }
-        count_hit(w, rx, packet, keys[i], &hits[i], offered);
+        if (hits[i].result == CACHE_DROPPED) {
+            slot_add(&rx->port->slots[thread->slot].rx_dropped, packet_n_segments(packet));
+            continue;
+        }
+        count_hit(w, rx, packet, &w->keys[i], &hits[i], offered);
         forward_packet(thread, bridge, map, packet, hits[i].rule);
     }
     pktio_tx_flush(thread->tx);
@@ -236,13 +238,15 @@ idle_sweep(struct worker *w, uint64_t *swept_ms)
 static void
 worker_sleep(struct worker *w, struct poll_set *set, uint64_t *swept_ms)
 {
+    govern_tick(w, clock_ms());
     bool entries = idle_sweep(w, swept_ms);
     unsigned n = poll_set_fill(set, w);
     epoch_offline(w->reader);
     if (atomic_exchange(&w->notify, false)) {
         dp_notify(w->thread.dp);
     }
-    int timeout = !set->complete ? BLIND_MS : entries ? SWEEP_EVERY_MS : -1;
+    int timeout = !set->complete ? BLIND_MS : govern_is_busy(w) ? GOVERNOR_WINDOW_MS
+                  : entries ? SWEEP_EVERY_MS : -1;
     if (atomic_load(&w->stop)) {
         timeout = 0;
     }

@@ -49,9 +49,9 @@ mac_key(const uint8_t mac[6])
     return key;
 }
 
-static enum governor_verdict
+static struct governor_judgement
 hold(const struct governor *g, struct governor_port *port, const struct flow_key *key,
-     enum governor_reason reason)
+     enum governor_evidence evidence, enum governor_reason reason)
 {
     port->totals.held[reason]++;
     port->totals.passed += !g->config.drop;
@@ -60,38 +60,41 @@ hold(const struct governor *g, struct governor_port *port, const struct flow_key
     if (key->nw_src.ip4.raw) {
         governor_sources_add(&port->addresses, be32_to_host(key->nw_src.ip4));
     }
-    return g->config.drop ? GOVERNOR_SHED : GOVERNOR_PASS;
+    return (struct governor_judgement) { g->config.drop ? GOVERNOR_SHED : GOVERNOR_PASS, reason,
+                                         evidence != GOVERNOR_NEW };
 }
 
-static enum governor_verdict
-grant(struct governor_port *port, enum governor_verdict verdict)
+static struct governor_judgement
+install(struct governor_port *port, enum governor_evidence evidence)
 {
-    port->totals.installed += verdict == GOVERNOR_INSTALL;
-    port->totals.passed += verdict == GOVERNOR_PASS;
-    return verdict;
+    port->totals.installed++;
+    return (struct governor_judgement) { GOVERNOR_INSTALL, GOVERNOR_NO_REASON,
+                                         evidence != GOVERNOR_NEW };
+}
+
+/* Not proven, but let through where others are dropped. */
+static struct governor_judgement
+let_through(struct governor_port *port, enum governor_reason reason)
+{
+    port->totals.held[reason]++;
+    port->totals.passed++;
+    return (struct governor_judgement) { GOVERNOR_PASS, reason, true };
 }
 
 /* On a port in flood mode. A flow that came a second time without proving itself, as a SYN that
  * is sent again, gets no entry; but where first packets are dropped it gets through, so that
  * it can be answered. */
-static enum governor_verdict
+static struct governor_judgement
 judge_in_flood(struct governor *g, struct governor_port *port, const struct flow_key *key,
-               enum governor_evidence evidence, enum governor_reason *reason)
+               enum governor_evidence evidence)
 {
-    *reason = GOVERNOR_FLOOD;
     if (evidence == GOVERNOR_NEW || (evidence == GOVERNOR_SEEN && !g->config.drop)) {
-        return hold(g, port, key, *reason);
+        return hold(g, port, key, evidence, GOVERNOR_FLOOD);
     }
     if (governor_budget_take(&g->setups, &port->bucket, evidence) != GOVERNOR_TAKEN) {
-        *reason = GOVERNOR_OVER_BUDGET;
-        return hold(g, port, key, *reason);
+        return hold(g, port, key, evidence, GOVERNOR_OVER_BUDGET);
     }
-    if (evidence == GOVERNOR_SEEN) {
-        port->totals.held[*reason]++;
-        return grant(port, GOVERNOR_PASS);
-    }
-    *reason = GOVERNOR_NO_REASON;
-    return grant(port, GOVERNOR_INSTALL);
+    return evidence == GOVERNOR_SEEN ? let_through(port, GOVERNOR_FLOOD) : install(port, evidence);
 }
 
 static enum governor_evidence
@@ -116,9 +119,9 @@ see_nothing(struct governor_port *port)
     return GOVERNOR_PROVEN;
 }
 
-enum governor_verdict
+struct governor_judgement
 governor_judge(struct governor *g, struct governor_port *port, const struct flow_key *key,
-               int tcp_flags, uint64_t now_ms, enum governor_reason *reason)
+               int tcp_flags, uint64_t now_ms)
 {
     bool proofs = g->config.mode == GOVERNOR_ON;
     enum governor_evidence evidence = proofs ? see(g, port, key, tcp_flags, now_ms)
@@ -126,21 +129,15 @@ governor_judge(struct governor *g, struct governor_port *port, const struct flow
     port->totals.asked++;
     if (port->flood && proofs) {
         port->unproven_held += evidence != GOVERNOR_PROVEN;
-        return judge_in_flood(g, port, key, evidence, reason);
+        return judge_in_flood(g, port, key, evidence);
     }
-    *reason = GOVERNOR_NO_REASON;
-    switch (governor_budget_take(&g->setups, &port->bucket, evidence)) {
-    case GOVERNOR_TAKEN:
-        return grant(port, GOVERNOR_INSTALL);
-    case GOVERNOR_SHORT:
-        *reason = GOVERNOR_OVER_BUDGET;
-        break;
-    case GOVERNOR_RESERVED:
-        *reason = GOVERNOR_NOT_PROVEN;
-        break;
+    enum governor_take taken = governor_budget_take(&g->setups, &port->bucket, evidence);
+    if (taken == GOVERNOR_TAKEN) {
+        return install(port, evidence);
     }
     port->unproven_held += !proofs || evidence != GOVERNOR_PROVEN;
-    return hold(g, port, key, *reason);
+    return hold(g, port, key, evidence,
+                taken == GOVERNOR_SHORT ? GOVERNOR_OVER_BUDGET : GOVERNOR_NOT_PROVEN);
 }
 
 bool

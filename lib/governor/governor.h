@@ -70,6 +70,12 @@ enum governor_reason {
     GOVERNOR_NO_REASON = GOVERNOR_N_REASONS,
 };
 
+struct governor_judgement {
+    enum governor_verdict verdict;
+    enum governor_reason reason; /* GOVERNOR_NO_REASON with GOVERNOR_INSTALL only */
+    bool seen;                   /* the flow was seen before */
+};
+
 /* What a port did: totals that never go back. */
 struct governor_totals {
     uint64_t asked, installed, passed, dropped;
@@ -113,10 +119,9 @@ void governor_init(struct governor *, const struct governor_config *, uint64_t s
 /* Other settings. A port in flood mode stays in it until it ends. */
 void governor_set_config(struct governor *, const struct governor_config *);
 
-/* A packet without an entry asks for a set-up. '*reason' says why not. */
-enum governor_verdict governor_judge(struct governor *, struct governor_port *,
-                                     const struct flow_key *, int tcp_flags, uint64_t now_ms,
-                                     enum governor_reason *reason);
+/* A packet without an entry asks for a set-up. */
+struct governor_judgement governor_judge(struct governor *, struct governor_port *,
+                                         const struct flow_key *, int tcp_flags, uint64_t now_ms);
 
 /* A table miss of the port goes to the controller without having been judged (its answer is
  * cached). That is work, too: it counts in the budget, but is not held back here, for the queue

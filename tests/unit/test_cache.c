@@ -50,7 +50,7 @@ look_up(const struct flow_key *keys, unsigned n, struct cache_hit hits[])
     for (unsigned i = 0; i < n; i++) {
         pointers[i] = &keys[i];
     }
-    cache_lookup_batch(cache, pointers, n, hits, now_ms);
+    cache_lookup_batch(cache, NULL, pointers, n, hits, now_ms);
 }
 
 static enum cache_result
@@ -634,10 +634,78 @@ a_worker_is_right_while_rules_change(void **state)
     end();
 }
 
+/* --- gates -------------------------------------------------------------------------------- */
+
+struct test_gate {
+    struct cache_gate gate;
+    enum cache_verdict verdict;
+    unsigned n_asked;
+    const struct flow_key *first;
+};
+
+static void
+judge(struct cache_gate *gate, const struct flow_key *const keys[], unsigned n, uint8_t verdicts[])
+{
+    struct test_gate *test = (struct test_gate *) (void *) gate;
+    test->first = keys[0];
+    test->n_asked += n;
+    for (unsigned i = 0; i < n; i++) {
+        verdicts[i] = (uint8_t) test->verdict;
+    }
+}
+
+static enum cache_result
+look_through(struct test_gate *gate, const struct flow_key *key, struct rule **rule)
+{
+    struct cache_hit hit;
+    const struct flow_key *pointers[1] = { key };
+    cache_lookup_batch(cache, &gate->gate, pointers, 1, &hit, now_ms);
+    *rule = hit.rule;
+    assert_true(hit.result == CACHE_HIT || hit.result == CACHE_REDERIVED || hit.entry == UINT32_MAX
+                || hit.result == CACHE_MISS);
+    return hit.result;
+}
+
+/* Who has no entry is asked about; who has one, a stale one too, and exact rules are not. */
+static void
+a_gate_decides_about_new_entries(void **state)
+{
+    (void) state;
+    struct test_gate gate = { .gate.judge = judge, .verdict = CACHE_PASS };
+    struct rule *rule, *wide, *narrow;
+    begin(1, 10, 256);
+    struct flow_match match = { .mask.bits.tp_dst.raw = 0xffff, .value.tp_dst.raw = htobe16(80) };
+    model_put(&model, &match, 10);
+    wide = model.rules[model_find(&model, &match, 10)].rule;
+    struct flow_key key = udp_key(1, 80);
+    assert_int_equal(look_through(&gate, &key, &rule), CACHE_UNCACHED);
+    assert_ptr_equal(rule, wide);
+    assert_ptr_equal(gate.first, &key);
+    assert_int_equal(stats().entries, 0);
+    gate.verdict = CACHE_SHED;
+    assert_int_equal(look_through(&gate, &key, &rule), CACHE_DROPPED);
+    assert_null(rule);
+    assert_int_equal(stats().misses, 1);
+    assert_int_equal(stats().hits, 0);
+    gate.verdict = CACHE_ADMIT;
+    assert_int_equal(look_through(&gate, &key, &rule), CACHE_MISS);
+    assert_int_equal(stats().entries, 1);
+    assert_int_equal(gate.n_asked, 3);
+    gate.verdict = CACHE_SHED;
+    assert_int_equal(look_through(&gate, &key, &rule), CACHE_HIT);
+    model_put(&model, &match, 20);
+    narrow = model.rules[model_find(&model, &match, 20)].rule;
+    assert_int_equal(look_through(&gate, &key, &rule), CACHE_REDERIVED);
+    assert_ptr_equal(rule, narrow);
+    assert_int_equal(gate.n_asked, 3);
+    end();
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_gate_decides_about_new_entries),
         cmocka_unit_test(answers_are_those_of_the_list),
         cmocka_unit_test(changes_elsewhere_cost_no_lookup),
         cmocka_unit_test(an_overlapped_entry_is_derived_again_once),

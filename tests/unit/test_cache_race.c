@@ -106,7 +106,7 @@ one_batch(unsigned i)
         pointers[j] = &keys[(i + j) % 8];
     }
     unsigned before = change_number;
-    cache_lookup_batch(cache, pointers, n, hits, 1000);
+    cache_lookup_batch(cache, NULL, pointers, n, hits, 1000);
     bool settled = before == change_number && before % 2 == 0;
     n_settled += settled;
     for (unsigned j = 0; j < n; j++) {

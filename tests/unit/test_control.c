@@ -45,7 +45,7 @@ set_up(void **state)
     if (control_socket_open(f->path, NULL, &f->socket, &err)) {
         fail_msg("%s", err.text);
     }
-    const struct method_env env = { .bridges = f->world.bridges, .started_ms = 1 };
+    const struct method_env env = { .bridges = f->world.bridges, .dp = f->world.dp, .started_ms = 1 };
     f->control = control_new(loop_base(f->world.loop), f->socket, &env, &err);
     assert_non_null(f->control);
     *state = f;

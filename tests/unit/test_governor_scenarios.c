@@ -116,13 +116,12 @@ key_of(uint32_t from, uint32_t to, uint16_t sport, uint16_t dport, uint8_t proto
 static enum governor_verdict
 packet(unsigned port, const struct flow_key *key, int flags)
 {
-    enum governor_reason reason;
     struct flow_key in = *key;
     in.in_port = (uint16_t) (port + 1);
-    enum governor_verdict verdict = governor_judge(&world->governor, &world->port[port], &in, flags,
-                                                   world->now_ms, &reason);
-    assert_int_equal(verdict == GOVERNOR_INSTALL, reason == GOVERNOR_NO_REASON);
-    return verdict;
+    struct governor_judgement j = governor_judge(&world->governor, &world->port[port], &in, flags,
+                                                 world->now_ms);
+    assert_int_equal(j.verdict == GOVERNOR_INSTALL, j.reason == GOVERNOR_NO_REASON);
+    return j.verdict;
 }
 
 /* A SYN that nobody ever sent. */

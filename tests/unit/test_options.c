@@ -10,7 +10,7 @@
 
 #include "mgmt/options.h"
 
-#define ARGC_MAX 64
+#define ARGC_MAX 96
 
 /* Parses the words of 'line' (separated by blanks) as a command line. */
 static int
@@ -91,6 +91,12 @@ defaults_are_filled_in(void **state)
     assert_null(c->pidfile);
     assert_null(c->log_to);
     assert_int_equal(c->cache_entries, DP_CACHE_ENTRIES_DEFAULT);
+    assert_int_equal(c->governor.mode, GOVERNOR_ON);
+    assert_false(c->governor.drop);
+    assert_int_equal(c->governor.setups.min, 20000);
+    assert_int_equal(c->governor.setups.max, 200000);
+    assert_int_equal(c->governor.entries.min, 500);
+    assert_int_equal(c->governor.entries.max, 50000);
     assert_false(c->detach);
     config_free(c);
 }
@@ -107,6 +113,7 @@ every_option_is_taken(void **state)
         "--packet-in-burst 30 --max-connections 9 "
         "--fdb-max 100 --fdb-age 10 --max-flows 5 --max-emergency-flows 6 --in-band "
         "--control c --control-group adm --rundir run "
+        "--governor first-packet --over-budget drop --setup-budget 7 --entry-budget 8-9 "
         "--cpu 0,2-3 --cache-entries 4096 --pidfile=/x/pid --log debug --log-to ./log");
     const struct config_bridge *b = &c->bridges[0];
     assert_true(b->agent.datapath_id == 10);
@@ -138,6 +145,12 @@ every_option_is_taken(void **state)
     assert_string_equal(c->rundir, "/base/run");
     assert_string_equal(c->cpus, "0,2-3");
     assert_int_equal(c->cache_entries, 4096);
+    assert_int_equal(c->governor.mode, GOVERNOR_FIRST_PACKET);
+    assert_true(c->governor.drop);
+    assert_int_equal(c->governor.setups.min, 7);
+    assert_int_equal(c->governor.setups.max, 7);
+    assert_int_equal(c->governor.entries.min, 8);
+    assert_int_equal(c->governor.entries.max, 9);
     assert_string_equal(c->pidfile, "/x/pid");
     assert_int_equal(c->n_log_levels, 1);
     assert_string_equal(c->log_to, "/base/./log");
@@ -200,6 +213,15 @@ what_makes_no_sense_is_refused(void **state)
     refuses("--bridge", "--bridge needs a value", NULL);
     refuses("--bridge br0 br1", "--bridge takes one value", NULL);
     refuses("--bridge br0 --detach=yes", "--detach takes no value", NULL);
+    refuses("--governor maybe", "--governor: 'maybe'", "on off first-packet", NULL);
+    refuses("--over-budget keep", "--over-budget: 'keep'", "uncached drop", NULL);
+    refuses("--setup-budget 0", "--setup-budget: '0'", "from 1 to 100000000", NULL);
+    refuses("--setup-budget 20-10", "the smaller one first", NULL);
+    refuses("--setup-budget 100000001", "from 1 to 100000000", NULL);
+    refuses("--setup-budget 4294967297", "from 1 to 100000000", NULL);
+    refuses("--entry-budget 5-", "--entry-budget: '5-'", NULL);
+    refuses("--entry-budget 5-6-7", "5-6-7", NULL);
+    refuses("--entry-budget ten", "ten", NULL);
     refuses("--bridge br0 --bridge br0", "--bridge", "already", NULL);
     refuses("--bridge a/b", "--bridge", "can't be a bridge name", NULL);
     refuses("--bridge ..", "can't be a bridge name", NULL);

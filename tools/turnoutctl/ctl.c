@@ -50,6 +50,8 @@ const struct ctl_command ctl_commands[] = {
       ctl_trace },
     { "hw", "show|entries|explain|plan|probe|diff|fault|audit [ARGUMENT...]",
       "what is in hardware, and why not", 1, 3, false, ctl_hw, CTL_WATCH | CTL_OFFLINE },
+    { "governor", "[BRIDGE] [DEV|N]", "new flows: budgets, floods, and what was held back", 0, 1,
+      true, ctl_governor, CTL_WATCH },
     { "log-level", "[MODULE:]LEVEL", "set a log level: error, warn, info or debug", 1, 1, false,
       ctl_log_level },
     { "save-flows", "[BRIDGE] [FILE]", "flows, as add-flows of ovs-ofctl reads them", 0, 1, true,

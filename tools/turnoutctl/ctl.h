@@ -91,7 +91,7 @@ int ctl_save_flows(struct ctl *), ctl_restore_flows(struct ctl *), ctl_upgrade_c
 int ctl_queues(struct ctl *), ctl_add_queue(struct ctl *), ctl_mod_queue(struct ctl *);
 int ctl_del_queue(struct ctl *);
 int ctl_set_port(struct ctl *), ctl_flush_fdb(struct ctl *);
-int ctl_hw(struct ctl *);
+int ctl_hw(struct ctl *), ctl_governor(struct ctl *);
 int ctl_trace(struct ctl *), ctl_log_level(struct ctl *), ctl_version(struct ctl *);
 
 /* --- what the commands share --------------------------------------------------- */

@@ -25,6 +25,8 @@ static const struct list {
     { "queues", NULL, "queues", NULL, { "port", "queue" }, { "tx_packets", "tx_bytes", "tx_errors" } },
     { "flows", NULL, "flows", NULL, { "match", "priority", "exact" }, { "packets", "bytes" } },
     { "cache", NULL, "entries", NULL, { "worker", "match" }, { "packets", "bytes" } },
+    { "governor", NULL, "ports", NULL, { "bridge", "port" },
+      { "asked", "installed", "uncached", "dropped" } },
     { "controllers", "bridges", "connections", NULL, { "target", "peer" },
       { "messages_in", "messages_out" } },
     { "counters", NULL, "counters", NULL, { "name" }, { "value" } },
