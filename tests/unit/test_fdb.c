@@ -584,6 +584,72 @@ look_up_one(void *arg)
     return NULL;
 }
 
+/* Addresses 0 .. 15 wander about 4 ports. */
+static void *
+move_about(void *worker_)
+{
+    struct worker *worker = worker_;
+    uint32_t random = worker->seed;
+    epoch_online(worker->reader);
+    for (uint32_t i = 0; i < 200000; i++) {
+        random = random * 1664525 + 1013904223;
+        fdb_learn(shared, addr_of(random >> 16 & 15), 0, (uint16_t) (1 + (random >> 24 & 3)), i);
+        epoch_quiescent(worker->reader);
+    }
+    epoch_offline(worker->reader);
+    atomic_fetch_sub(&n_running, 1);
+    return NULL;
+}
+
+/* Whatever was watched and of which nobody told is where it was. */
+static void
+watched_addresses_never_move_unseen(void **state)
+{
+    (void) state;
+    enum { THREADS = 2, ADDRS = 16 };
+    pthread_t threads[THREADS];
+    struct worker workers[THREADS];
+    uint16_t seen_at[ADDRS] = { 0 };
+    uint64_t n_told = 0, now_ms = 1000000;
+    bool over = false;
+
+    shared = fdb_new(64, 0);
+    for (uint32_t i = 0; i < ADDRS; i++) {
+        fdb_learn(shared, addr_of(i), 0, 9, 0);
+        seen_at[i] = fdb_watch(shared, addr_of(i), 0, 0);
+    }
+    atomic_store(&n_running, THREADS);
+    for (uint32_t i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker) { .reader = epoch_reader_new(), .seed = i + 1 };
+        assert_int_equal(pthread_create(&threads[i], NULL, move_about, &workers[i]), 0);
+    }
+    while (!over) {
+        over = !atomic_load(&n_running);      /* once more after they have ended */
+        struct fdb_address changes[FDB_MAX_CHANGES];
+        bool all;
+        unsigned n = fdb_take_changes(shared, changes, &all);
+        assert_false(all);
+        for (unsigned i = 0; i < n; i++) {
+            assert_true(seen_at[changes[i].addr[5]] != 0);
+            seen_at[changes[i].addr[5]] = 0;
+        }
+        n_told += n;
+        for (uint32_t i = 0; i < ADDRS; i++) {
+            /* Long after they came to rest, as far as the table can know. */
+            seen_at[i] = seen_at[i] ? seen_at[i] : fdb_watch(shared, addr_of(i), 0, now_ms += 2000);
+        }
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        epoch_reader_free(workers[i].reader);
+    }
+    for (uint32_t i = 0; i < ADDRS; i++) {
+        assert_int_equal(fdb_lookup(shared, addr_of(i), 0, 0), seen_at[i]);
+    }
+    assert_true(n_told >= ADDRS);
+    fdb_free(shared);
+}
+
 static void
 readers_find_what_stays(void **state)
 {
@@ -625,6 +691,7 @@ main(void)
         cmocka_unit_test(it_does_what_the_model_does),
         cmocka_unit_test(new_limits_keep_what_fits),
         cmocka_unit_test(threads_agree),
+        cmocka_unit_test(watched_addresses_never_move_unseen),
         cmocka_unit_test(readers_find_what_stays),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -40,6 +40,32 @@ a_flow_comes_up_when_it_is_due_and_not_before(void **state)
     }
 }
 
+/* Again and again, although it is due: each time it comes up when it was asked for. */
+static void
+a_flow_that_is_due_can_be_put_off(void **state)
+{
+    (void) state;
+    struct flow_timer t;
+    struct flow flow = { .cookie = START_NS + NS_PER_S };
+    uint64_t now = START_NS + 2 * NS_PER_S;
+    flow_timer_init(&t, START_NS, due);
+    flow_timer_add(&t, &flow);
+    assert_ptr_equal(flow_timer_take(&t, now), &flow);
+    for (unsigned i = 1; i < 100; i++) {
+        uint64_t again = now + i * NS_PER_S / 10;
+        unsigned n = 0;
+        flow_timer_add_at(&t, &flow, again);
+        /* Where a coarse slot ends it is asked for its due time, and is early. */
+        while (flow_timer_take(&t, again - 1)) {
+            assert_true(n++ < 3);
+            flow_timer_add_at(&t, &flow, again);
+        }
+        now = again + 2 * TICK_NS;
+        assert_ptr_equal(flow_timer_take(&t, now), &flow);
+    }
+    assert_int_equal(t.n, 0);
+}
+
 static void
 a_jump_of_the_clock_brings_all_up(void **state)
 {
@@ -152,6 +178,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flow_comes_up_when_it_is_due_and_not_before),
+        cmocka_unit_test(a_flow_that_is_due_can_be_put_off),
         cmocka_unit_test(a_jump_of_the_clock_brings_all_up),
         cmocka_unit_test(a_flow_that_was_taken_out_does_not_come_up),
         cmocka_unit_test(a_due_time_that_moved_is_found_where_it_is),
