@@ -136,7 +136,8 @@ take_in(struct hal_device *device, const struct shown *s, bool twice)
     e->bytes = s->counters.bytes;
     e->created_ms = e->read_ms = (uint32_t) clock_ms();
     e->pps = hal->config.promote_pps;    /* until it is measured */
-    e->has = e->wanted = actions;
+    e->has = actions;
+    engine_set_wanted(hal, e, actions);
     entry_actions_ref(hal->store, actions);
     entry_regroup(hal->store, index);
     e->flags |= ENTRY_LIMBO | ENTRY_ADOPT;

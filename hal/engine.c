@@ -54,6 +54,8 @@ void
 engine_set_wanted(struct hal *hal, struct entry *e, uint32_t actions)
 {
     uint32_t before = e->wanted;
+    uint32_t *n = &hal->devices[e->device]->n_wanted[e->table];
+    *n += (uint32_t) (actions != 0) - (uint32_t) (before != 0);
     e->wanted = actions;
     entry_regroup(hal->store, entry_index(hal->store, e));
     entry_actions_put(hal->store, before);
@@ -205,6 +207,7 @@ take_derivation(struct hal *hal, uint32_t index, const struct hal_derivation *d)
         return;
     }
     engine_note_dependencies(e, d);
+    entry_set_owner(hal->store, index, d->owner, d->cookie);   /* which is its owner: the cookie */
     entry_regroup(hal->store, index);
     if (is_replaced_by(e, actions)) {
         account_owe(hal, e);

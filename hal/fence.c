@@ -89,6 +89,7 @@ forget_entries(struct hal_device *device, int error)
         if (e->has) {
             engine_set_has(device, e, 0);
         }
+        engine_set_wanted(hal, e, 0);
         engine_set_verdict(hal, e, NULL);
         entry_free(hal->store, i);
         account_pay(hal, debt, error);

@@ -137,10 +137,28 @@ void hal_start(struct hal *);
 
 enum hal_policy { HAL_PREFER_HW, HAL_REQUIRE_HW, HAL_SW_ONLY, HAL_N_POLICIES };
 
-/* For cookies in [first, last]; the latest that covers a cookie counts. The bridge's own is
- * first = 0, last = UINT64_MAX. Entries that it changes things for move. -ENOSPC: too many. */
-int hal_policy_set(struct hal_bridge *, uint64_t first, uint64_t last, enum hal_policy,
-                   bool allow_uncounted);
+/* For the flows whose cookies are 'cookie' in the bits of 'mask', where 'cookie' has no others:
+ * mask 0, all of the bridge's; all ones, one cookie's. */
+struct hal_policy_rule {
+    uint64_t cookie, mask;
+    enum hal_policy policy;
+    bool allow_uncounted;        /* also in tables without counters */
+};
+
+enum { HAL_MAX_POLICIES = 64 };
+
+/* "prefer-hw"; and back, false for what is none. */
+const char *hal_policy_name(enum hal_policy);
+bool hal_policy_parse(const char *name, enum hal_policy *);
+
+/* The bridge has these from now on: of those that cover a cookie the last counts, and
+ * HAL_PREFER_HW if none does. Entries whose policy is another one are derived again, and hold
+ * with the next barrier. What has no entry is to be offered by the caller. -ENOSPC: too many. */
+int hal_policies_set(struct hal_bridge *, const struct hal_policy_rule rules[], unsigned n);
+/* They are the bridge's, until they are set again. */
+const struct hal_policy_rule *hal_policies(const struct hal_bridge *, unsigned *n);
+/* What counts for a flow with this cookie. */
+const struct hal_policy_rule *hal_policy_of(const struct hal_bridge *, uint64_t cookie);
 
 /* --- the stream --------------------------------------------------------------------- */
 
@@ -180,8 +198,9 @@ uint64_t hal_counted_until(const struct hal_bridge *);
  * late as the counters of entries. Zeros if that is nothing. */
 void hal_get_port_counters(const struct hal_bridge *, uint16_t port, struct hal_port_counters *);
 
-/* Whether a rule could be in hardware as it is, for require-hw: the verdict of the tables
- * that it would go to; nothing changes. */
+/* Whether an entry could be in hardware, however busy it is: the verdict of the tables that it
+ * would go to, reason 0 if it is there or one has room, or makes room, for it; nothing
+ * changes. What is offered in the same turn gets its place. */
 void hal_check(struct hal_bridge *, const struct hal_derivation *, struct hal_verdict *);
 
 /* --- plans ------------------------------------------------------------------------------ */

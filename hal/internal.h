@@ -24,7 +24,6 @@
 enum {
     HAL_MAX_DEVICES = 16,
     HAL_MAX_BRIDGES = 1024,
-    HAL_MAX_POLICIES = 64,
     HAL_WINDOW = 1024,           /* changes on their way to one device */
     HAL_STATS_BATCH = 1000,
     HAL_TICK_MS = 50,
@@ -99,6 +98,7 @@ struct hal_device {
     struct hal_change out[HAL_SUBMIT_MAX];   /* being put together */
     struct hal_slot *slots;      /* of changes on their way: HAL_WINDOW of them */
     uint32_t n_in_flight;
+    uint32_t n_wanted[HAL_MAX_TABLES];       /* entries that it is to have in the end */
     uint32_t entries[HAL_MAX_TABLES], full_at[HAL_MAX_TABLES], n_masks[HAL_MAX_TABLES];
     uint64_t full_ms[HAL_MAX_TABLES];        /* when it last refused one for lack of room */
     uint32_t n_removing;         /* removals on their way */
@@ -139,12 +139,6 @@ void device_discard(struct hal_device *);
 
 /* --- the whole ---------------------------------------------------------------------- */
 
-struct hal_policy_range {
-    uint64_t first, last;
-    enum hal_policy policy;
-    bool allow_uncounted;
-};
-
 struct hal_port_rec {
     struct hal_bridge *bridge;
     struct hal_port port;
@@ -160,7 +154,7 @@ struct hal_bridge {
     void *aux;
     struct hal_port_rec *ports;  /* ascending by number */
     unsigned n_ports, max_ports;
-    struct hal_policy_range policies[HAL_MAX_POLICIES];
+    struct hal_policy_rule policies[HAL_MAX_POLICIES];
     unsigned n_policies;
     bool is_gone;                /* freed once its last entries are out */
 };
@@ -252,6 +246,13 @@ void engine_reset(struct hal_device *);
 /* Tries a fenced device again, from nothing. */
 void engine_unfence(struct hal_device *);
 bool bridge_has_entries(const struct hal *, unsigned bridge);
+
+/* --- policy --------------------------------------------------------------------------------- */
+
+/* What counts for a cookie in a list, and whether two place entries alike. */
+const struct hal_policy_rule *hal_policy_in(const struct hal_policy_rule rules[], unsigned n,
+                                            uint64_t cookie);
+bool hal_policy_same(const struct hal_policy_rule *, const struct hal_policy_rule *);
 
 /* --- placement ------------------------------------------------------------------------------ */
 

@@ -31,7 +31,7 @@ count_entries(struct hal_plan *plan)
     for (unsigned d = 0; d < plan->hal->n_devices; d++) {
         const struct hal_device *device = plan->hal->devices[d];
         for (unsigned t = 0; t < device->caps.n_tables; t++) {
-            plan->table[d][t].now = device->entries[t];
+            plan->table[d][t].now = device->n_wanted[t];
         }
     }
 }

@@ -25,18 +25,6 @@ port_kind(const void *aux, uint16_t no)
     return port->device == ingress->device ? HAL_PORT_HERE : HAL_PORT_ELSEWHERE;
 }
 
-static const struct hal_policy_range *
-policy_of(const struct hal_bridge *bridge, uint64_t cookie)
-{
-    static const struct hal_policy_range standard = { 0, UINT64_MAX, HAL_PREFER_HW, false };
-    for (unsigned i = bridge->n_policies; i-- > 0;) {
-        if (cookie >= bridge->policies[i].first && cookie <= bridge->policies[i].last) {
-            return &bridge->policies[i];
-        }
-    }
-    return &standard;
-}
-
 /* The slowest of some entries in the table that may leave it. */
 static uint32_t
 find_cold(struct hal_device *device, unsigned table)
@@ -77,7 +65,7 @@ look_at_rooms(struct hal_device *device, const struct flow_mask *mask, struct ro
         bool lately = now_ms - device->full_ms[t] < HAL_FULL_MS;
         struct hal_room *room = &rooms->room[t];
         *room = (struct hal_room) {
-            .entries = device->entries[t], .full_at = lately ? device->full_at[t] : 0,
+            .entries = device->n_wanted[t], .full_at = lately ? device->full_at[t] : 0,
             .coldest_pps = UINT32_MAX,
             .n_masks = device->n_masks[t], .has_mask = mask_refs(device, t, mask) > 0,
         };
@@ -96,7 +84,7 @@ stream_place(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t
 {
     struct hal *hal = bridge->hal;
     const struct hal_port_rec *ingress = bridge_port(bridge, d->match.value.in_port);
-    const struct hal_policy_range *policy = policy_of(bridge, d->cookie);
+    const struct hal_policy_rule *policy = hal_policy_of(bridge, d->cookie);
     struct rooms rooms;
     *out = (struct hal_placement) { .table = -1 };
     out->verdict.field = out->verdict.action = HAL_OBJECT_NONE;
@@ -168,7 +156,9 @@ hal_check(struct hal_bridge *bridge, const struct hal_derivation *d, struct hal_
     if (!d->actions) {
         return;
     }
-    stream_place(bridge, d, UINT32_MAX, NULL, NULL, &out, &device);
+    uint32_t index = entry_find(bridge->hal->store, bridge->id, &d->match);
+    const struct entry *e = index ? entry_at(bridge->hal->store, index) : NULL;
+    stream_place(bridge, d, UINT32_MAX, e && e->wanted ? e : NULL, NULL, &out, &device);
     stream_ask_driver(device, d, &out);
     *verdict = out.verdict;
 }
@@ -199,10 +189,11 @@ make_entry(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t p
     e->device = device->index;
     e->table = (uint8_t) table;
     e->pps = pps;
-    e->wanted = actions;
+    engine_set_wanted(hal, e, actions);
     e->reason = HAL_REASON_PENDING;
     engine_note_dependencies(e, d);
     if (!entry_set_owner(hal->store, index, d->owner, d->cookie)) {
+        engine_set_wanted(hal, e, 0);
         entry_free(hal->store, index);
         counter_inc(COUNTER_hal_no_memory);
         return false;
@@ -425,26 +416,42 @@ hal_changed_port(struct hal_bridge *bridge, const struct hal_port *port)
 
 /* --- policy ------------------------------------------------------------------------------------ */
 
-int
-hal_policy_set(struct hal_bridge *bridge, uint64_t first, uint64_t last, enum hal_policy policy,
-               bool allow_uncounted)
+/* Whether entries of flows with the cookie are placed in another way by the one list than by the
+ * other. */
+struct policies {
+    struct found found;
+    const struct hal_bridge *bridge;
+    const struct hal_policy_rule *before;
+    unsigned n_before;
+};
+
+static void
+collect_policy(uint32_t index, void *aux)
 {
-    unsigned kept = 0;
-    for (unsigned i = 0; i < bridge->n_policies; i++) {
-        const struct hal_policy_range *p = &bridge->policies[i];
-        if (!(p->first >= first && p->last <= last)) {
-            bridge->policies[kept++] = *p;
-        }
+    struct policies *p = aux;
+    const struct entry_store *store = p->bridge->hal->store;
+    const struct entry_owner *owner = entry_owner(store, entry_at(store, index));
+    if (owner && !hal_policy_same(hal_policy_in(p->before, p->n_before, owner->cookie),
+                                  hal_policy_of(p->bridge, owner->cookie))) {
+        collect(index, &p->found);
     }
-    bridge->n_policies = kept;
-    if (kept == HAL_MAX_POLICIES) {
+}
+
+int
+hal_policies_set(struct hal_bridge *bridge, const struct hal_policy_rule rules[], unsigned n)
+{
+    struct hal_policy_rule before[HAL_MAX_POLICIES];
+    struct policies p = { { .hal = bridge->hal }, bridge, before, bridge->n_policies };
+    struct flow_match all = { 0 };
+    if (n > HAL_MAX_POLICIES) {
         return -ENOSPC;
     }
-    bridge->policies[bridge->n_policies++] = (struct hal_policy_range) { first, last, policy,
-                                                                         allow_uncounted };
-    struct found found = { .hal = bridge->hal };
-    struct flow_match all = { 0 };
-    entry_for_each_overlap(bridge->hal->store, bridge->id, &all, collect, &found);
-    rederive_found(&found);
+    memcpy(before, bridge->policies, sizeof before);
+    if (n) {
+        memmove(bridge->policies, rules, n * sizeof rules[0]);
+    }
+    bridge->n_policies = n;
+    entry_for_each_overlap(bridge->hal->store, bridge->id, &all, collect_policy, &p.found);
+    rederive_found(&p.found);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "mgmt/flow_walk.h"
 #include "mgmt/hardware.h"
+#include "mgmt/hw_policy.h"
 #include "mgmt/method_restore.h"
 
 LOG_MODULE(mgmt);
@@ -55,6 +56,7 @@ bridge_remove(struct bridges *bridges, struct bridge *bridge)
         p = &(*p)->next;
     }
     *p = bridge->next;
+    bridge_stop_policies(bridge);
     flow_walk_close_all(bridge);
     restore_close_all(bridge);
     agent_free(bridge->agent);
@@ -71,6 +73,12 @@ bridges_free(struct bridges *bridges)
         free(bridges->rundir);
         free(bridges);
     }
+}
+
+struct event_base *
+bridges_event_base(const struct bridges *bridges)
+{
+    return bridges->env.base;
 }
 
 struct bridge *
@@ -460,6 +468,10 @@ bridges_apply(struct bridges *bridges, const struct config *old, struct config *
             fail(&apply, &why, "bridge %s", want->name);
             config_drop_bridge(new, i);
             continue;
+        }
+        if (bridge_set_policies(bridges->env.base, bridge, &want->policies)) {
+            log_warn("bridge %s: no memory to offer flows to hardware; they come with traffic",
+                     bridge->name);
         }
         add_ports(&apply, bridge, before, want);
         add_queues(&apply, bridge, before, want);

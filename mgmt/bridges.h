@@ -19,6 +19,7 @@ struct bridge {
     struct agent *agent;
     struct flow_walk *walks;       /* clients that are listing its flows */
     struct restore *restores;      /* clients that stage flows for it */
+    struct policy_walk *policy_walk;       /* flows are being offered; NULL: no */
     struct bridge *next;
 };
 
@@ -46,6 +47,7 @@ void bridges_free(struct bridges *);
 unsigned bridges_apply(struct bridges *, const struct config *old, struct config *new,
                        struct errmsg *err);
 
+struct event_base *bridges_event_base(const struct bridges *);
 struct bridge *bridges_first(const struct bridges *);
 /* The bridge of that name; with NULL the only one. NULL and *err, which lists them, if
  * there is none or no only one. */

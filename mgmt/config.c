@@ -92,7 +92,9 @@ config_add_bridge(struct config *config, const char *name, const struct config_b
     config->bridges = config_realloc(config->bridges, config->n_bridges + 1,
                                      sizeof *config->bridges);
     struct config_bridge *bridge = &config->bridges[config->n_bridges++];
-    *bridge = (struct config_bridge) { .agent = defaults->agent, .datapath = defaults->datapath };
+    *bridge = (struct config_bridge) {
+        .policies = defaults->policies, .agent = defaults->agent, .datapath = defaults->datapath,
+    };
     snprintf(bridge->name, sizeof bridge->name, "%s", name);
     return bridge;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/errmsg.h"
+#include "mgmt/hw_policy.h"
 #include "ofagent/agent.h"
 #include "sw-datapath/datapath.h"
 #include "turnout/port.h"
@@ -47,6 +48,7 @@ struct config_bridge {
     size_t n_queues;
     struct config_target *targets;
     size_t n_targets;
+    struct hw_policies policies;
     struct agent_config agent;
     struct dp_bridge_config datapath;
 };

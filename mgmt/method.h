@@ -69,6 +69,7 @@ method_fn method_governor, method_trace, method_log_level, method_snoop;
 method_fn method_upgrade_check;
 method_fn method_restore_begin, method_restore_add, method_restore_diff, method_restore_run;
 method_fn method_restore_status;
+method_fn method_hw_policy, method_hw_policy_set, method_hw_policy_del;
 method_fn method_hw_plan, method_hw_show, method_hw_probe, method_hw_entries, method_hw_explain, method_hw_fault;
 method_fn method_hw_audit, method_hw_audit_status;
 

@@ -6,6 +6,7 @@
 
 #include "lib/log.h"
 #include "mgmt/hardware.h"
+#include "mgmt/hw_policy.h"
 #include "mgmt/method_hw.h"
 
 LOG_MODULE(mgmt);
@@ -59,6 +60,8 @@ method_hw_explain(const struct method_env *env, json_t *params, json_t **result,
     *result = json_pack("{s:s, s:s, s:o}", "bridge", bridge->name, "state", state,
                         "reason", hw_json_verdict(&verdict));
     json_object_set_new(*result, "entry", entry ? entry : json_null());
+    const struct hal_policy_rule *policy = dp_policy_for(dp_bridge, &key);
+    json_object_set_new(*result, "policy", policy ? hw_policy_json(policy) : json_null());
     return RPC_OK;
 }
 

@@ -35,6 +35,22 @@ list_device(struct hal_device *device, const struct hal_device_info *info, void 
     json_array_append_new(rows, hw_json_device(info));
 }
 
+/* Of the bridges that have some. */
+static json_t *
+list_policies(const struct method_env *env)
+{
+    json_t *rows = json_array();
+    for (struct bridge *b = bridges_first(env->bridges); b && env->hardware; b = b->next) {
+        json_t *policies = method_hw_policies(b);
+        if (json_array_size(policies)) {
+            json_array_append_new(rows, json_pack("{s:s, s:O}", "bridge", b->name, "policies",
+                                                  policies));
+        }
+        json_decref(policies);
+    }
+    return rows;
+}
+
 enum rpc_code
 method_hw_show(const struct method_env *env, json_t *params, json_t **result, struct errmsg *err)
 {
@@ -44,7 +60,7 @@ method_hw_show(const struct method_env *env, json_t *params, json_t **result, st
         if (env->hardware) {
             hal_visit_devices(hardware_hal(env->hardware), list_device, rows);
         }
-        *result = json_pack("{s:o}", "devices", rows);
+        *result = json_pack("{s:o, s:o}", "devices", rows, "policies", list_policies(env));
     }
     return code;
 }

@@ -160,9 +160,37 @@ option_set_on_exit(struct config_parser *parser, const char *value, struct errms
 }
 
 int
+option_set_hw_policy(struct config_parser *parser, const char *value, struct errmsg *err)
+{
+    struct hal_policy_rule rule;
+    if (hw_policy_parse(value, &rule, err)
+        || hw_policies_put(&config_parser_bridge(parser)->policies, &rule, err)) {
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* Without a driver nothing could be in hardware. */
+static int
+check_policies(const struct config *config, const struct config_bridge *bridge, struct errmsg *err)
+{
+    for (unsigned i = 0; i < bridge->policies.n && !config->n_drivers; i++) {
+        if (bridge->policies.rules[i].policy == HAL_REQUIRE_HW) {
+            errmsg_set(err, "bridge %s: hw-policy require-hw: there is no driver: it takes --driver",
+                       bridge->name);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+int
 option_check_port_drivers(const struct config *config, struct errmsg *err)
 {
     for (size_t i = 0; i < config->n_bridges; i++) {
+        if (check_policies(config, &config->bridges[i], err)) {
+            return -EINVAL;
+        }
         for (size_t k = 0; k < config->bridges[i].n_ports; k++) {
             const struct config_port *port = &config->bridges[i].ports[k];
             if (port->driver[0] && !config_may_have_driver(config, port->driver)) {

@@ -35,6 +35,11 @@ const struct option_row option_rows[] = {
         "queue ID of port DEV; keys: min-rate, max-rate (bit/s, as in 10M), burst (bytes)",
         option_set_queue,
     }, {
+        "hw-policy", "POLICY[,KEY=VALUE,...]", OPTION_BRIDGE, true,
+        "flows may (prefer-hw, default), must (require-hw) or must not (sw-only) be in hardware; "
+        "keys: cookie (VALUE[/MASK]: only of these), allow-uncounted (yes or no)",
+        option_set_hw_policy,
+    }, {
         "controller", "TARGET", OPTION_MEMBER, true,
         "connect to a controller: tcp:HOST[:PORT], ssl:HOST[:PORT] or unix:PATH",
         option_set_controller,

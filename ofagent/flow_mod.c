@@ -93,6 +93,15 @@ flow_new(struct flow_table *ft, const struct ofp_flow_mod *fm, struct ofp_refusa
     return flow;
 }
 
+/* A flow that was made but is in nothing goes again. */
+static void
+unmake(struct flow_table *ft, struct flow *flow)
+{
+    classifier_rule_fini(ft->classifier, &flow->rule);
+    action_intern_put(ft->actions, flow_actions(flow));
+    free(flow);
+}
+
 int
 flow_table_publish(struct flow_table *ft, struct flow *flow, struct flow *old,
                    struct ofp_refusal *refusal)
@@ -107,9 +116,7 @@ flow_table_publish(struct flow_table *ft, struct flow *flow, struct flow *old,
         flow_timer_remove(&ft->timer, old);
         flow_table_dispose(ft, old);
     } else if (classifier_insert(ft->classifier, &flow->rule)) {
-        classifier_rule_fini(ft->classifier, &flow->rule);
-        action_intern_put(ft->actions, flow_actions(flow));
-        free(flow);
+        unmake(ft, flow);
         return refuse_full(refusal, "no memory for the classifier");
     } else {
         flow_list_append(ft, flow);
@@ -139,6 +146,10 @@ add(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow **out,
     }
     struct flow *flow = flow_new(ft, fm, refusal);
     if (!flow) {
+        return OFP_REFUSED;
+    }
+    if (flow_table_check_hardware(ft, &flow->rule, flow->cookie, flow_actions(flow), refusal)) {
+        unmake(ft, flow);
         return OFP_REFUSED;
     }
     int error = flow_table_publish(ft, flow, old, refusal);
@@ -173,6 +184,8 @@ struct change {
     const struct action_list *actions;
     uint64_t now_ns;
     struct flow *first;              /* the first that was changed */
+    struct ofp_refusal *refusal;     /* of a check that comes before */
+    bool refused;
 };
 
 /* In Nicira's MODIFY a cookie of all ones is none. */
@@ -180,6 +193,28 @@ static bool
 keeps_cookie(const struct ofp_flow_mod *fm)
 {
     return fm->nxm && fm->cookie == OFP_NO_COOKIE;
+}
+
+/* Whether a MODIFY may do what it would to a flow that it finds. Changes nothing. */
+static bool
+check_rule(struct rule *rule, void *change_)
+{
+    struct change *change = change_;
+    const struct flow *flow = flow_of_rule(rule);
+    uint64_t cookie = keeps_cookie(change->fm) ? flow->cookie : change->fm->cookie;
+    change->refused = ofp_cookie_fits(&change->fm->only, flow->cookie)
+                      && flow_table_check_hardware(change->ft, rule, cookie, change->actions,
+                                                   change->refusal);
+    return !change->refused;
+}
+
+/* False: no flow that the MODIFY would change, or add, has to be checked. */
+static bool
+has_to_check(const struct flow_table *ft, const struct ofp_flow_mod *fm)
+{
+    return fm->command == OFPFC_MODIFY && ft->bridge
+           && (keeps_cookie(fm) ? dp_may_require_hardware(ft->bridge)
+                                : dp_requires_hardware(ft->bridge, fm->cookie));
 }
 
 static bool
@@ -190,9 +225,12 @@ modify_rule(struct rule *rule, void *change_)
     if (!ofp_cookie_fits(&change->fm->only, flow->cookie)) {
         return true;
     }
+    bool same_actions = flow_actions(flow) == change->actions;
+    bool same_cookie = keeps_cookie(change->fm) || flow->cookie == change->fm->cookie;
+    flow->cookie = same_cookie ? flow->cookie : change->fm->cookie;
     flow_table_set_actions(change->ft, flow, change->actions);
-    if (!keeps_cookie(change->fm)) {
-        flow->cookie = change->fm->cookie;
+    if (same_actions && !same_cookie && change->ft->bridge) {
+        dp_rule_changed(change->ft->bridge, rule);     /* its policy may be another one */
     }
     flow->changed_ns = change->now_ns;
     flow_table_set_acting(change->ft, flow, false);   /* it is the controller's now */
@@ -230,17 +268,23 @@ modify(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow **out,
     if (change_init(&change, ft, fm, refusal)) {
         return OFP_REFUSED;
     }
+    change.refusal = refusal;
     if (fm->command == OFPFC_MODIFY) {
-        classifier_for_each_covered(ft->classifier, &fm->match.match, modify_rule, &change);
+        if (has_to_check(ft, fm)) {
+            classifier_for_each_covered(ft->classifier, &fm->match.match, check_rule, &change);
+        }
+        if (!change.refused) {
+            classifier_for_each_covered(ft->classifier, &fm->match.match, modify_rule, &change);
+        }
     } else {
         struct flow *flow = find(ft, fm);
-        if (flow) {
+        if (flow && check_rule(&flow->rule, &change)) {
             modify_rule(&flow->rule, &change);
         }
     }
     action_intern_put(ft->actions, change.actions);
     *out = change.first;
-    return change.first ? 0 : modify_nothing(ft, fm, out, refusal);
+    return change.refused ? OFP_REFUSED : change.first ? 0 : modify_nothing(ft, fm, out, refusal);
 }
 
 static bool
@@ -309,7 +353,10 @@ flow_table_mod(struct flow_table *ft, const struct ofp_flow_mod *fm, struct flow
 
 struct flow_mod_walk {
     struct flow_cursor cursor;
+    struct flow_cursor check;        /* goes first over the same flows, if they are to be checked */
+    bool checking;
     struct change change;
+    struct ofp_refusal refusal;
     bool found;                      /* a flow was changed */
     struct ofp_flow_mod fm;
 };
@@ -337,8 +384,25 @@ flow_mod_walk_new(struct flow_table *ft, const struct ofp_flow_mod *fm,
         return NULL;
     }
     walk->found = false;
+    walk->change.refusal = &walk->refusal;
     flow_cursor_open(ft, &walk->cursor, &fm->match, fm->out_port);
+    walk->checking = has_to_check(ft, fm);
+    if (walk->checking) {
+        flow_cursor_open(ft, &walk->check, &fm->match, fm->out_port);
+    }
     return walk;
+}
+
+/* True if all flows were, or one was refused. */
+static bool
+check_some(struct flow_mod_walk *walk, uint32_t n)
+{
+    struct flow *flow;
+    while ((flow = flow_cursor_next(walk->change.ft, &walk->check, &n))
+           && check_rule(&flow->rule, &walk->change)) {
+        continue;
+    }
+    return n > 0 || walk->change.refused;
 }
 
 bool
@@ -347,6 +411,15 @@ flow_mod_walk_step(struct flow_mod_walk *walk, uint32_t n, struct flow **first)
     bool (*act)(struct rule *, void *) = walk->fm.command == OFPFC_MODIFY ? modify_rule
                                                                           : delete_rule;
     struct flow *flow;
+    *first = NULL;
+    if (walk->checking) {
+        if (!check_some(walk, n)) {
+            return false;
+        }
+        flow_cursor_close(&walk->check);
+        walk->checking = false;
+        return walk->change.refused || (n == UINT32_MAX && flow_mod_walk_step(walk, n, first));
+    }
     walk->change.first = NULL;
     while ((flow = flow_cursor_next(walk->change.ft, &walk->cursor, &n))) {
         act(&flow->rule, &walk->change);
@@ -360,6 +433,10 @@ int
 flow_mod_walk_finish(struct flow_mod_walk *walk, struct flow **flow, struct ofp_refusal *refusal)
 {
     *flow = NULL;
+    if (walk->change.refused) {
+        *refusal = walk->refusal;
+        return OFP_REFUSED;
+    }
     if (walk->fm.command == OFPFC_DELETE) {
         tell_deleted(walk->change.ft, &walk->fm);
         return 0;
@@ -378,6 +455,9 @@ flow_mod_walk_free(struct flow_mod_walk *walk)
 {
     if (walk) {
         flow_cursor_close(&walk->cursor);
+        if (walk->checking) {
+            flow_cursor_close(&walk->check);
+        }
         action_intern_put(walk->change.ft->actions, walk->change.actions);
         free(walk);
     }

@@ -67,6 +67,11 @@ void flow_list_append(struct flow_table *, struct flow *);
 void flow_list_replace(struct flow_table *, struct flow *old, struct flow *flow);
 void flow_list_remove(struct flow_table *, struct flow *);
 
+/* flow_hardware.c. Whether the policy for the cookie lets a rule, made or published, have these
+ * actions: 0, or OFP_REFUSED. See dp_rule_may_be(). */
+int flow_table_check_hardware(const struct flow_table *, const struct rule *, uint64_t cookie,
+                              const struct action_list *, struct ofp_refusal *);
+
 /* flow_mod.c. The flow of this match and rank, or NULL. */
 struct flow *flow_table_find(const struct flow_table *, const struct flow_match *, uint32_t rank);
 /* A flow in nothing yet, its attributes 0; NULL and *refusal. */

@@ -38,6 +38,7 @@ enum { DP_CACHE_ENTRIES_DEFAULT = 262144, DP_MAX_WORKERS = 32 };
 
 struct hal;
 struct hal_bridge;
+struct hal_policy_rule;
 struct hal_device;
 
 struct dp_config {
@@ -246,6 +247,8 @@ int dp_port_set_device(struct dp_bridge *, uint16_t port_no, struct hal_device *
 void dp_rule_added(struct dp_bridge *, struct rule *);
 void dp_rule_changed(struct dp_bridge *, struct rule *);
 void dp_rule_removed(struct dp_bridge *, struct rule *);
+/* A rule without wildcards has no entry, for a reason that may be gone. */
+void dp_rule_offer(struct dp_bridge *, const struct rule *);
 /* All rules that 'match' covers were removed by name. */
 void dp_rules_deleted(struct dp_bridge *, const struct flow_match *);
 /* A removed rule that is may still be counted in, and must not be freed. It is not any more
@@ -254,11 +257,25 @@ bool dp_rule_is_in_hardware(const struct dp_bridge *, const struct rule *);
 /* Until when (clock_ms()) the counters of rules that are in hardware have all packets: devices
  * tell late (hal_counted_until()). */
 uint64_t dp_counted_until(const struct dp_bridge *);
+/* A rule that is to be added, or an added one that is to have other actions or another cookie.
+ * False: the policy for its cookie is that hardware forwards all its packets, and it could not;
+ * *verdict says why. It could if every entry that packets of the rule, whole ones, may lead to,
+ * from ports that have a device, fits one of the device's tables by its capabilities; and that
+ * of a rule without wildcards has room there now. It gets this room if the rule is added in
+ * the same turn. */
+struct hal_verdict;
+bool dp_rule_may_be(struct dp_bridge *, const struct flow_match *, uint32_t rank, uint64_t cookie,
+                    const struct action_list *, struct hal_verdict *verdict);
+/* False: it would say yes to everything with this cookie. */
+bool dp_requires_hardware(const struct dp_bridge *, uint64_t cookie);
+/* ... with any cookie. */
+bool dp_may_require_hardware(const struct dp_bridge *);
 /* Whether packets with this key could be in hardware as the rules are, apart from how many
  * there are: *verdict is why not (reason 0: they could). Nothing changes. Of no effect
  * without offload. */
-struct hal_verdict;
 void dp_check_offload(struct dp_bridge *, const struct flow_key *, struct hal_verdict *);
+/* The policy that counts for packets with this key; NULL: no rule matches them, or no offload. */
+const struct hal_policy_rule *dp_policy_for(struct dp_bridge *, const struct flow_key *);
 /* NULL without offload. */
 struct hal_bridge *dp_bridge_hal(struct dp_bridge *);
 

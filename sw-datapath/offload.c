@@ -63,6 +63,12 @@ static const struct hal_source source = {
     .derive = derive, .credit = credit, .used = used, .port_failed = port_failed,
 };
 
+struct action_list *
+offload_room(struct offload *offload)
+{
+    return offload->room;
+}
+
 /* --- life --------------------------------------------------------------------------------- */
 
 static void
@@ -251,16 +257,23 @@ follow_addresses(const struct dp *dp)
 /* --- rules ------------------------------------------------------------------------------------ */
 
 void
+dp_rule_offer(struct dp_bridge *bridge, const struct rule *rule)
+{
+    struct flow_match match;
+    if (bridge->hal && rule->rank == RULE_RANK_EXACT) {
+        classifier_rule_match(bridge->classifier, rule, &match);
+        hal_offer(bridge->hal, &match.value, 0, NULL);
+    }
+}
+
+void
 dp_rule_added(struct dp_bridge *bridge, struct rule *rule)
 {
     struct flow_match match;
-    if (!bridge->hal) {
-        return;
-    }
-    classifier_rule_match(bridge->classifier, rule, &match);
-    hal_changed_match(bridge->hal, &match);
-    if (rule->rank == RULE_RANK_EXACT) {
-        hal_offer(bridge->hal, &match.value, 0, NULL);
+    if (bridge->hal) {
+        classifier_rule_match(bridge->classifier, rule, &match);
+        hal_changed_match(bridge->hal, &match);
+        dp_rule_offer(bridge, rule);
     }
 }
 
@@ -269,6 +282,7 @@ dp_rule_changed(struct dp_bridge *bridge, struct rule *rule)
 {
     if (bridge->hal) {
         hal_changed_owner(bridge->hal, rule);
+        dp_rule_offer(bridge, rule);
     }
 }
 
@@ -313,6 +327,14 @@ dp_check_offload(struct dp_bridge *bridge, const struct flow_key *key, struct ha
     } else {
         verdict->reason = HAL_REASON_TABLE_MISS;
     }
+}
+
+const struct hal_policy_rule *
+dp_policy_for(struct dp_bridge *bridge, const struct flow_key *key)
+{
+    struct hal_derivation d;
+    bool found = bridge->hal && derive_entry(bridge, key, bridge->dp->offload->room, &d);
+    return found ? hal_policy_of(bridge->hal, d.cookie) : NULL;
 }
 
 struct hal_bridge *

@@ -21,6 +21,9 @@ struct offload;
 struct offload *offload_new(struct dp *, struct hal *, struct errmsg *err);
 void offload_free(struct offload *);
 
+/* Where a derivation's actions may be made; good until the next. */
+struct action_list *offload_room(struct offload *);
+
 /* A bridge comes, and goes. 0 or -ENOMEM. */
 int offload_bridge_added(struct dp_bridge *);
 void offload_bridge_removed(struct dp_bridge *);

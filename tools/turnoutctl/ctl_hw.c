@@ -81,7 +81,7 @@ hw_show(struct ctl *ctl, const char *const args[], unsigned n)
     if (status) {
         return status;
     }
-    const json_t *devices = json_object_get(result, "devices"), *device;
+    const json_t *devices = json_object_get(result, "devices"), *device, *bridge;
     size_t i;
     if (ctl->json) {
         ctl_print_json(ctl, result);
@@ -90,6 +90,9 @@ hw_show(struct ctl *ctl, const char *const args[], unsigned n)
     } else {
         json_array_foreach(devices, i, device) {
             print_device(device);
+        }
+        json_array_foreach(json_object_get(result, "policies"), i, bridge) {
+            hw_print_policies(bridge);
         }
     }
     json_decref(result);
@@ -169,6 +172,11 @@ hw_explain(struct ctl *ctl, const char *const args[], unsigned n)
         if (json_is_object(reason)) {
             print_reason(reason);
         }
+        if (json_is_object(json_object_get(result, "policy"))) {
+            fputs("policy: ", stdout);
+            hw_print_policy(json_object_get(result, "policy"));
+            putchar('\n');
+        }
     }
     json_decref(result);
     return CTL_OK;
@@ -243,6 +251,7 @@ static const struct hw_command commands[] = {
     { "show", "show", 0, 0, HW_LIST, hw_show },
     { "entries", "entries [BRIDGE]", 0, 1, HW_LIST | HW_BRIDGE, hw_entries },
     { "explain", "explain [BRIDGE] FLOW", 1, 2, HW_BRIDGE, hw_explain },
+    { "policy", "policy show|set|del [BRIDGE] [POLICY]", 1, 3, 0, hw_policy },
     { "plan", "plan [BRIDGE] FILE", 1, 2, HW_BRIDGE, hw_plan },
     { "probe", "probe [DRIVER]", 0, 1, 0, hw_probe },
     { "diff", "diff FILE [FILE]", 1, 2, HW_OFFLINE | HW_COMPARES, hw_diff },

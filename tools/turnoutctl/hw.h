@@ -31,6 +31,11 @@ int hw_connect(struct ctl *);
 enum { HW_BAR_SIZE = 24 };
 const char *hw_bar(json_int_t used, json_int_t capacity, char buffer[HW_BAR_SIZE]);
 
+/* "sw-only,cookie=0x1"; and a line for each policy of {"bridge", "policies"}. */
+void hw_print_policy(const json_t *);
+void hw_print_policies(const json_t *bridge);
+
+int hw_policy(struct ctl *, const char *const args[], unsigned n);
 int hw_plan(struct ctl *, const char *const args[], unsigned n);
 int hw_probe(struct ctl *, const char *const args[], unsigned n);
 int hw_diff(struct ctl *, const char *const args[], unsigned n);
