@@ -133,7 +133,8 @@ struct hal_dumped {
 
 enum hal_event_kind {
     HAL_EVENT_LOST,              /* events or entries may have been lost: reconcile */
-    HAL_EVENT_RESET,             /* the device forgot everything: add it all again */
+    HAL_EVENT_RESET,             /* the device forgot everything: it is flushed, and all is added
+                                  * again; changes that were on their way need not complete */
     HAL_EVENT_GONE,              /* the device is gone: no op but close() will work */
     HAL_EVENT_AGAIN,             /* there is room again after -EAGAIN or -EBUSY */
 };

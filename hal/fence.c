@@ -25,20 +25,54 @@ engine_lost(struct hal_device *device, uint32_t index)
     engine_settle(device->hal, index);
 }
 
+/* No change is on its way any more, whatever is said of it later. */
+static void
+free_slots(struct hal_device *device)
+{
+    device->n_in_flight = device->n_removing = 0;
+    for (uint16_t slot = 0; slot < HAL_WINDOW; slot++) {
+        device->slots[slot].entry = ENTRY_NONE;
+        device->slots[slot].order = slot;
+    }
+}
+
+/* The change that it was on its way with is over; the device has nothing of it. */
+static void
+lost_on_its_way(struct hal_device *device, struct entry *e)
+{
+    entry_actions_put(device->hal->store, e->sent);
+    e->sent = 0;
+    e->flags &= (uint16_t) ~ENTRY_IN_FLIGHT;
+}
+
+/* Some of what is on its way was done before, some after, some is not done yet: so the device is
+ * emptied once more, and filled from nothing. */
 void
 engine_reset(struct hal_device *device)
 {
     struct hal *hal = device->hal;
     pthread_mutex_lock(&device->op);
+    int error = device->driver->flush(device->state);
+    device_discard(device);
     device->driver->probe(device->state, &device->caps);
     pthread_mutex_unlock(&device->op);
+    if (device->fenced) {
+        return;
+    }
+    if (error) {
+        engine_fence(device, HAL_REASON_DRIVER_FAULT, "it can't be emptied after a reset");
+        return;
+    }
+    free_slots(device);
     for (uint32_t i = 1; i < entry_limit(hal->store); i++) {
-        const struct entry *e = entry_at(hal->store, i);
-        if (e->flags & ENTRY_USED && hal->devices[e->device] == device && e->has
-            && !(e->flags & ENTRY_IN_FLIGHT)) {
-            device->lost++;
-            engine_lost(device, i);
+        struct entry *e = entry_at(hal->store, i);
+        if (!(e->flags & ENTRY_USED) || hal->devices[e->device] != device
+            || !(e->has || e->flags & ENTRY_IN_FLIGHT)) {
+            continue;
         }
+        device->lost += e->has != 0;
+        lost_on_its_way(device, e);
+        engine_lost(device, i);
     }
 }
 
@@ -121,11 +155,8 @@ engine_fence(struct hal_device *device, enum hal_reason reason, const char *why)
             }
         }
     }
-    device->urgent.n = device->normal.n = device->n_in_flight = device->n_removing = 0;
-    for (uint16_t slot = 0; slot < HAL_WINDOW; slot++) {
-        device->slots[slot].entry = ENTRY_NONE;
-        device->slots[slot].order = slot;
-    }
+    device->urgent.n = device->normal.n = 0;
+    free_slots(device);
     forget_entries(device, error ? -EIO : 0);
 }
 
