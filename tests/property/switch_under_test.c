@@ -135,6 +135,14 @@ wait_for(struct sut *sut, uint8_t type, uint32_t xid)
     return false;
 }
 
+void
+sut_run(struct sut *sut)
+{
+    for (unsigned turns = 0; turns < PATIENCE; turns++) {
+        turn(sut);
+    }
+}
+
 bool
 sut_fence(struct sut *sut, bool barrier)
 {

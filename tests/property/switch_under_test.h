@@ -61,6 +61,8 @@ void sut_set_queue(struct sut *, uint16_t port, uint32_t id, bool there);
 
 /* Sends whole messages. */
 void sut_send(struct sut *, const void *messages, size_t size);
+/* Lets it do what it can do without time. */
+void sut_run(struct sut *);
 /* Sends a BARRIER_REQUEST or an ECHO_REQUEST and waits for its reply: all that was sent
  * before is done, and all that it had to say is here. False if no reply came. */
 bool sut_fence(struct sut *, bool barrier);

@@ -63,6 +63,8 @@ static struct hardware kinds[] = {
       .plain_percent = 90, .demote_pps = 1, .late_ms = 250,
       .faults = FAULT(REFUSE) | FAULT(AGAIN) | FAULT(IO_ERROR) | FAULT(LATE_ACK) | FAULT(LOSE_ACK)
                 | FAULT(STALL) },
+    { .name = "reset", .driver = "sim:latency-us=2500,seed=19", .plain_percent = 97,
+      .late_ms = 100, .min_hit_percent = 25, .faults = FAULT(RESET) },
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 

@@ -61,6 +61,17 @@ pick_fault(struct trial *t, enum dut_fault *fault)
                                : 1 + gen_below(&t->g, 4);
 }
 
+static void
+send_some(struct trial *t, unsigned n)
+{
+    while (n--) {
+        trial_flow_mod(t);
+    }
+    sut_send(t->sut, t->messages, t->messages_size);
+    t->messages_size = 0;
+    sut_run(t->sut);
+}
+
 bool
 trial_fault(struct trial *t)
 {
@@ -75,6 +86,9 @@ trial_fault(struct trial *t)
     trial_show_counters(t);
     if (t->config->verbose) {
         fprintf(stderr, "#   the device: %s, %u\n", dut_fault_names[fault], n);
+    }
+    if (fault == DUT_RESET) {
+        send_some(t, n);             /* it comes while changes are on their way */
     }
     dut_arm(fault, n, gen_below(&t->g, UINT32_MAX));
     if (fault != DUT_LOSE_ENTRY && fault != DUT_RESET && !trial_messages(t)) {
