@@ -10,8 +10,8 @@
  * are written out here.
  *
  * usage: barrier --connect PATH --in NETNS:DEV --a NETNS:DEV --b NETNS:DEV
- *                [--rounds N] [--rate FRAMES/S]
- * PATH is a Unix socket on which the switch takes OpenFlow 1.0. Ports 1, 2 and 3 of the
+ *                [--rounds N] [--rate FRAMES/S] [--exact]
+ * With --exact the flow has no wildcards. PATH is a Unix socket on which the switch takes OpenFlow 1.0. Ports 1, 2 and 3 of the
  * switch are the far ends of the devices in, a and b. Prints TAP. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -200,13 +200,19 @@ take_arrivals(struct tally *tally, uint32_t number)
 }
 
 static void
-probe(struct tally *tally, uint32_t number)
+send_probe(uint32_t number)
 {
     uint8_t frame[FRAME_SIZE];
     make_frame(frame, MAGIC, number, 0);
     if (send(in_fd, frame, sizeof frame, 0) < 0) {
         bail_out("sending a probe");
     }
+}
+
+static void
+probe(struct tally *tally, uint32_t number)
+{
+    send_probe(number);
     uint64_t end = time_ns() + PROBE_MS * 1000000ull;
     while (!take_arrivals(tally, number)) {
         struct pollfd fds[2] = { { out_fd[0], POLLIN, 0 }, { out_fd[1], POLLIN, 0 } };
@@ -269,6 +275,31 @@ by_no_flood(uint8_t *p, unsigned port)
     return by_flag(p, port, OF_NO_FLOOD);
 }
 
+/* The ways to make the flow go nowhere. */
+static uint8_t *
+shut_by_delete(uint8_t *p)
+{
+    return of_put_flow_mod(p, OF_DELETE, OF_MATCH_FLOW, 0, 0);
+}
+
+static uint8_t *
+shut_by_no_recv(uint8_t *p)
+{
+    return of_put_port_mod(p, PORT_IN, OF_NO_RECV, OF_NO_RECV);
+}
+
+static uint8_t *
+shut_by_no_fwd(uint8_t *p)
+{
+    return of_put_port_mod(p, PORT_A, OF_NO_FWD, OF_NO_FWD);
+}
+
+static uint8_t *
+shut_by_port_down(uint8_t *p)
+{
+    return of_put_port_mod(p, PORT_A, OF_PORT_DOWN, OF_PORT_DOWN);
+}
+
 static int
 compare_times(const void *a, const void *b)
 {
@@ -279,14 +310,20 @@ compare_times(const void *a, const void *b)
 static const struct way {
     const char *name;
     uint8_t *(*change)(uint8_t *, unsigned);
+    uint8_t *(*shut)(uint8_t *);    /* instead: the flow goes nowhere */
     unsigned port;           /* to which the flow goes at first */
+    unsigned slower;         /* so many times fewer rounds */
 } ways[] = {
-    { "an ADD that replaces", by_replacing, PORT_A },
-    { "DELETE_STRICT and ADD", by_delete_and_add, PORT_A },
-    { "MODIFY", by_modify, PORT_A },
-    { "an overlapping rule above", by_overlap, PORT_A },
-    { "NO_FWD of a port that ALL sends to", by_no_fwd, PORT_ALL },
-    { "NO_FLOOD of a port that FLOOD sends to", by_no_flood, PORT_FLOOD },
+    { "an ADD that replaces", by_replacing, NULL, PORT_A, 1 },
+    { "DELETE_STRICT and ADD", by_delete_and_add, NULL, PORT_A, 1 },
+    { "MODIFY", by_modify, NULL, PORT_A, 1 },
+    { "an overlapping rule above", by_overlap, NULL, PORT_A, 1 },
+    { "NO_FWD of a port that ALL sends to", by_no_fwd, NULL, PORT_ALL, 1 },
+    { "NO_FLOOD of a port that FLOOD sends to", by_no_flood, NULL, PORT_FLOOD, 1 },
+    { "DELETE", NULL, shut_by_delete, PORT_A, 1 },
+    { "NO_RECV of the port that it comes in by", NULL, shut_by_no_recv, PORT_A, 1 },
+    { "NO_FWD of the port that it goes to", NULL, shut_by_no_fwd, PORT_A, 1 },
+    { "PORT_DOWN of the port that it goes to", NULL, shut_by_port_down, PORT_A, 50 },
 };
 enum { N_WAYS = sizeof ways / sizeof ways[0] };
 
@@ -298,9 +335,40 @@ begin_way(const struct way *way)
     uint8_t *end = of_put_flow_mod(buffer, OF_DELETE, OF_MATCH_ALL, 0, 0);
     end = of_put_port_mod(end, PORT_A, 0, OF_NO_FWD | OF_NO_FLOOD);
     end = of_put_port_mod(end, PORT_B, 0, OF_NO_FWD | OF_NO_FLOOD);
+    end = of_put_port_mod(end, PORT_IN, 0, OF_NO_RECV);
     end = of_put_flow_mod(end, OF_ADD, OF_MATCH_ALL, 1, 0);
     end = of_put_flow_mod(end, OF_ADD, OF_MATCH_FLOW, 100, way->port);
     of_send_with_barrier(buffer, end);
+}
+
+/* From a to b, or the other way. Returns how long change and barrier took. */
+static uint64_t
+run_move(const struct way *way, struct tally *tally, uint32_t number)
+{
+    uint8_t buffer[512];
+    uint64_t sent = time_ns();
+    of_send_with_barrier(buffer, way->change(buffer, number % 2 ? PORT_B : PORT_A));
+    uint64_t took = time_ns() - sent;
+    probe(tally, number);
+    return took;
+}
+
+/* To a, then nowhere, then to b: the probe in between (its number is odd) must not leave by a.
+ * It may leave by b, if the switch takes it in so late. */
+static uint64_t
+run_shut(const struct way *way, struct tally *tally, uint32_t number)
+{
+    uint8_t buffer[512];
+    of_send_with_barrier(buffer, of_put_flow_mod(buffer, OF_ADD, OF_MATCH_FLOW, 100, PORT_A));
+    uint64_t sent = time_ns();
+    of_send_with_barrier(buffer, way->shut(buffer));
+    uint64_t took = time_ns() - sent;
+    send_probe(number);
+    of_send_with_barrier(buffer, of_put_flow_mod(buffer, OF_ADD, OF_MATCH_FLOW, 100, PORT_B));
+    uint8_t *end = of_put_port_mod(buffer, PORT_IN, 0, OF_NO_RECV);
+    of_send_with_barrier(buffer, of_put_port_mod(end, PORT_A, 0, OF_NO_FWD | OF_PORT_DOWN));
+    probe(tally, number + 2);
+    return took;
 }
 
 /* Runs 'rounds' of one way; returns true if no probe was wrong and most arrived. */
@@ -308,7 +376,7 @@ static bool
 run_way(const struct way *way, unsigned rounds, unsigned index)
 {
     static uint32_t number;
-    uint8_t buffer[512];
+    rounds = rounds / way->slower > 10 ? rounds / way->slower : 10;
     struct tally tally = { .barrier_ns = calloc(rounds, sizeof(uint64_t)) };
     unsigned long load_before = atomic_load(&n_load);
     uint64_t begin = time_ns();
@@ -317,10 +385,8 @@ run_way(const struct way *way, unsigned rounds, unsigned index)
     number += number % 2;  /* an even number came before: the flow goes to a */
     for (unsigned i = 0; i < rounds; i++) {
         number++;
-        uint64_t sent = time_ns();
-        of_send_with_barrier(buffer, way->change(buffer, number % 2 ? PORT_B : PORT_A));
-        tally.barrier_ns[i] = time_ns() - sent;
-        probe(&tally, number);
+        tally.barrier_ns[i] = way->shut ? run_shut(way, &tally, number) : run_move(way, &tally, number);
+        number += way->shut ? 3 : 0;
     }
     double seconds = (double) (time_ns() - begin) / 1e9;
     qsort(tally.barrier_ns, rounds, sizeof(uint64_t), compare_times);
@@ -356,7 +422,7 @@ main(int argc, char *argv[])
         { "connect", required_argument, NULL, 'c' }, { "in", required_argument, NULL, 'i' },
         { "a", required_argument, NULL, 'a' },       { "b", required_argument, NULL, 'b' },
         { "rounds", required_argument, NULL, 'n' },  { "rate", required_argument, NULL, 'r' },
-        { NULL, 0, NULL, 0 },
+        { "exact", no_argument, NULL, 'e' },         { NULL, 0, NULL, 0 },
     };
     const char *path = NULL, *in = NULL, *a = NULL, *b = NULL;
     unsigned rounds = 10000;
@@ -368,24 +434,28 @@ main(int argc, char *argv[])
         case 'a': a = optarg; break;
         case 'b': b = optarg; break;
         case 'n': rounds = (unsigned) strtoul(optarg, NULL, 10); break;
+        case 'e': of_exact_flow = true; break;
         case 'r': load_rate = (unsigned) strtoul(optarg, NULL, 10); break;
         default: return 2;
         }
     }
     if (!path || !in || !a || !b || !rounds || !load_rate) {
         fprintf(stderr, "usage: barrier --connect PATH --in NETNS:DEV --a NETNS:DEV"
-                        " --b NETNS:DEV [--rounds N] [--rate FRAMES/S]\n");
+                        " --b NETNS:DEV [--rounds N] [--rate FRAMES/S] [--exact]\n");
         return 2;
     }
     open_all(path, in, a, b);
-    printf("1..%d\n", N_WAYS);
+    /* A flow without wildcards is above all others: no rule overlaps it. */
+    printf("1..%d\n", of_exact_flow ? N_WAYS - 1 : N_WAYS);
     pthread_t thread;
     if (pthread_create(&thread, NULL, load, NULL)) {
         bail_out("pthread_create");
     }
     bool ok = true;
-    for (unsigned i = 0; i < N_WAYS; i++) {
-        ok &= run_way(&ways[i], rounds, i + 1);
+    for (unsigned i = 0, n = 0; i < N_WAYS; i++) {
+        if (!of_exact_flow || ways[i].change != by_overlap) {
+            ok &= run_way(&ways[i], rounds, ++n);
+        }
     }
     atomic_store(&stop_load, true);
     pthread_join(thread, NULL);

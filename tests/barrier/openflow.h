@@ -10,14 +10,17 @@
 
 enum { PORT_IN = 1, PORT_A = 2, PORT_B = 3, PORT_FLOOD = 0xfffb, PORT_ALL = 0xfffc };
 enum { OF_ADD, OF_MODIFY, OF_MODIFY_STRICT, OF_DELETE, OF_DELETE_STRICT };
-enum { OF_NO_FLOOD = 1 << 4, OF_NO_FWD = 1 << 5 };
+enum { OF_PORT_DOWN = 1 << 0, OF_NO_RECV = 1 << 2, OF_NO_FLOOD = 1 << 4, OF_NO_FWD = 1 << 5 };
 
 /* What the rule of the flow matches. */
 enum of_match {
     OF_MATCH_ALL,    /* everything */
-    OF_MATCH_FLOW,   /* in_port, IPv4, UDP, destination */
+    OF_MATCH_FLOW,   /* in_port, IPv4, UDP, destination; or all that there is: of_exact_flow */
     OF_MATCH_WIDER,  /* in_port, IPv4: overlaps OF_MATCH_FLOW */
 };
+
+/* OF_MATCH_FLOW has no wildcards. */
+extern bool of_exact_flow;
 
 /* Prints TAP's "Bail out!" with errno's words, and exits. */
 void bail_out(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
