@@ -9,6 +9,7 @@
 
 #include "lib/clock.h"
 #include "lib/counters.h"
+#include "lib/hash.h"
 #include "sw-datapath/govern.h"
 #include "sw-datapath/heat.h"
 #include "sw-datapath/in_band.h"
@@ -61,6 +62,19 @@ is_exact_step(const struct rule *rule, unsigned slot, uint32_t n_segments)
     return (before + n_segments) / HEAT_STEP != before / HEAT_STEP;
 }
 
+/* The flow that a packet of a cache entry, or of an exact rule, belongs to, as far as hardware
+ * goes: NORMAL has one for each two addresses and their VLAN, which in the cache share an entry.
+ * Of these each HEAT_STEP-th packet is a sample: the busy ones come often. */
+static uint32_t
+flow_of(const struct cache_hit *hit, const struct flow_key *key, uint32_t entry)
+{
+    if (!hit->rule
+        || !derive_learns(atomic_load_explicit(&hit->rule->actions, memory_order_acquire))) {
+        return entry;
+    }
+    return (uint32_t) hash_word(key->lane[0], hash_word(key->lane[1], entry));
+}
+
 /* Counts for the display, and tells of flows that are worth a place in hardware: of exact rules
  * that have none yet, too, for something may have stood in the way when they were added. */
 static void
@@ -76,6 +90,7 @@ count_hit(struct worker *w, const struct rx_port *rx, const struct packet *packe
         entry = ~hit->rule->hash;
     }
     if (offered && step) {
+        entry = flow_of(hit, key, entry);
         offload_heat(w, rx, key, entry, exact ? 1 : w->thread.dp->config.promote_pps, exact);
     } else if (offered && hit->result == CACHE_MISS && govern_offers_first(w)) {
         offload_heat(w, rx, key, entry, 0, false);

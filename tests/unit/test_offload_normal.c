@@ -315,6 +315,29 @@ reserved_addresses_follow_the_configuration(void **state)
     end(&rig, rule);
 }
 
+/* In the cache they are one: each is found to be busy for itself. */
+static void
+every_busy_pair_of_addresses_moves(void **state)
+{
+    (void) state;
+    enum { N_SOURCES = 12 };
+    struct rig rig;
+    struct rule *rule = begin(&rig, "sim");
+    introduce(&rig, 2);
+    for (uint8_t n = 0; n < N_SOURCES; n++) {
+        send(&rig, (struct way) { 1, (uint8_t) (0x20 + n), GROUP, 0 }, 1);
+    }
+    /* One after the other, a packet each, 20 times in 100 ms. */
+    for (unsigned round = 0; round < 20; round++) {
+        for (uint8_t n = 0; n < N_SOURCES; n++) {
+            send(&rig, (struct way) { 1, (uint8_t) (0x20 + n), B, 0 }, 16);
+        }
+        rig_now_ns += UINT64_C(5000000);
+    }
+    assert_int_equal(rig_n_in_hardware(&rig), N_SOURCES);
+    end(&rig, rule);
+}
+
 /* --- VLANs ------------------------------------------------------------------------------------ */
 
 static void
@@ -655,6 +678,7 @@ main(void)
         cmocka_unit_test(flapping_addresses_stay_in_software_for_a_while),
         cmocka_unit_test(groups_are_flooded_by_hardware),
         cmocka_unit_test(reserved_addresses_follow_the_configuration),
+        cmocka_unit_test(every_busy_pair_of_addresses_moves),
         cmocka_unit_test(addresses_are_looked_up_in_their_vlan),
         cmocka_unit_test(what_actions_did_before_counts),
         cmocka_unit_test(traffic_in_hardware_keeps_addresses),
