@@ -49,7 +49,7 @@ hw_json_entry(const struct hal_entry_info *info, size_t *bytes)
         "match", method_take_text(&match), "priority", (int) info->priority, "cookie", cookie,
         "packets", (json_int_t) info->packets, "bytes", method_counter(info->bytes),
         "packets_per_s", (json_int_t) info->packets_per_s, "age_s", (double) info->age_ms / 1000,
-        "used_s", used, "actions", method_take_text(&actions),
+        "used_s", used, "actions", info->actions ? method_take_text(&actions) : json_null(),
         "reason", hw_json_verdict(&info->verdict));
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/strbuf.h"
 #include "tools/turnoutctl/hw.h"
 
 enum { POLL_MS = 20, AUDIT_DIFFERS = 1, AUDIT_FAILED = 2 };
@@ -45,6 +46,21 @@ print_table(const json_t *table)
     putchar('\n');
 }
 
+/* While watching. */
+static void
+print_rates(const json_t *device, const char *const names[], size_t n)
+{
+    struct strbuf text = { 0 };
+    for (size_t i = 0; i < n; i++) {
+        char member[32];
+        snprintf(member, sizeof member, "%s_per_s", names[i]);
+        strbuf_printf(&text, "%s %s ", i ? "," : "", names[i]);
+        ctl_put_rate(&text, device, member);
+    }
+    printf("  a second:%s\n", strbuf_text(&text));
+    strbuf_fini(&text);
+}
+
 static void
 print_device(const json_t *device)
 {
@@ -69,6 +85,9 @@ print_device(const json_t *device)
         printf("%s %s %lld", i ? "," : "", counts[i], (long long) ctl_number(device, counts[i]));
     }
     putchar('\n');
+    if (json_object_get(device, "added_per_s")) {
+        print_rates(device, counts, sizeof counts / sizeof counts[0]);
+    }
 }
 
 static int
