@@ -48,7 +48,8 @@ def every_command_has_help(lab):
         check(text.startswith("usage: turnoutctl %s [OPTION]..." % command), text)
         check("--control PATH" in text, text)
         # Of 'hw', two subcommands are lists.
-        check_equal("--watch[=SECONDS]" in text, command in (*LISTS, "hw"), command + " has --watch")
+        check_equal("--watch[=SECONDS]" in text, command in (*LISTS, "hw", "governor"),
+                    command + " has --watch")
     check("--count N" in run_command(CTL, "snoop", "--help").stdout, "snoop's options")
     check("--count" not in run_command(CTL, "show", "--help").stdout, "not show's")
     done = run_command(CTL, "shwo", "--help", ok=False)
