@@ -80,7 +80,7 @@ enum hal_change_kind {
 
 /* One change. 'cookie' is the HAL's name for the entry: it is in completions, counters and
  * dumps, and a device that can store it does. 'handle' is the driver's own, from the
- * completion of HAL_ADD. */
+ * completion of HAL_ADD. Of HAL_REMOVE the actions tell nothing. */
 struct hal_change {
     uint64_t cookie;
     uint64_t handle;
@@ -107,7 +107,8 @@ struct hal_port_counters {
 /* A change is done, or is refused. Exactly one for each that submit() accepted. */
 struct hal_completion {
     uint64_t cookie;
-    uint64_t handle;             /* of HAL_ADD: what the driver wants to be told later */
+    uint64_t handle;             /* of HAL_ADD: what the driver wants to be told later; with -EIO
+                                  * too, if something may be there */
     enum hal_change_kind kind;
     /* 0, or why not:
      * -ENOSPC     no room (verdict: TABLE_FULL, COLLISION or TOO_MANY_MASKS)
@@ -185,7 +186,8 @@ struct hal_driver {
     uint32_t abi;                /* HAL_DRIVER_ABI */
     const char *name;            /* "sim" */
     const char *summary;         /* one line for --help */
-    const char *options_help;    /* "NAME=VALUE: what it is\n" for each, "" if there are none */
+    const char *options_help;    /* "NAME=VALUE: what it is\n" for each, "" if there are none;
+                                  * lines that begin with a space go on with it */
 
     /* Makes a device. Returns the driver's state for it, or NULL with *error (HAL_ERROR_SIZE
      * bytes: what is wrong with which option, and the valid ones). Control thread; may take

@@ -115,13 +115,13 @@ make_room_by_key(struct entry_store *store)
 /* --- entries ------------------------------------------------------------------------ */
 
 struct entry_store *
-entry_store_new(void)
+entry_store_new(uint64_t seed)
 {
     struct entry_store *store = calloc(1, sizeof *store);
     if (!store) {
         return NULL;
     }
-    store->seed = hash_seed();
+    store->seed = seed;
     store->limit = 1;
     store->n_actions = store->n_owners = store->n_classes = store->n_outputs = 1;
     void *pages = mmap(NULL, (size_t) ENTRY_MAX * sizeof *store->entries, PROT_READ | PROT_WRITE,

@@ -98,7 +98,8 @@ struct entry_owner {
 
 struct entry_store;
 
-struct entry_store *entry_store_new(void);
+/* NULL without memory. */
+struct entry_store *entry_store_new(uint64_t seed);
 void entry_store_free(struct entry_store *);
 
 /* The entry with this index, which is below entry_limit(). */

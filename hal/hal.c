@@ -37,7 +37,7 @@ hal_new(const struct hal_config *config)
         return NULL;
     }
     hal->config = *config;
-    hal->store = entry_store_new();
+    hal->store = entry_store_new(config->stepped ? 1 : hash_seed());
     hal->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     hal->random = config->stepped ? 1 : hash_seed();
     hal->boot = config->stepped ? 1 : (uint16_t) (hash_seed() | 1);

@@ -36,7 +36,7 @@ refuse_driver(const char *name, struct errmsg *err)
 }
 
 /* True if 'name' is one of the options that the lines "NAME=VALUE: what it is" of the driver's
- * help have. All their names go to 'names'. */
+ * help have; those that begin with a space go on with the one before. All their names go to 'names'. */
 static bool
 has_option(const struct hal_driver *driver, const char *name, size_t len, char *names, size_t size)
 {
@@ -45,7 +45,7 @@ has_option(const struct hal_driver *driver, const char *name, size_t len, char *
     for (const char *line = driver->options_help; *line;) {
         size_t name_len = strcspn(line, "=:\n");
         found |= name_len == len && !memcmp(line, name, len);
-        if (used < size) {
+        if (used < size && *line != ' ') {
             used += (size_t) snprintf(names + used, size - used, "%s%.*s", used ? ", " : "",
                                       (int) name_len, line);
         }

@@ -27,6 +27,26 @@ enum {
     SIM_MAX_EXACT = 1 << 22,
 };
 
+/* What can go wrong. Numbers are of changes, or of ms. */
+enum sim_fault {
+    SIM_REFUSE,                  /* additions are refused */
+    SIM_LOSE_ACK,                /* changes are done, and never completed */
+    SIM_ACK_ONLY,                /* changes are completed, and not done: only an audit can tell */
+    SIM_LOSE_ENTRY,              /* an entry gets lost with a change; the device says so */
+    SIM_LOSE_NOW,                /* entries get lost now */
+    SIM_IO_ERROR,                /* additions are done, and reported as failed */
+    SIM_STALL,                   /* nothing is done for so long */
+    SIM_COUNT_LATE,              /* counters stay as they are for so long */
+    SIM_RESET,                   /* all is forgotten, what waits too */
+    SIM_N_FAULTS
+};
+enum { SIM_MAX_FAULTS = 1000000 };
+
+extern const char *const sim_fault_names[SIM_N_FAULTS];
+/* SIM_N_FAULTS: there is none of that name. */
+unsigned sim_fault_find(const char *name, size_t length);
+bool sim_fault_is_timed(unsigned fault);
+
 /* Everything that options say. */
 struct sim_options {
     uint32_t exact, tcam;        /* entries */
@@ -36,6 +56,7 @@ struct sim_options {
     uint32_t seed;
     uint32_t max_actions, max_outputs;
     uint32_t faults;             /* percent of the changes that go wrong in some way */
+    uint16_t plan[SIM_N_FAULTS]; /* of a thousand changes, so many bring the fault */
     uint8_t counters;            /* enum hal_counter_kind */
     bool file;                   /* the tables are in a file that outlives the process */
     bool changes;                /* HAL_CHANGE is atomic */

@@ -20,7 +20,33 @@ const char sim_options_help[] =
     "without=NAME: a field or action that it can't do; may be repeated\n"
     "file=yes|no: keep the tables in a file that outlives the daemon (default no)\n"
     "faults=N: percent of the changes that go wrong (default 0)\n"
+    "plan=FAULT:N+...: of a thousand changes N bring the fault: refuse,\n"
+    "  lose-ack, ack-only, lose-entry, lose-now, io-error, stall (20 ms),\n"
+    "  count-late (200 ms), reset (default none)\n"
     "seed=N: of what is random (default 1)\n";
+
+const char *const sim_fault_names[SIM_N_FAULTS] = {
+    [SIM_REFUSE] = "refuse", [SIM_LOSE_ACK] = "lose-ack", [SIM_ACK_ONLY] = "ack-only",
+    [SIM_LOSE_ENTRY] = "lose-entry", [SIM_LOSE_NOW] = "lose-now", [SIM_IO_ERROR] = "io-error",
+    [SIM_STALL] = "stall", [SIM_COUNT_LATE] = "count-late", [SIM_RESET] = "reset",
+};
+
+unsigned
+sim_fault_find(const char *name, size_t length)
+{
+    unsigned f = 0;
+    while (f < SIM_N_FAULTS && (strlen(sim_fault_names[f]) != length
+                                || memcmp(sim_fault_names[f], name, length))) {
+        f++;
+    }
+    return f;
+}
+
+bool
+sim_fault_is_timed(unsigned fault)
+{
+    return fault == SIM_STALL || fault == SIM_COUNT_LATE;
+}
 
 struct number_option {
     const char *name;
@@ -102,6 +128,28 @@ set_without(const char *value, struct sim_options *o, char *error)
     return bad(error, "without", value, "a field (nw_dst, ...) or action (set-nw-dst, ...)");
 }
 
+/* FAULT:N+FAULT:N... */
+static int
+set_plan(const char *value, struct sim_options *o, char *error)
+{
+    const char *one = value;
+    for (bool more = true; more; one++) {
+        char *end = NULL;
+        size_t length = strcspn(one, ":+");
+        unsigned fault = sim_fault_find(one, length);
+        one += length;
+        unsigned long n = *one == ':' && one[1] >= '0' && one[1] <= '9' ? strtoul(one + 1, &end, 10) : 0;
+        if (fault == SIM_N_FAULTS || !end || (*end && *end != '+') || n > 1000) {
+            return bad(error, "plan", value, "FAULT:N+...: N from 0 to 1000, FAULT one of refuse, "
+                       "lose-ack, ack-only, lose-entry, lose-now, io-error, stall, count-late, reset");
+        }
+        o->plan[fault] = (uint16_t) n;
+        more = *end == '+';
+        one = end;
+    }
+    return 0;
+}
+
 static int
 set_option(const char *name, const char *value, struct sim_options *o, char *error)
 {
@@ -116,6 +164,9 @@ set_option(const char *name, const char *value, struct sim_options *o, char *err
     if (!strcmp(name, "without")) {
         return set_without(value, o, error);
     }
+    if (!strcmp(name, "plan")) {
+        return set_plan(value, o, error);
+    }
     if (!strcmp(name, "file")) {
         return set_flag(name, value, &o->file, error);
     }
@@ -123,7 +174,7 @@ set_option(const char *name, const char *value, struct sim_options *o, char *err
         return set_flag(name, value, &o->changes, error);
     }
     snprintf(error, HAL_ERROR_SIZE, "unknown option '%.32s'; valid: exact, tcam, masks, latency-us, "
-             "rate, lag-ms, max-actions, max-outputs, counters, changes, without, file, faults, seed",
+             "rate, lag-ms, max-actions, max-outputs, counters, changes, without, file, faults, plan, seed",
              name);
     return -EINVAL;
 }

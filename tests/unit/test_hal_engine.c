@@ -794,23 +794,44 @@ a_device_that_breaks_on_removal_is_fenced(void **state)
     end(false);
 }
 
-/* A completion too many. */
+/* A completion too many, of something unknown, or with an error that there is not: the device is
+ * fenced, the reason says so, and software forwards. */
 static void
 a_driver_that_breaks_the_contract_is_fenced(void **state)
 {
+    enum { TWICE, UNKNOWN, OTHER_KIND, OTHER_ERROR, N_WAYS };
     (void) state;
-    begin_new(1, true);
-    put_rule_for_all(2);
-    struct flow_key key = random_key();
-    offer(&key);
-    struct hal_completion c = { .cookie = fake.table[0].cookie, .kind = HAL_ADD };
-    fake.host->complete(fake.host, &c, 1);
-    hal_step(hal);
-    assert_true(fake.fenced);
-    struct hal_verdict verdict;
-    hal_offer(bridge, &key, 1000, &verdict);
-    assert_int_equal(verdict.reason, HAL_REASON_DRIVER_FAULT);
-    end(false);
+    for (unsigned way = 0; way < N_WAYS; way++) {
+        begin_new(1, true);
+        put_rule_for_all(2);
+        struct flow_key key = random_key();
+        struct hal_entry_info info;
+        offer(&key);
+        assert_true(hal_find(bridge, &key, &info));
+        struct hal_completion c = { .cookie = fake.table[0].cookie, .kind = HAL_ADD };
+        if (way == UNKNOWN) {
+            c.cookie = 12345;
+        } else if (way != TWICE) {
+            rules[0].output = 3;
+            hal_changed_owner(bridge, identity[0]);
+            hal_step(hal);
+            assert_int_equal(fake.n_pending, 1);
+            c.kind = way == OTHER_KIND ? HAL_REMOVE : HAL_CHANGE;
+            c.error = way == OTHER_ERROR ? -EPERM : 0;
+        }
+        fake.host->complete(fake.host, &c, 1);
+        hal_step(hal);
+        assert_true(fake.fenced);
+        struct hal_verdict verdict;
+        hal_offer(bridge, &key, 1000, &verdict);
+        assert_int_equal(verdict.reason, HAL_REASON_DRIVER_FAULT);
+        assert_non_null(strstr(verdict.words, way == OTHER_ERROR ? "can't end so"
+                                                                 : "was not on its way"));
+        assert_false(hal_find(bridge, &key, &info));
+        barrier();
+        assert_int_equal(barrier_error, 0);
+        end(false);
+    }
 }
 
 static void

@@ -197,7 +197,7 @@ finds_what_a_list_finds(void **state)
 {
     (void) state;
     random_state = 1;
-    store = entry_store_new();
+    store = entry_store_new(1);
     assert_non_null(store);
     unsigned n_overlapping = 0;
     for (unsigned step = 0; step < 40000; step++) {
@@ -248,7 +248,7 @@ static void
 changes_look_at_few(void **state)
 {
     (void) state;
-    store = entry_store_new();
+    store = entry_store_new(1);
     struct flow_match m = { .mask.bits = { .in_port = 0xffff, .dl_type.raw = 0xffff,
                                            .nw_proto = 0xff, .tp_src.raw = 0xffff,
                                            .nw_src.ip4.raw = UINT32_MAX } };
@@ -276,7 +276,7 @@ static void
 a_port_change_touches_what_names_the_port(void **state)
 {
     (void) state;
-    store = entry_store_new();
+    store = entry_store_new(1);
     struct flow_match m = { .mask.bits = { .in_port = 0xffff, .dl_type.raw = 0xffff,
                                            .nw_src.ip4.raw = UINT32_MAX } };
     for (uint32_t i = 0; i < 100020; i++) {
@@ -303,7 +303,7 @@ static void
 lists_are_shared(void **state)
 {
     (void) state;
-    store = entry_store_new();
+    store = entry_store_new(1);
     union { struct action_list list; uint64_t words[3]; } raw = { .list = { .len = 1 } };
     uint32_t ids[200];
     for (unsigned i = 0; i < 200; i++) {
