@@ -45,6 +45,7 @@ host_complete(struct hal_host *host, const struct hal_completion *completions, s
     struct hal_device *device = device_of(host);
     pthread_mutex_lock(&device->lock);
     struct hal_said *said = &device->said;
+    bool first = !said->n;           /* later ones are heard with it */
     if (make_room_for(said, n)) {
         memcpy(&said->completions[said->n], completions, n * sizeof *completions);
         said->n += n;
@@ -52,7 +53,9 @@ host_complete(struct hal_host *host, const struct hal_completion *completions, s
         said->lost = true;
     }
     pthread_mutex_unlock(&device->lock);
-    hal_wake(device->hal);
+    if (first) {
+        hal_wake(device->hal);
+    }
 }
 
 static void

@@ -295,12 +295,50 @@ count_by_class(const struct walk *w)
     return n;
 }
 
+/* Where the match looks at all that an entry's mask does, at most one entry with that mask
+ * overlaps it. True, with *best lower, if it is so for all masks, and they are fewer. */
+static bool
+names_keys(const struct walk *w, uint32_t *best)
+{
+    const struct entry_store *store = w->store;
+    if (store->n_masks >= *best) {
+        return false;
+    }
+    for (uint32_t m = 0; m < store->n_masks; m++) {
+        for (unsigned i = 0; store->masks[m].refs && i < FLOW_LANES; i++) {
+            if (store->masks[m].mask.bits.lane[i] & ~w->match->mask.bits.lane[i]) {
+                return false;
+            }
+        }
+    }
+    *best = store->n_masks;
+    return true;
+}
+
+static void
+walk_keys(struct walk *w)
+{
+    for (uint32_t m = 0; m < w->store->n_masks; m++) {
+        struct flow_match one = { .mask = w->store->masks[m].mask };
+        flow_key_mask(&w->match->value, &one.mask, &one.value);
+        uint32_t i = w->store->masks[m].refs ? entry_find(w->store, w->bridge, &one) : ENTRY_NONE;
+        w->n_seen++;
+        if (i) {
+            w->visit(i, w->aux);
+        }
+    }
+}
+
 uint32_t
 entry_for_each_overlap(struct entry_store *store, uint16_t bridge, const struct flow_match *match,
                        void (*visit)(uint32_t index, void *aux), void *aux)
 {
     struct walk w = { store, match, bridge, visit, aux, 0 };
     uint32_t best = count_by_class(&w);
+    if (names_keys(&w, &best)) {
+        walk_keys(&w);
+        return w.n_seen;
+    }
     int field = -1;
     for (unsigned f = 0; f < CHAIN_FIELDS && store->fields[f].heads; f++) {
         const struct chain_table *t = &store->fields[f];

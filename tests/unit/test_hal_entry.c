@@ -265,6 +265,16 @@ changes_look_at_few(void **state)
     change = (struct flow_match) { .mask.bits.tp_src.raw = UINT16_MAX, .value.tp_src.raw = htobe16(70) };
     seen = entry_for_each_overlap(store, 0, &change, ignore, NULL);
     assert_in_range(seen, 1, 80);      /* heads are shared by chance */
+    memset(&change.mask, 0xff, sizeof change.mask);  /* a rule without wildcards: by key */
+    entry_get_match(store, entry_at(store, 777), &m);
+    change.value = m.value;
+    change.value.nw_dst.ip4.raw = htobe32(0x0a000001);
+    memset(visited, 0, sizeof visited);
+    assert_int_equal(entry_for_each_overlap(store, 0, &change, visit, NULL), 1);
+    assert_int_equal(visited[777], 1);
+    assert_int_equal(entry_for_each_overlap(store, 1, &change, ignore, NULL), 0);
+    change.value.tp_src.raw ^= 1;
+    assert_int_equal(entry_for_each_overlap(store, 0, &change, ignore, NULL), 1);
     change = (struct flow_match) { .mask.bits.dl_type.raw = UINT16_MAX,
                                    .value.dl_type.raw = htobe16(0x0806) };
     assert_int_equal(entry_for_each_overlap(store, 0, &change, ignore, NULL), 0);
