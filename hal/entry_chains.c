@@ -6,8 +6,11 @@
 
 #include "lib/hash.h"
 
+enum { CHAIN_NW_SRC = 2, CHAIN_NW_DST = 3, PREFIX_BITS = 24, COUNTED_BITS = 16 };
+
 /* The fields. A value counts where its mask does; of an address the first 24 bits are enough,
- * so that longer prefixes find their chain too. */
+ * so that longer prefixes find their chain too. Shorter ones try every value of 24 bits that
+ * they have, where the first 16 are those of an entry at all. */
 static const struct flow_mask chain_masks[CHAIN_FIELDS] = {
     { .bits.dl_dst = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
     { .bits.dl_src = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
@@ -46,6 +49,29 @@ field_head(const struct entry_store *store, unsigned chain, const struct flow_ke
     return &t->heads[looks ? hash_word(word, store->seed) & t->mask : t->mask + 1];
 }
 
+static bool
+is_address(unsigned chain)
+{
+    return chain == CHAIN_NW_SRC || chain == CHAIN_NW_DST;
+}
+
+/* Host order. */
+static uint32_t
+address_of(unsigned chain, const struct flow_key *key)
+{
+    return be32_to_host(chain == CHAIN_NW_SRC ? key->nw_src.ip4 : key->nw_dst.ip4);
+}
+
+static void
+count_prefix(struct entry_store *store, unsigned chain, const struct flow_key *key,
+             const struct flow_mask *mask, int change)
+{
+    uint64_t word;
+    if (is_address(chain) && chain_value(chain, key, mask, &word)) {
+        store->fields[chain].by_prefix[address_of(chain, key) >> COUNTED_BITS] += (uint32_t) change;
+    }
+}
+
 static void
 push(struct entry_store *store, struct chain_head *head, uint32_t index, unsigned link)
 {
@@ -79,6 +105,12 @@ grow_field(struct entry_store *store, unsigned chain)
 {
     struct chain_table *t = &store->fields[chain];
     uint32_t size = t->heads ? t->mask + 1 : 0;
+    if (is_address(chain) && !t->by_prefix) {
+        t->by_prefix = calloc(1 << COUNTED_BITS, sizeof *t->by_prefix);
+        if (!t->by_prefix) {
+            return false;
+        }
+    }
     if (t->n < size * CHAIN_LOAD && size) {
         return true;
     }
@@ -226,6 +258,7 @@ chains_add(struct entry_store *store, uint32_t index)
     for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
         push(store, field_head(store, f, &key, entry_mask(store, e)), index, f + 1);
         store->fields[f].n++;
+        count_prefix(store, f, &key, entry_mask(store, e), 1);
     }
     return true;
 }
@@ -240,6 +273,7 @@ chains_remove(struct entry_store *store, uint32_t index)
     for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
         take_out(store, field_head(store, f, &key, entry_mask(store, e)), index, f + 1);
         store->fields[f].n--;
+        count_prefix(store, f, &key, entry_mask(store, e), -1);
     }
 }
 
@@ -248,6 +282,7 @@ chains_fini(struct entry_store *store)
 {
     for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
         free(store->fields[f].heads);
+        free(store->fields[f].by_prefix);
     }
     free(store->classes);
     free(store->by_class.heads);
@@ -264,8 +299,9 @@ struct walk {
     uint32_t n_seen;
 };
 
+/* 'only': those with its value in the chain's field; NULL: all. */
 static void
-walk_chain(struct walk *w, const struct chain_head *head, unsigned link)
+walk_chain(struct walk *w, const struct chain_head *head, unsigned link, const struct flow_key *only)
 {
     for (uint32_t i = head->first, next; i; i = next) {
         const struct entry *e = &w->store->entries[i];
@@ -273,7 +309,8 @@ walk_chain(struct walk *w, const struct chain_head *head, unsigned link)
         next = e->chain[link].next;
         w->n_seen++;
         entry_get_match(w->store, e, &match);
-        if (e->bridge == w->bridge && flow_match_overlaps(&match, w->match)) {
+        bool has_value = !only || (address_of(link - 1, &match.value) ^ address_of(link - 1, only)) >> 8 == 0;
+        if (has_value && e->bridge == w->bridge && flow_match_overlaps(&match, w->match)) {
             w->visit(i, w->aux);
         }
     }
@@ -293,6 +330,56 @@ count_by_class(const struct walk *w)
         n += class_overlaps(w, &w->store->classes[c]) ? w->store->classes[c].head.n : 0;
     }
     return n;
+}
+
+/* The addresses of a match's prefix, which is too short for one chain. */
+struct prefix {
+    unsigned chain;
+    uint32_t first, last;        /* the first 24 bits */
+};
+
+/* False if it is longer, or there is none. */
+static bool
+prefix_of(const struct walk *w, unsigned chain, struct prefix *out)
+{
+    uint32_t mask = address_of(chain, &w->match->mask.bits), value = address_of(chain, &w->match->value);
+    unsigned bits = mask == UINT32_MAX ? 32 : (unsigned) __builtin_clz(~mask);
+    if (!is_address(chain) || !bits || bits >= PREFIX_BITS) {
+        return false;
+    }
+    uint32_t others = UINT32_MAX >> bits;
+    *out = (struct prefix) { chain, (value & ~others) >> 8, (value | others) >> 8 };
+    return true;
+}
+
+/* How many entries have to be looked at, about. */
+static uint32_t
+prefix_cost(const struct walk *w, const struct prefix *p)
+{
+    const struct chain_table *t = &w->store->fields[p->chain];
+    uint64_t cost = t->heads[t->mask + 1].n;
+    uint32_t a_head = t->n / (t->mask + 1) + 1;
+    for (uint32_t high = p->first >> 8; high <= p->last >> 8; high++) {
+        uint32_t values = p->last - p->first < 256 ? p->last - p->first + 1 : 256;
+        cost += t->by_prefix[high] ? (uint64_t) values * a_head + t->by_prefix[high] : 0;
+    }
+    return cost < UINT32_MAX ? (uint32_t) cost : UINT32_MAX;
+}
+
+static void
+walk_prefix(struct walk *w, const struct prefix *p)
+{
+    const struct chain_table *t = &w->store->fields[p->chain];
+    for (uint32_t value = p->first; value <= p->last; value++) {
+        if (!t->by_prefix[value >> 8]) {
+            value |= 0xff;
+            continue;
+        }
+        struct flow_key key = { .in_port = 0 };
+        *(p->chain == CHAIN_NW_SRC ? &key.nw_src.ip4 : &key.nw_dst.ip4) = be32_from_host(value << 8);
+        walk_chain(w, field_head(w->store, p->chain, &key, &chain_masks[p->chain]), p->chain + 1, &key);
+    }
+    walk_chain(w, &t->heads[t->mask + 1], p->chain + 1, NULL);
 }
 
 /* Where the match looks at all that an entry's mask does, at most one entry with that mask
@@ -340,6 +427,7 @@ entry_for_each_overlap(struct entry_store *store, uint16_t bridge, const struct 
         return w.n_seen;
     }
     int field = -1;
+    struct prefix prefix, best_prefix = { 0, 1, 0 };
     for (unsigned f = 0; f < CHAIN_FIELDS && store->fields[f].heads; f++) {
         const struct chain_table *t = &store->fields[f];
         const struct chain_head *head = field_head(store, f, &match->value, &match->mask);
@@ -348,16 +436,25 @@ entry_for_each_overlap(struct entry_store *store, uint16_t bridge, const struct 
             best = head->n + wild->n;
             field = (int) f;
         }
+        if (prefix_of(&w, f, &prefix) && prefix_cost(&w, &prefix) < best) {
+            best = prefix_cost(&w, &prefix);
+            best_prefix = prefix;
+            field = -1;
+        }
+    }
+    if (field < 0 && best_prefix.first <= best_prefix.last) {
+        walk_prefix(&w, &best_prefix);
+        return w.n_seen;
     }
     if (field >= 0) {
         const struct chain_table *t = &store->fields[field];
         walk_chain(&w, field_head(store, (unsigned) field, &match->value, &match->mask),
-                   (unsigned) field + 1);
-        walk_chain(&w, &t->heads[t->mask + 1], (unsigned) field + 1);
+                   (unsigned) field + 1, NULL);
+        walk_chain(&w, &t->heads[t->mask + 1], (unsigned) field + 1, NULL);
     }
     for (uint32_t c = 1; field < 0 && c < store->n_classes; c++) {
         if (class_overlaps(&w, &store->classes[c])) {
-            walk_chain(&w, &store->classes[c].head, CHAIN_CLASS);
+            walk_chain(&w, &store->classes[c].head, CHAIN_CLASS, NULL);
         }
     }
     return w.n_seen;

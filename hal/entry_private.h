@@ -23,6 +23,7 @@ struct chain_table {
     struct chain_head *heads;
     uint32_t mask;               /* buckets less one; 'heads' has one more */
     uint32_t n;
+    uint32_t *by_prefix;         /* of an address: entries that look at it, by its first 16 bits */
 };
 
 /* Entries of the same ingress port, VLAN, ethertype and protocol, as far as they look. */

@@ -51,8 +51,8 @@ random_match(bool entry)
         m.mask.bits.tp_src.raw = 0xffff;
     }
     if (below(2)) {
-        static const uint32_t prefixes[] = { 8, 23, 24, 28, 32 };
-        m.mask.bits.nw_dst.ip4.raw = htobe32(UINT32_MAX << (32 - prefixes[below(5)]));
+        static const uint32_t prefixes[] = { 8, 23, 24, 28, 32, 1, 15, 16, 17 };
+        m.mask.bits.nw_dst.ip4.raw = htobe32(UINT32_MAX << (32 - prefixes[below(9)]));
     }
     if (below(3) == 0) {
         m.mask.bits.nw_src.ip4.raw = htobe32(UINT32_MAX);
@@ -68,7 +68,7 @@ random_match(bool entry)
         .nw_proto = below(2) ? 6 : 17, .dl_dst = { 2, 0, 0, 0, 0, (uint8_t) below(3) },
         .dl_src = { 2, 0, 0, 0, 1, (uint8_t) below(3) },
         .nw_src.ip4.raw = htobe32(0x0a000000 + below(3)),
-        .nw_dst.ip4.raw = htobe32(0x0a000000 + (below(3) << 8) + below(3)),
+        .nw_dst.ip4.raw = htobe32(0x0a000000 + (below(3) << 8 << below(3) * 4) + below(3)),
         .tp_src.raw = htobe16((uint16_t) below(3)), .tp_dst.raw = htobe16((uint16_t) below(3)),
     };
     flow_key_mask(&key, &m.mask, &m.value);
@@ -243,6 +243,15 @@ ignore(uint32_t index, void *aux)
     (void) aux;
 }
 
+static unsigned n_counted;
+
+static void
+count(uint32_t index, void *aux)
+{
+    (void) aux;
+    n_counted += index != 0;
+}
+
 /* 100,000 connections to one address: a change for one source, or one port, looks at few. */
 static void
 changes_look_at_few(void **state)
@@ -265,6 +274,21 @@ changes_look_at_few(void **state)
     change = (struct flow_match) { .mask.bits.tp_src.raw = UINT16_MAX, .value.tp_src.raw = htobe16(70) };
     seen = entry_for_each_overlap(store, 0, &change, ignore, NULL);
     assert_in_range(seen, 1, 80);      /* heads are shared by chance */
+    for (unsigned bits = 1; bits < 24; bits++) {     /* a short prefix, where nobody is */
+        change = (struct flow_match) { .mask.bits.nw_src.ip4.raw = htobe32(UINT32_MAX << (32 - bits)),
+                                       .value.nw_src.ip4.raw = htobe32(0xac000000 & UINT32_MAX
+                                                                       << (32 - bits)) };
+        assert_int_equal(entry_for_each_overlap(store, 0, &change, ignore, NULL), 0);
+    }
+    for (unsigned bits = 17; bits < 24; bits++) {    /* and where few are */
+        change = (struct flow_match) { .mask.bits.nw_src.ip4.raw = htobe32(UINT32_MAX << (32 - bits)),
+                                       .value.nw_src.ip4.raw = htobe32(0x0a030000) };
+        memset(visited, 0, sizeof visited);
+        seen = entry_for_each_overlap(store, 0, &change, count, NULL);
+        assert_in_range(n_counted, (1u << (32 - bits)) / 7, (1u << (32 - bits)) / 7 + 1);
+        assert_in_range(seen, n_counted, 256 * 40);
+        n_counted = 0;
+    }
     memset(&change.mask, 0xff, sizeof change.mask);  /* a rule without wildcards: by key */
     entry_get_match(store, entry_at(store, 777), &m);
     change.value = m.value;
