@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "hal/contract.h"
 #include "hal/internal.h"
 #include "lib/clock.h"
 #include "lib/counters.h"
@@ -27,6 +28,8 @@ struct shown {
 struct dump {
     struct hal_job job;
     uint64_t position;
+    const struct hal_caps *caps;
+    const char *broken;          /* how the driver broke its contract; NULL: it did not */
     int error;
     bool end;
     size_t n;
@@ -35,7 +38,7 @@ struct dump {
 
 /* One comparison of one device. */
 struct hal_audit_run {
-    bool repair;
+    bool repair, failed;
     uint32_t begun_ms;
     unsigned n_differences;
     unsigned *left, *total;      /* of the runs of all devices; NULL: nobody asked for it */
@@ -49,6 +52,10 @@ take_shown(const struct hal_dumped *d, void *aux)
 {
     struct dump *dump = aux;
     struct shown *s = &dump->shown[dump->n];
+    dump->broken = contract_check_dumped(dump->caps, d);
+    if (dump->broken) {
+        return false;
+    }
     size_t size = sizeof *d->entry.actions + d->entry.actions->len * sizeof d->entry.actions->actions[0];
     s->actions = malloc(size);
     if (!s->actions) {
@@ -70,8 +77,18 @@ static void
 run_dump(struct hal_job *job, struct hal_device *device)
 {
     struct dump *dump = (struct dump *) job;
+    uint64_t before = dump->position;
     int error = device->driver->dump(device->state, &dump->position, take_shown, dump);
     dump->error = dump->error ? dump->error : error;
+    if (dump->n == DUMP_BATCH && dump->position == before) {
+        dump->broken = "dump() shows the same entries again and again";
+    } else if (!contract_error_is_possible(error)) {
+        dump->broken = "dump() said what is no error";
+    }
+    if (dump->broken) {
+        dump->error = -EPROTO;
+        device_broken(device, "%s", dump->broken);
+    }
     dump->end = dump->n < DUMP_BATCH;
 }
 
@@ -91,6 +108,7 @@ ask(struct hal_device *device, uint64_t position,
     struct dump *dump = calloc(1, sizeof *dump);
     if (dump) {
         dump->job = (struct hal_job) { NULL, run_dump, done };
+        dump->caps = &device->caps;
         dump->position = position;
         device_run_job(device, &dump->job);
     }
@@ -331,11 +349,26 @@ end_run(struct hal_device *device)
     }
 }
 
+void
+audit_abandon(struct hal_device *device)
+{
+    if (device->audit) {
+        if (device->audit->total) {
+            *device->audit->total = UINT_MAX;
+        }
+        end_run(device);
+    }
+}
+
 static void
 compared(struct hal_job *job, struct hal_device *device)
 {
     struct dump *dump = (struct dump *) job;
     struct hal_audit_run *run = device->audit;
+    if (!run) {                      /* abandoned */
+        free_dump(dump);
+        return;
+    }
     for (size_t i = 0; !device->gone && !device->fenced && i < dump->n; i++) {
         compare_one(run, device, &dump->shown[i]);
     }
@@ -347,12 +380,17 @@ compared(struct hal_job *job, struct hal_device *device)
     } else {
         if (!over && !dump->error) {
             find_missing(run, device);
+        } else if (!over) {
+            log_warn("%s: what it has can't be read, for an audit: %s", device->driver->name,
+                     strerror(-dump->error));
+            run->failed = true;
         }
         over = true;
     }
     if (over) {
         if (run->total) {
-            *run->total += run->n_differences;
+            *run->total = run->failed || *run->total == UINT_MAX ? UINT_MAX
+                          : *run->total + run->n_differences;
         } else if (run->n_differences) {
             log_warn("%s: %u differences from what is wanted", device->driver->name,
                      run->n_differences);

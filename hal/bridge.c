@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "hal/contract.h"
 #include "hal/internal.h"
 
 struct hal_bridge *
@@ -74,6 +75,20 @@ device_port(const struct hal_device *device, uint16_t no)
     return found;
 }
 
+static void
+forget_port(struct hal_device *device, uint16_t no)
+{
+    if (device->gone) {
+        return;
+    }
+    if (device_enter(device, HAL_OP_MS, NULL)) {
+        device->driver->port_del(device->state, no);
+        device_leave(device);
+    } else {
+        engine_fence(device, HAL_REASON_DEVICE_MUTE, "it does not return, and a port is to go");
+    }
+}
+
 int
 hal_port_add(struct hal_bridge *bridge, struct hal_device *device, const struct hal_port *port,
              char *error)
@@ -89,14 +104,20 @@ hal_port_add(struct hal_bridge *bridge, struct hal_device *device, const struct 
                  taken->bridge->name, device->driver->name);
         return -EEXIST;
     }
+    if (!device_enter(device, HAL_OP_MS, error)) {
+        return -EBUSY;
+    }
     snprintf(error, HAL_ERROR_SIZE, "the driver did not say why");
-    pthread_mutex_lock(&device->op);
     int result = device->driver->port_add(device->state, port, error);
-    pthread_mutex_unlock(&device->op);
+    device_leave(device);
+    error[HAL_ERROR_SIZE - 1] = '\0';
+    if (!contract_error_is_possible(result)) {
+        device_broken(device, "port_add() said %d, which is no error", result);
+        snprintf(error, HAL_ERROR_SIZE, "the driver said %d, which is no error", result);
+        result = -EPROTO;
+    }
     if (!result && !insert_port(bridge, device, port)) {
-        pthread_mutex_lock(&device->op);
-        device->driver->port_del(device->state, port->no);
-        pthread_mutex_unlock(&device->op);
+        forget_port(device, port->no);
         snprintf(error, HAL_ERROR_SIZE, "no memory");
         result = -ENOMEM;
     }
@@ -116,9 +137,7 @@ hal_port_del(struct hal_bridge *bridge, uint16_t no)
     unsigned at = (unsigned) (rec - bridge->ports);
     memmove(rec, rec + 1, (bridge->n_ports - at - 1) * sizeof *rec);
     bridge->n_ports--;
-    pthread_mutex_lock(&device->op);
-    device->driver->port_del(device->state, no);
-    pthread_mutex_unlock(&device->op);
+    forget_port(device, no);
     hal_changed_port(bridge, &port);
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A device's thread, and the mailboxes between it and the control thread. */
+#include <config.h>    /* _GNU_SOURCE, for pthread_mutex_clocklock() */
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,7 +50,9 @@ host_complete(struct hal_host *host, const struct hal_completion *completions, s
     bool first = !said->n;           /* later ones are heard with it */
     if (make_room_for(said, n)) {
         memcpy(&said->completions[said->n], completions, n * sizeof *completions);
-        said->n += n;
+        for (size_t i = 0; i < n; i++) {
+            said->completions[said->n++].verdict.words[HAL_WORDS_SIZE - 1] = '\0';
+        }
     } else {
         said->lost = true;
     }
@@ -62,6 +66,10 @@ static void
 host_event(struct hal_host *host, enum hal_event_kind kind, const char *why)
 {
     struct hal_device *device = device_of(host);
+    if (kind > HAL_EVENT_AGAIN) {
+        device_broken(device, "it told of an event of kind %u, which is none", (unsigned) kind);
+        return;
+    }
     pthread_mutex_lock(&device->lock);
     device->said.events |= 1u << kind;
     if (why) {
@@ -83,6 +91,20 @@ host_log(struct hal_host *host, int level, const char *format, ...)
     enum log_level to = level <= LOG_ERR ? LOG_LEVEL_ERROR : level == LOG_WARNING ? LOG_LEVEL_WARN
                         : level == LOG_DEBUG ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
     log_at(to, "%s: %s", device_of(host)->driver->name, text);
+}
+
+void
+device_broken(struct hal_device *device, const char *format, ...)
+{
+    va_list args;
+    pthread_mutex_lock(&device->lock);
+    if (!device->said.broken[0]) {
+        va_start(args, format);
+        vsnprintf(device->said.broken, sizeof device->said.broken, format, args);
+        va_end(args);
+    }
+    pthread_mutex_unlock(&device->lock);
+    hal_wake(device->hal);
 }
 
 static uint64_t
@@ -109,6 +131,27 @@ device_init(struct hal_device *device)
 
 /* --- the device's thread ---------------------------------------------------------------- */
 
+/* CLOCK_MONOTONIC in so many ms. */
+static struct timespec
+deadline(unsigned ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t ns = (uint64_t) until.tv_nsec + (uint64_t) ms * 1000000;
+    until.tv_sec += (time_t) (ns / 1000000000);
+    until.tv_nsec = (long) (ns % 1000000000);
+    return until;
+}
+
+static bool
+should_stop(struct hal_device *device)
+{
+    pthread_mutex_lock(&device->lock);
+    bool stop = device->stop;
+    pthread_mutex_unlock(&device->lock);
+    return stop;
+}
+
 /* Takes over what was submitted. Locked. */
 static void
 take_changes(struct hal_device *device)
@@ -126,19 +169,38 @@ take_changes(struct hal_device *device)
     }
 }
 
+/* Around the ops of the device's thread: it is seen when one does not return. */
+static void
+begin_op(struct hal_device *device)
+{
+    pthread_mutex_lock(&device->op);
+    atomic_store(&device->op_began_ms, clock_ms());
+}
+
+static void
+end_op(struct hal_device *device)
+{
+    atomic_store(&device->op_began_ms, 0);
+    pthread_mutex_unlock(&device->op);
+}
+
 /* Offers the driver the next of what it has not accepted yet; false if there is nothing more.
  * *refused: it does not take more now. */
 static bool
 submit_some(struct hal_device *device, bool *refused)
 {
-    pthread_mutex_lock(&device->op);
+    begin_op(device);
     size_t n = device->n_taking - device->n_taken;
     n = n < HAL_SUBMIT_MAX ? n : HAL_SUBMIT_MAX;
+    n = should_stop(device) ? 0 : n;
     size_t accepted = n ? device->driver->submit(device->state, &device->taking[device->n_taken], n) : 0;
+    if (accepted > n) {
+        device_broken(device, "it accepted %zu changes of %zu", accepted, n);
+    }
     *refused = accepted < n;
     device->n_taken += accepted < n ? accepted : n;
-    bool more = device->n_taken < device->n_taking && !*refused;
-    pthread_mutex_unlock(&device->op);
+    bool more = n && device->n_taken < device->n_taking && !*refused;
+    end_op(device);
     return more;
 }
 
@@ -157,7 +219,7 @@ static struct hal_job *
 take_job(struct hal_device *device)
 {
     pthread_mutex_lock(&device->lock);
-    struct hal_job *job = device->jobs;
+    struct hal_job *job = device->stop ? NULL : device->jobs;
     if (job) {
         device->jobs = job->next;
         device->jobs_tail = device->jobs ? device->jobs_tail : &device->jobs;
@@ -188,15 +250,15 @@ device_work(struct hal_device *device)
         again = HAL_RETRY_MS;
     }
     for (struct hal_job *job; (job = take_job(device));) {
-        pthread_mutex_lock(&device->op);
+        begin_op(device);
         job->run(job, device);
-        pthread_mutex_unlock(&device->op);
+        end_op(device);
         finish_job(device, job);
     }
-    if (device->driver->step) {
-        pthread_mutex_lock(&device->op);
+    if (device->driver->step && !should_stop(device)) {
+        begin_op(device);
         int ms = device->driver->step(device->state);
-        pthread_mutex_unlock(&device->op);
+        end_op(device);
         again = again < 0 || (ms >= 0 && ms < again) ? ms : again;
     }
     return again;
@@ -205,11 +267,7 @@ device_work(struct hal_device *device)
 static void
 wait_for_work(struct hal_device *device, int ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    uint64_t ns = (uint64_t) until.tv_nsec + (uint64_t) (ms > 0 ? ms : 0) * 1000000;
-    until.tv_sec += (time_t) (ns / 1000000000);
-    until.tv_nsec = (long) (ns % 1000000000);
+    struct timespec until = deadline(ms > 0 ? (unsigned) ms : 0);
     pthread_mutex_lock(&device->lock);
     while (!device->stop && !device->n_submitted && !device->jobs
            && !(device->said.events >> HAL_EVENT_AGAIN & 1)) {
@@ -223,14 +281,26 @@ wait_for_work(struct hal_device *device, int ms)
     pthread_mutex_unlock(&device->lock);
 }
 
-static bool
-should_stop(struct hal_device *device)
+/* --- ops by the control thread ------------------------------------------------------------ */
+
+bool
+device_enter(struct hal_device *device, unsigned ms, char *error)
 {
-    pthread_mutex_lock(&device->lock);
-    bool stop = device->stop;
-    pthread_mutex_unlock(&device->lock);
-    return stop;
+    struct timespec until = deadline(ms);
+    bool entered = !device->hung && !pthread_mutex_clocklock(&device->op, CLOCK_MONOTONIC, &until);
+    if (!entered && error) {
+        snprintf(error, HAL_ERROR_SIZE, "the driver does not return from what it was asked before");
+    }
+    return entered;
 }
+
+void
+device_leave(struct hal_device *device)
+{
+    pthread_mutex_unlock(&device->op);
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
 
 static void *
 device_main(void *aux)
@@ -239,6 +309,10 @@ device_main(void *aux)
     while (!should_stop(device)) {
         wait_for_work(device, device_work(device));
     }
+    pthread_mutex_lock(&device->lock);
+    device->ended = true;
+    pthread_cond_broadcast(&device->work);
+    pthread_mutex_unlock(&device->lock);
     return NULL;
 }
 
@@ -262,16 +336,31 @@ free_jobs(struct hal_device *device, struct hal_job *job)
     }
 }
 
-void
+/* False if the thread does not end. */
+static bool
+end_thread(struct hal_device *device)
+{
+    struct timespec until = deadline(device->hung ? 0 : HAL_STOP_MS);
+    int error = 0;
+    pthread_mutex_lock(&device->lock);
+    device->stop = true;
+    pthread_cond_broadcast(&device->work);
+    while (!device->ended && !error) {
+        error = pthread_cond_timedwait(&device->work, &device->lock, &until);
+    }
+    bool ended = device->ended;
+    pthread_mutex_unlock(&device->lock);
+    return ended && !pthread_join(device->thread, NULL);
+}
+
+bool
 device_fini(struct hal_device *device)
 {
-    if (device->threaded) {
-        pthread_mutex_lock(&device->lock);
-        device->stop = true;
-        pthread_cond_signal(&device->work);
-        pthread_mutex_unlock(&device->lock);
-        pthread_join(device->thread, NULL);
-        device->threaded = false;
+    if (device->threaded && !end_thread(device)) {
+        log_error("%s: it does not return from what it was asked; its device stays as it is",
+                  device->driver->name);
+        device->hung = true;
+        return false;
     }
     device->gone = true;             /* jobs that are handed back find that nothing is to be done */
     free_jobs(device, device->finished);
@@ -283,6 +372,7 @@ device_fini(struct hal_device *device)
     pthread_cond_destroy(&device->work);
     pthread_mutex_destroy(&device->lock);
     pthread_mutex_destroy(&device->op);
+    return true;
 }
 
 /* --- the control thread's side ------------------------------------------------------------ */
@@ -339,6 +429,7 @@ device_listen(struct hal_device *device, struct hal_said *said, struct hal_job *
     empty.n = 0;
     empty.events = said->events & 1u << HAL_EVENT_AGAIN;   /* the device's thread takes that one */
     empty.lost = false;
+    empty.broken[0] = '\0';
     empty.why[0] = '\0';
     device->said = empty;
     *jobs = device->finished;

@@ -8,7 +8,9 @@
  *     const struct hal_driver turnout_driver = { .abi = HAL_DRIVER_ABI, .name = "acme", ... };
  *
  * The ABI is unstable while its number is 0: a driver works with the HAL that it was built
- * with. It includes this header and those under turnout/, nothing else of the project.
+ * with, and is refused if struct hal_driver has another size. The name is 1 to 31 of a-z, 0-9,
+ * _ and -; it is what people write after --driver. A driver includes this header and those
+ * under turnout/, nothing else of the project.
  *
  * Threads. Each device has a thread of the HAL's, its *worker*: submit(), stats(), dump()
  * and step() are called by that thread; the other ops by it or by the control thread. Two
@@ -21,7 +23,10 @@
  * *mute*: the HAL fences the ports, and takes them down if that fails too.
  *
  * Errors are 0 or a negative errno. What each means is said with the op; any other value
- * means that the driver is broken, and fences it off.
+ * means that the driver is broken, and fences it off. So does what else is no truth: a
+ * completion of a change that is not on its way, more accepted than was offered, an entry of
+ * no table. The log says which; what the device counts is not believed when it goes back.
+ * Packets are software's from then on.
  *
  * Strangers. A device may hold entries, queues or programs that were not made through the
  * HAL. A driver reports them in dump(), marked foreign, and never changes them.
@@ -175,7 +180,8 @@ struct hal_packet_out {
 /* --- the driver ------------------------------------------------------------------- */
 
 struct hal_open {
-    const char *options;         /* "K=V,K=V" after the driver's name, "" if none */
+    const char *options;         /* "K=V,K=V" after the driver's name, "" if none; K are names that
+                                  * options_help has */
     struct hal_host *host;       /* until close() has returned */
     unsigned n_workers;          /* packet workers that may call process() */
     bool stepped;                /* no threads: everything happens in ops and in step() */
@@ -217,9 +223,10 @@ struct hal_driver {
     size_t (*submit)(void *device, const struct hal_change *, size_t n);
 
     /* Stops matching at once: packets of the port (0: of all) miss, or are dropped, until
-     * the fence is lifted. Must work when the device answers nothing else; O(1). 0 or -EIO.
-     * Once all ports are fenced what changes pointed to is the HAL's again, completed or not.
-     * 10 ms. */
+     * the fence is lifted. Must work when the device answers nothing else; O(1). For all ports
+     * it is also called while another op of the device runs, if that one does not return: then
+     * it is the last call, close() never comes. Otherwise what changes pointed to is the HAL's
+     * again once all ports are fenced, completed or not. 0 or -EIO. 10 ms. */
     int (*fence)(void *device, uint16_t port, bool on);
 
     /* Reads counters. For each of the n cookies and handles, in order, out[i], or UINT64_MAX

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Drivers, built in and loaded, and their devices. */
+#include <config.h>    /* _GNU_SOURCE, for dladdr1() */
+
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "hal/contract.h"
 #include "hal/internal.h"
 
 /* --- drivers --------------------------------------------------------------------------- */
 
-int
-hal_add_driver(struct hal *hal, const struct hal_driver *driver, char *error)
+static int
+add_driver(struct hal *hal, const struct hal_driver *driver, const char *from, char *error)
 {
-    if (driver->abi != HAL_DRIVER_ABI) {
-        snprintf(error, HAL_ERROR_SIZE, "driver '%.32s' has ABI %u, this program has %u", driver->name,
-                 driver->abi, HAL_DRIVER_ABI);
-        return -EPROTO;
+    int result = contract_check_driver(driver, from, error);
+    if (result) {
+        return result;
     }
     if (hal_find_driver(hal, driver->name)) {
         snprintf(error, HAL_ERROR_SIZE, "there is a driver '%.32s' already", driver->name);
@@ -27,6 +30,12 @@ hal_add_driver(struct hal *hal, const struct hal_driver *driver, char *error)
     }
     hal->drivers[hal->n_drivers++] = driver;
     return 0;
+}
+
+int
+hal_add_driver(struct hal *hal, const struct hal_driver *driver, char *error)
+{
+    return add_driver(hal, driver, "a built-in driver", error);
 }
 
 const struct hal_driver *
@@ -48,6 +57,27 @@ hal_visit_drivers(const struct hal *hal, void (*visit)(const struct hal_driver *
     }
 }
 
+/* What a shared object has at 'turnout_driver', NULL and *error: not what this program's
+ * headers say. While the ABI has no number of its own, the size tells other headers. */
+static const struct hal_driver *
+find_symbol(void *object, const char *path, char *error)
+{
+    Dl_info info;
+    const ElfW(Sym) *symbol = NULL;
+    const struct hal_driver *driver = dlsym(object, "turnout_driver");
+    if (!driver) {
+        snprintf(error, HAL_ERROR_SIZE, "%.160s: no symbol 'turnout_driver': not a driver of Turnout", path);
+        return NULL;
+    }
+    bool known = dladdr1(driver, &info, (void **) &symbol, RTLD_DL_SYMENT) && symbol;
+    if (known && symbol->st_size != sizeof *driver) {
+        snprintf(error, HAL_ERROR_SIZE, "%.160s: its turnout_driver has %zu bytes, not %zu: it was built "
+                 "with the headers of another version", path, (size_t) symbol->st_size, sizeof *driver);
+        return NULL;
+    }
+    return driver;
+}
+
 int
 hal_load_driver(struct hal *hal, const char *path, char *error)
 {
@@ -56,13 +86,8 @@ hal_load_driver(struct hal *hal, const char *path, char *error)
         snprintf(error, HAL_ERROR_SIZE, "%s", dlerror());
         return -ENOENT;
     }
-    const struct hal_driver *driver = dlsym(object, "turnout_driver");
-    int result = -ENOEXEC;
-    if (!driver) {
-        snprintf(error, HAL_ERROR_SIZE, "%s: no symbol 'turnout_driver': not a driver of Turnout", path);
-    } else {
-        result = hal_add_driver(hal, driver, error);
-    }
+    const struct hal_driver *driver = find_symbol(object, path, error);
+    int result = driver ? add_driver(hal, driver, path, error) : -ENOEXEC;
     if (result) {
         dlclose(object);
     } else {
@@ -73,10 +98,12 @@ hal_load_driver(struct hal *hal, const char *path, char *error)
 
 /* --- devices ----------------------------------------------------------------------------- */
 
-void
+bool
 device_free(struct hal_device *device, bool keep)
 {
-    device_fini(device);
+    if (!device_fini(device)) {
+        return false;
+    }
     if (device->state) {
         device->driver->close(device->state, keep);
     }
@@ -86,6 +113,7 @@ device_free(struct hal_device *device, bool keep)
     free(device->slots);
     free(device->options);
     free(device);
+    return true;
 }
 
 static const char *
@@ -123,28 +151,39 @@ device_new(struct hal *hal, const struct hal_driver *driver, const char *options
     return device;
 }
 
+int
+device_probe(struct hal_device *device, char *error)
+{
+    struct hal_caps caps;
+    memset(&caps, 0, sizeof caps);
+    int result = device->driver->probe(device->state, &caps);
+    if (result) {
+        snprintf(error, HAL_ERROR_SIZE, "it can't tell what it can do: %s",
+                 strerror(contract_error_is_possible(result) ? -result : EPROTO));
+        return contract_error_is_possible(result) ? result : -EPROTO;
+    }
+    result = contract_check_caps(&caps, error);
+    device->caps = result ? device->caps : caps;
+    return result;
+}
+
 static int
 open_device(struct hal_device *device, char *error)
 {
     struct hal *hal = device->hal;
     struct hal_open open = { device->options, &device->host, hal->config.n_workers,
                              hal->config.stepped, hal->config.state_dir };
+    if (contract_check_options(device->driver, device->options, error)) {
+        return -EINVAL;
+    }
     snprintf(error, HAL_ERROR_SIZE, "it did not say why");
     device->state = device->driver->open(&open, error);
+    error[HAL_ERROR_SIZE - 1] = '\0';
     if (!device->state) {
         return -EINVAL;
     }
-    int result = device->driver->probe(device->state, &device->caps);
-    if (result) {
-        snprintf(error, HAL_ERROR_SIZE, "it can't tell what it can do: %s", strerror(-result));
-        return result;
-    }
-    if (device->caps.n_tables > HAL_MAX_TABLES) {
-        snprintf(error, HAL_ERROR_SIZE, "it says it has %u tables, at most %d are known",
-                 device->caps.n_tables, HAL_MAX_TABLES);
-        return -EPROTO;
-    }
-    return device_start(device);
+    int result = device_probe(device, error);
+    return result ? result : device_start(device);
 }
 
 int
@@ -199,7 +238,11 @@ void
 hal_process(struct hal_device *device, uint16_t port, struct hal_packet packets[], size_t n,
             bool miss[], struct hal_packet_out *out)
 {
-    device->driver->process(device->state, port, packets, n, miss, out);
+    if (atomic_load_explicit(&device->bypassed, memory_order_relaxed)) {
+        memset(miss, true, n * sizeof *miss);
+    } else {
+        device->driver->process(device->state, port, packets, n, miss, out);
+    }
 }
 
 int
@@ -209,8 +252,10 @@ hal_fault(struct hal_device *device, const char *what, char *error)
         snprintf(error, HAL_ERROR_SIZE, "driver '%s' has no faults on demand", device->driver->name);
         return -EOPNOTSUPP;
     }
-    pthread_mutex_lock(&device->op);
+    if (!device_enter(device, HAL_OP_MS, error)) {
+        return -EBUSY;
+    }
     int result = device->driver->fault(device->state, what, error);
-    pthread_mutex_unlock(&device->op);
+    device_leave(device);
     return result;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "hal/contract.h"
 #include "hal/internal.h"
 #include "lib/clock.h"
 #include "lib/counters.h"
@@ -51,16 +52,20 @@ void
 engine_reset(struct hal_device *device)
 {
     struct hal *hal = device->hal;
-    pthread_mutex_lock(&device->op);
-    int error = device->driver->flush(device->state);
-    device_discard(device);
-    device->driver->probe(device->state, &device->caps);
-    pthread_mutex_unlock(&device->op);
+    char error[HAL_ERROR_SIZE] = "";
+    int result = -EBUSY;
+    if (device_enter(device, HAL_OP_MS, error)) {
+        snprintf(error, sizeof error, "it can't be emptied after a reset");
+        result = device->driver->flush(device->state);
+        device_discard(device);
+        result = result ? result : device_probe(device, error);
+        device_leave(device);
+    }
     if (device->fenced) {
         return;
     }
-    if (error) {
-        engine_fence(device, HAL_REASON_DRIVER_FAULT, "it can't be emptied after a reset");
+    if (result) {
+        engine_fence(device, HAL_REASON_DRIVER_FAULT, error);
         return;
     }
     free_slots(device);
@@ -94,6 +99,11 @@ void
 engine_check_mute(struct hal_device *device, uint64_t now_ms)
 {
     uint32_t seen = 0;
+    uint64_t began_ms = atomic_load(&device->op_began_ms);
+    if (began_ms && now_ms > began_ms + HAL_COMPLETE_MS && !device->fenced) {
+        engine_fence(device, HAL_REASON_DEVICE_MUTE, "it does not return from what it was asked");
+        return;
+    }
     for (uint32_t slot = 0; slot < HAL_WINDOW && seen < device->n_in_flight; slot++) {
         if (device->slots[slot].entry == ENTRY_NONE) {
             continue;
@@ -130,6 +140,44 @@ forget_entries(struct hal_device *device, int error)
     }
 }
 
+/* An op hangs in the device's thread, with changes that it may still look at: what they point
+ * to stays, for good. */
+static void
+leave_alone(struct hal_device *device)
+{
+    struct hal *hal = device->hal;
+    device->hung = device->gone = true;
+    pthread_mutex_lock(&device->lock);
+    device->stop = true;
+    pthread_mutex_unlock(&device->lock);
+    audit_abandon(device);
+    for (uint32_t slot = 0; slot < HAL_WINDOW; slot++) {
+        uint32_t index = device->slots[slot].entry;
+        if (index != ENTRY_NONE) {
+            entry_actions_ref(hal->store, entry_at(hal->store, index)->sent);
+            entry_actions_ref(hal->store, entry_at(hal->store, index)->has);
+        }
+    }
+    log_error("%s: it does not return from what it was asked; it is not used any more",
+              device->driver->name);
+}
+
+/* Packets miss from now on. 0, or what the driver's fence() said. */
+static int
+stop_forwarding(struct hal_device *device)
+{
+    bool gone = device->gone, entered = device_enter(device, HAL_FENCE_OP_MS, NULL);
+    atomic_store(&device->bypassed, true);
+    int error = gone ? 0 : device->driver->fence(device->state, 0, true);
+    if (entered) {
+        device_discard(device);
+        device_leave(device);
+    } else {
+        leave_alone(device);
+    }
+    return error;
+}
+
 void
 engine_fence(struct hal_device *device, enum hal_reason reason, const char *why)
 {
@@ -140,10 +188,7 @@ engine_fence(struct hal_device *device, enum hal_reason reason, const char *why)
     device->fenced = true;
     device->fenced_for = reason;
     snprintf(device->why_fenced, sizeof device->why_fenced, "%s", why && why[0] ? why : "no reason given");
-    pthread_mutex_lock(&device->op);
-    int error = device->gone ? 0 : device->driver->fence(device->state, 0, true);
-    device_discard(device);
-    pthread_mutex_unlock(&device->op);
+    int error = stop_forwarding(device);
     counter_inc(COUNTER_hal_fenced);
     log_error("%s: fenced off (%s): %s%s", device->driver->name, hal_reason_name(reason),
               device->why_fenced, error ? "; the fence failed, its ports go down" : "");
@@ -163,15 +208,21 @@ engine_fence(struct hal_device *device, enum hal_reason reason, const char *why)
 void
 engine_unfence(struct hal_device *device)
 {
-    pthread_mutex_lock(&device->op);
+    char words[HAL_ERROR_SIZE];
+    if (!device_enter(device, HAL_OP_MS, words)) {
+        log_warn("%s: it stays fenced: %s", device->driver->name, words);
+        return;
+    }
     int error = device->driver->flush(device->state);
     device_discard(device);
     error = error ? error : device->driver->fence(device->state, 0, false);
-    pthread_mutex_unlock(&device->op);
+    device_leave(device);
     if (error) {
-        log_warn("%s: it stays fenced: %s", device->driver->name, strerror(-error));
+        log_warn("%s: it stays fenced: %s", device->driver->name,
+                 strerror(contract_error_is_possible(error) ? -error : EPROTO));
         return;
     }
+    atomic_store(&device->bypassed, false);
     device->fenced = false;
     device->why_fenced[0] = '\0';
     log_info("%s: in use again", device->driver->name);

@@ -64,6 +64,10 @@ handle_events(struct hal_device *device, const struct hal_said *said)
     if (said->lost) {
         engine_fence(device, HAL_REASON_NO_MEMORY, "no memory for what it said");
     }
+    if (said->broken[0]) {
+        counter_inc(COUNTER_hal_contract);
+        engine_fence(device, HAL_REASON_DRIVER_FAULT, said->broken);
+    }
     if (said->events >> HAL_EVENT_GONE & 1) {
         device_is_gone(device, said->why);
     } else if (said->events >> HAL_EVENT_RESET & 1) {
@@ -156,13 +160,17 @@ hal_free(struct hal *hal, bool keep)
     if (!hal) {
         return;
     }
+    bool hung = false;
     for (unsigned i = 0; i < hal->n_devices; i++) {
-        if (!keep && !hal->devices[i]->gone) {
-            pthread_mutex_lock(&hal->devices[i]->op);
-            hal->devices[i]->driver->flush(hal->devices[i]->state);
-            pthread_mutex_unlock(&hal->devices[i]->op);
+        struct hal_device *device = hal->devices[i];
+        if (!keep && !device->gone && device_enter(device, HAL_OP_MS, NULL)) {
+            device->driver->flush(device->state);
+            device_leave(device);
         }
-        device_free(hal->devices[i], keep);
+        hung |= !device_free(device, keep);
+    }
+    if (hung) {
+        return;                      /* the driver may still look at all that it was given */
     }
     accounts_fini(hal);
     for (unsigned i = 0; i < HAL_MAX_BRIDGES; i++) {

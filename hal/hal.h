@@ -96,7 +96,8 @@ struct hal *hal_new(const struct hal_config *);
 /* From now on no change goes to devices: what they have stays, whatever is said about it.
  * Before bridges are freed, when hal_free() is to keep entries. */
 void hal_hold(struct hal *);
-/* Closes the devices. 'keep': entries stay in them. */
+/* Closes the devices. 'keep': entries stay in them. What a driver that does not return may still
+ * look at is not freed. */
 void hal_free(struct hal *, bool keep);
 /* Handles what devices said, and what is due by the clock (hal/text.h); without threads it
  * lets the devices work first. Returns the ms until it should be called again at the

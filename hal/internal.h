@@ -28,6 +28,10 @@ enum {
     HAL_STATS_BATCH = 1000,
     HAL_TICK_MS = 50,
     HAL_RETRY_MS = 20,
+    HAL_OP_MS = 1000,            /* how long the control thread waits for an op of the device's
+                                  * thread to be over */
+    HAL_FENCE_OP_MS = 100,       /* ... before it fences, or shows */
+    HAL_STOP_MS = 3000,          /* ... at the end */
     HAL_FULL_MS = 5000,          /* how long a table is held for full at what it had then */
 };
 
@@ -58,6 +62,7 @@ struct hal_said {
     uint32_t events;             /* 1 << enum hal_event_kind */
     char why[HAL_WORDS_SIZE];    /* of the latest event */
     bool lost;                   /* no memory for a completion */
+    char broken[HAL_WORDS_SIZE]; /* how the driver broke its contract, first; "": it did not */
 };
 
 /* A change on its way. */
@@ -77,13 +82,14 @@ struct hal_device {
     uint8_t index;
     struct hal_caps caps;
 
-    pthread_mutex_t op;          /* held around every op */
+    pthread_mutex_t op;          /* held around every op; by the control thread, device_enter() */
+    _Atomic uint64_t op_began_ms;    /* the device's thread's; 0: it is in none */
     pthread_t thread;
     bool threaded;
 
     pthread_mutex_t lock;        /* guards from here ... */
     pthread_cond_t work;
-    bool stop;
+    bool stop, ended;            /* the thread is to end, and has */
     struct hal_change *submitted;
     size_t n_submitted, max_submitted;
     struct hal_job *jobs, **jobs_tail;
@@ -108,6 +114,9 @@ struct hal_device {
     uint64_t counted_ms;         /* when the last one began that is over */
     bool reading, reading_ports;
     bool fenced, gone;
+    bool hung;                   /* an op does not return: the driver is left alone for good */
+    _Atomic bool bypassed;       /* packets don't go to the driver: it is fenced */
+    uint32_t occupied[HAL_MAX_TABLES];       /* by the driver's own count, when last seen */
     enum hal_reason fenced_for;
     char why_fenced[HAL_WORDS_SIZE];
     uint64_t added, changed, removed, refused, lost, repaired, moves;
@@ -122,12 +131,22 @@ struct hal_device {
 void device_init(struct hal_device *);
 /* Makes the device's thread (unless stepped). 0 or -errno. */
 int device_start(struct hal_device *);
-/* Ends the thread, if there is one, and the mailboxes. */
-void device_fini(struct hal_device *);
-/* Closes the driver's side too. */
-void device_free(struct hal_device *, bool keep);
+/* Ends the thread, if there is one, and the mailboxes. False: the thread hangs in the driver;
+ * nothing of the device may be freed. */
+bool device_fini(struct hal_device *);
+/* Asks what the device can do; device->caps is that, or as it was. 0, or -errno and *error. */
+int device_probe(struct hal_device *, char *error);
+/* Closes the driver's side too. False: it hangs, and nothing is freed. */
+bool device_free(struct hal_device *, bool keep);
 /* Gives changes to the device's thread. False without memory. */
 bool device_submit(struct hal_device *, const struct hal_change *, size_t n);
+/* Control thread: enters the driver for an op, unless another op is not over within some ms:
+ * then false, and *error (HAL_ERROR_SIZE; may be NULL) says so. */
+bool device_enter(struct hal_device *, unsigned ms, char *error);
+void device_leave(struct hal_device *);
+/* The driver broke its contract: the control thread will fence it. Any thread. */
+void device_broken(struct hal_device *, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void device_run_job(struct hal_device *, struct hal_job *);
 /* Device's thread, or hal_step(): does what waits. Returns ms until it wants to again. */
 int device_work(struct hal_device *);
@@ -273,6 +292,8 @@ void plan_fill_rooms(const struct hal_plan *, const struct hal_device *, const s
 
 void limbo_tick(struct hal *, uint64_t now_ms);
 void audit_tick(struct hal_device *, uint64_t now_ms);
+/* The device does not answer any more. */
+void audit_abandon(struct hal_device *);
 /* With the next tick. */
 void audit_soon(struct hal_device *);
 void show_entry(const struct hal *, uint32_t index, struct hal_entry_info *);
@@ -284,7 +305,7 @@ void ledger_credit(struct hal *, struct entry *, const struct hal_counters *, ui
 /* Asks devices for counters, in turn. */
 void ledger_tick(struct hal_device *);
 /* The step to 'now' from *before, which becomes 'now'; a counter that goes back is not believed. */
-uint64_t ledger_step(uint64_t *before, uint64_t now);
+uint64_t ledger_step(const struct hal_device *, uint64_t *before, uint64_t now);
 /* Asks a device for the counters of its ports. */
 void port_counters_tick(struct hal_device *);
 

@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What devices counted: read in turn, credited in steps that never go back. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "hal/contract.h"
 #include "hal/internal.h"
 #include "lib/clock.h"
 #include "lib/counters.h"
+#include "lib/log.h"
+
+LOG_MODULE(hal_ledger);
 
 uint64_t
-ledger_step(uint64_t *before, uint64_t now)
+ledger_step(const struct hal_device *device, uint64_t *before, uint64_t now)
 {
+    static struct log_limit limit;
     if (now == UINT64_MAX) {
         return 0;                    /* the table does not count this */
     }
     if (now < *before) {
         counter_inc(COUNTER_hal_counters_backwards);
+        log_error_limited(&limit, "%s: a counter went back from %llu to %llu; it is not believed",
+                          device->driver->name, (unsigned long long) *before,
+                          (unsigned long long) now);
         return 0;
     }
     uint64_t n = now - *before;
@@ -24,7 +33,9 @@ ledger_step(uint64_t *before, uint64_t now)
 void
 ledger_credit(struct hal *hal, struct entry *e, const struct hal_counters *now, uint64_t now_ms)
 {
-    uint64_t packets = ledger_step(&e->packets, now->packets), bytes = ledger_step(&e->bytes, now->bytes);
+    const struct hal_device *device = hal->devices[e->device];
+    uint64_t packets = ledger_step(device, &e->packets, now->packets);
+    uint64_t bytes = ledger_step(device, &e->bytes, now->bytes);
     const struct entry_owner *owner = entry_owner(hal->store, e);
     struct hal_bridge *bridge = hal->bridges[e->bridge];
     uint32_t ms = (uint32_t) now_ms - e->read_ms;
@@ -95,9 +106,16 @@ credit_one(struct hal_device *device, uint64_t cookie, const struct hal_counters
 static void
 reading_done(struct hal_job *job, struct hal_device *device)
 {
+    static struct log_limit limit;
     struct reading *r = (struct reading *) job;
     uint64_t now_ms = clock_ms();
     device->reading = false;
+    if (!contract_error_is_possible(r->error)) {
+        device_broken(device, "stats() said %d, which is no error", r->error);
+    } else if (r->error) {
+        log_warn_limited(&limit, "%s: its counters can't be read: %s", device->driver->name,
+                         strerror(-r->error));
+    }
     if (r->error) {
         device->read_hand = 0;       /* the round begins again */
     } else if (r->last) {

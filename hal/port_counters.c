@@ -29,10 +29,10 @@ run_reading(struct hal_job *job, struct hal_device *device)
 static void
 add_steps(struct hal_port_rec *rec, const struct hal_port_counters *now)
 {
-    rec->counted.rx_packets += ledger_step(&rec->said.rx_packets, now->rx_packets);
-    rec->counted.rx_bytes += ledger_step(&rec->said.rx_bytes, now->rx_bytes);
-    rec->counted.tx_packets += ledger_step(&rec->said.tx_packets, now->tx_packets);
-    rec->counted.tx_bytes += ledger_step(&rec->said.tx_bytes, now->tx_bytes);
+    rec->counted.rx_packets += ledger_step(rec->device, &rec->said.rx_packets, now->rx_packets);
+    rec->counted.rx_bytes += ledger_step(rec->device, &rec->said.rx_bytes, now->rx_bytes);
+    rec->counted.tx_packets += ledger_step(rec->device, &rec->said.tx_packets, now->tx_packets);
+    rec->counted.tx_bytes += ledger_step(rec->device, &rec->said.tx_bytes, now->tx_bytes);
 }
 
 static void

@@ -101,11 +101,10 @@ hal_visit_devices(const struct hal *hal, void (*visit)(struct hal_device *,
             .changed = d->changed, .removed = d->removed, .refused = d->refused, .lost = d->lost,
             .repaired = d->repaired, .moves = d->moves, .fenced = d->fenced,
         };
-        uint32_t occupied[HAL_MAX_TABLES] = { 0 };
-        if (!d->gone && d->driver->occupancy) {
-            pthread_mutex_lock(&d->op);
-            d->driver->occupancy(d->state, occupied);
-            pthread_mutex_unlock(&d->op);
+        const uint32_t *occupied = d->occupied;
+        if (!d->gone && d->driver->occupancy && device_enter(d, HAL_FENCE_OP_MS, NULL)) {
+            d->driver->occupancy(d->state, d->occupied);
+            device_leave(d);
         }
         for (unsigned t = 0; t < d->caps.n_tables; t++) {
             uint32_t foreign = occupied[t] > d->entries[t] ? occupied[t] - d->entries[t] : 0;

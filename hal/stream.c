@@ -396,18 +396,34 @@ hal_changed_config(struct hal_bridge *bridge)
     rederive_found(&found);
 }
 
+/* A port's flags are the driver's to follow: one that can't, or does not answer, is stopped. */
+static void
+tell_driver(struct hal_device *device, const struct hal_port *port)
+{
+    char error[HAL_ERROR_SIZE] = "it did not say why";
+    if (!device_enter(device, HAL_OP_MS, error)) {
+        engine_fence(device, HAL_REASON_DEVICE_MUTE, error);
+        return;
+    }
+    int result = device->driver->port_change(device->state, port, error);
+    device_leave(device);
+    if (result) {
+        char why[HAL_WORDS_SIZE];
+        snprintf(why, sizeof why, "it did not take a change of port %u: %.60s", port->no, error);
+        counter_inc(COUNTER_hal_contract);
+        engine_fence(device, HAL_REASON_DRIVER_FAULT, why);
+    }
+}
+
 void
 hal_changed_port(struct hal_bridge *bridge, const struct hal_port *port)
 {
     struct found found = { .hal = bridge->hal };
     struct hal_port_rec *rec = bridge_port(bridge, port->no);
-    char error[HAL_ERROR_SIZE];
     if (rec) {
         rec->port = *port;
         if (rec->device && !rec->device->gone) {
-            pthread_mutex_lock(&rec->device->op);
-            rec->device->driver->port_change(rec->device->state, port, error);
-            pthread_mutex_unlock(&rec->device->op);
+            tell_driver(rec->device, port);
         }
     }
     entry_for_each_on_port(bridge->hal->store, bridge->id, port->no, collect, &found);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "drivers/builtin.h"
+#include "hal/contract.h"
 #include "mgmt/option_values.h"
 
 enum { MAX_RESTART_GRACE_S = 3600 };
@@ -35,46 +36,16 @@ refuse_driver(const char *name, struct errmsg *err)
                names);
 }
 
-/* True if 'name' is one of the options that the lines "NAME=VALUE: what it is" of the driver's
- * help have; those that begin with a space go on with the one before. All their names go to 'names'. */
-static bool
-has_option(const struct hal_driver *driver, const char *name, size_t len, char *names, size_t size)
-{
-    bool found = false;
-    size_t used = 0;
-    for (const char *line = driver->options_help; *line;) {
-        size_t name_len = strcspn(line, "=:\n");
-        found |= name_len == len && !memcmp(line, name, len);
-        if (used < size && *line != ' ') {
-            used += (size_t) snprintf(names + used, size - used, "%s%.*s", used ? ", " : "",
-                                      (int) name_len, line);
-        }
-        line += strcspn(line, "\n");
-        line += *line == '\n';
-    }
-    return found;
-}
-
 /* Whether the driver has options of these names; what their values may be is for open(). */
 static int
 check_options(const struct hal_driver *driver, const char *options, struct errmsg *err)
 {
-    char names[300] = "none";
-    for (const char *p = options; *p;) {
-        size_t len = strcspn(p, ","), name_len = strcspn(p, "=,");
-        if (name_len == len) {
-            errmsg_set(err, "%s: '%.*s' is not KEY=VALUE", driver->name, len < 40 ? (int) len : 40,
-                       p);
-            return -EINVAL;
-        }
-        if (!has_option(driver, p, name_len, names, sizeof names)) {
-            errmsg_set(err, "%s: unknown option '%.*s'; valid: %s", driver->name,
-                       name_len < 40 ? (int) name_len : 40, p, names);
-            return -EINVAL;
-        }
-        p += len + (p[len] == ',');
+    char error[HAL_ERROR_SIZE] = "";
+    int result = contract_check_options(driver, options, error);
+    if (result) {
+        errmsg_set(err, "%s: %s", driver->name, error);
     }
-    return 0;
+    return result;
 }
 
 /* "none", which stands alone, or a built-in driver's name and options. */
