@@ -267,11 +267,15 @@ judge_batch(struct cache_gate *gate, const struct flow_key *const keys[], unsign
     };
     struct govern *g = (struct govern *) (void *) gate;
     struct worker *w = g->worker;
+    struct governor_flow flows[PACKET_BATCH_MAX];
     g->began_ns = clock_ns();
+    for (unsigned i = 0; i < n; i++) {
+        governor_prepare(&g->policy, keys[i], tcp_flags(&w->packets[keys[i] - w->keys]), &flows[i]);
+    }
     for (unsigned i = 0; i < n; i++) {
         size_t at = (size_t) (keys[i] - w->keys);
         struct governor_judgement j = governor_judge(&g->policy, &g->port->policy, keys[i],
-                                                     tcp_flags(&w->packets[at]), w->thread.now_ms);
+                                                     &flows[i], w->thread.now_ms);
         verdicts[i] = (uint8_t) verdict_of[j.verdict];
         g->judged |= UINT64_C(1) << at;
         g->seen |= (uint64_t) j.seen << at;
@@ -297,7 +301,7 @@ govern_lookup(struct worker *w, const struct rx_port *rx, unsigned n, struct cac
     g->judged = g->seen = g->began_ns = 0;
     bool off = g->policy.config.mode == GOVERNOR_OFF;
     cache_lookup_batch(cache, off ? NULL : &g->gate, keys, n, hits, now_ms);
-    governor_note_batch(&g->policy, n == PACKET_BATCH_MAX,
+    governor_note_batch(&g->policy, n, n == PACKET_BATCH_MAX,
                         g->began_ns ? clock_ns() - g->began_ns : 0);
 }
 

@@ -46,13 +46,16 @@ describe_sources(const struct dp_port_governor *state, char text[SOURCES_SIZE])
 static void
 log_begin(struct dp_port *port, const struct dp_port_governor *state, struct log_limit *limit)
 {
+    const struct governor_config *config = dp_get_governor(port->bridge->dp);
     char sources[SOURCES_SIZE];
     describe_sources(state, sources);
     counter_inc(COUNTER_governor_flood_begun);
     port->flood_held = state->totals.held[GOVERNOR_FLOOD];
-    log_warn_limited(limit, "bridge %s: port %s is being flooded with new flows; until they prove "
-                     "themselves they get no cache entries%s", port->bridge->name, port->info.name,
-                     sources);
+    log_warn_limited(limit, "bridge %s: port %s is being flooded with new flows; %s%s%s",
+                     port->bridge->name, port->info.name,
+                     config->mode == GOVERNOR_ON ? "until they prove themselves "
+                                                 : "beyond its budget ",
+                     config->drop ? "they are dropped" : "they get no cache entries", sources);
 }
 
 static void

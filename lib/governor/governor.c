@@ -6,7 +6,8 @@ enum {
     MIN_FLOOD = 8,               /* packets a window that make a flood */
     PROVEN_FACTOR = 4,           /* so many times fewer flows than first packets prove themselves */
     AGE_WINDOWS = 100,
-    BACKLOG_BATCHES = 4,
+    BACKLOG_BATCHES = 4,         /* full ones in a window that show a backlog ... */
+    BACKLOG_PART = 8,            /* ... if they are one in so many */
 };
 
 void
@@ -65,8 +66,9 @@ hold(const struct governor *g, struct governor_port *port, const struct flow_key
 }
 
 static struct governor_judgement
-install(struct governor_port *port, enum governor_evidence evidence)
+install(struct governor *g, struct governor_port *port, enum governor_evidence evidence)
 {
+    g->n_installed++;
     port->totals.installed++;
     return (struct governor_judgement) { GOVERNOR_INSTALL, GOVERNOR_NO_REASON,
                                          evidence != GOVERNOR_NEW };
@@ -94,16 +96,15 @@ judge_in_flood(struct governor *g, struct governor_port *port, const struct flow
     if (governor_budget_take(&g->setups, &port->bucket, evidence) != GOVERNOR_TAKEN) {
         return hold(g, port, key, evidence, GOVERNOR_OVER_BUDGET);
     }
-    return evidence == GOVERNOR_SEEN ? let_through(port, GOVERNOR_FLOOD) : install(port, evidence);
+    return evidence == GOVERNOR_SEEN ? let_through(port, GOVERNOR_FLOOD)
+                                     : install(g, port, evidence);
 }
 
 static enum governor_evidence
-see(struct governor *g, struct governor_port *port, const struct flow_key *key, int tcp_flags,
+see(struct governor *g, struct governor_port *port, const struct governor_flow *flow,
     uint64_t now_ms)
 {
-    struct governor_flow flow;
-    governor_identify(g->secret, key, tcp_flags, &flow);
-    enum governor_evidence evidence = governor_sketch_see(&g->sketch, &flow, now_ms);
+    enum governor_evidence evidence = governor_sketch_see(&g->sketch, flow, now_ms);
     port->unproven += evidence != GOVERNOR_PROVEN;
     port->proven += evidence == GOVERNOR_PROVEN;
     port->changed = true;
@@ -119,12 +120,22 @@ see_nothing(struct governor_port *port)
     return GOVERNOR_PROVEN;
 }
 
+void
+governor_prepare(const struct governor *g, const struct flow_key *key, int tcp_flags,
+                 struct governor_flow *flow)
+{
+    if (g->config.mode == GOVERNOR_ON) {
+        governor_identify(g->secret, key, tcp_flags, flow);
+        governor_sketch_prefetch(&g->sketch, flow);
+    }
+}
+
 struct governor_judgement
 governor_judge(struct governor *g, struct governor_port *port, const struct flow_key *key,
-               int tcp_flags, uint64_t now_ms)
+               const struct governor_flow *flow, uint64_t now_ms)
 {
     bool proofs = g->config.mode == GOVERNOR_ON;
-    enum governor_evidence evidence = proofs ? see(g, port, key, tcp_flags, now_ms)
+    enum governor_evidence evidence = proofs ? see(g, port, flow, now_ms)
                                              : see_nothing(port);
     port->totals.asked++;
     if (port->flood && proofs) {
@@ -133,7 +144,7 @@ governor_judge(struct governor *g, struct governor_port *port, const struct flow
     }
     enum governor_take taken = governor_budget_take(&g->setups, &port->bucket, evidence);
     if (taken == GOVERNOR_TAKEN) {
-        return install(port, evidence);
+        return install(g, port, evidence);
     }
     port->unproven_held += !proofs || evidence != GOVERNOR_PROVEN;
     return hold(g, port, key, evidence,
@@ -147,7 +158,9 @@ governor_miss(struct governor *g, struct governor_port *port, const struct flow_
     if (g->config.mode != GOVERNOR_ON) {
         return false;
     }
-    enum governor_evidence evidence = see(g, port, key, tcp_flags, now_ms);
+    struct governor_flow flow;
+    governor_identify(g->secret, key, tcp_flags, &flow);
+    enum governor_evidence evidence = see(g, port, &flow, now_ms);
     if (governor_budget_take(&g->setups, &port->bucket, evidence) != GOVERNOR_TAKEN) {
         port->unproven_held += evidence != GOVERNOR_PROVEN;
     }
@@ -179,13 +192,21 @@ governor_worth(const struct governor *g, const struct governor_port *port,
 
 /* --- time --------------------------------------------------------------------------------- */
 
-/* The worker can't keep up, and it is the set-ups that take its time. */
+static bool
+has_backlog(const struct governor *g)
+{
+    return g->n_full >= BACKLOG_BATCHES
+           && (uint64_t) g->n_full * BACKLOG_PART >= g->n_batches;
+}
+
+/* The worker can't keep up, and new flows are what it is busy with: their set-ups take much of its
+ * time, or they are many of its packets. */
 static bool
 is_congested(const struct governor *g, uint64_t elapsed_ms)
 {
     uint64_t permille = g->busy_ns / 1000 / (elapsed_ms ? elapsed_ms : 1);
-    return g->n_full >= BACKLOG_BATCHES && g->n_full * 2 >= g->n_batches
-           && permille >= GOVERNOR_BUSY_PERMILLE;
+    return g->backlog && (permille >= GOVERNOR_BUSY_PERMILLE
+                          || (uint64_t) g->n_installed * GOVERNOR_NEW_PART >= g->n_packets);
 }
 
 bool
@@ -201,9 +222,10 @@ governor_roll(struct governor *g, uint32_t n_ports, uint64_t now_ms)
         g->n_windows = n < GOVERNOR_LEAVE_WINDOWS ? (uint32_t) n : GOVERNOR_LEAVE_WINDOWS;
         g->window_ms = now_ms;
         g->unused = governor_budget_unused(&g->setups) / g->n_windows;
+        g->backlog = has_backlog(g);
         governor_budget_adapt(&g->setups, is_congested(g, elapsed_ms));
         g->busy_ns = 0;
-        g->n_batches = g->n_full = 0;
+        g->n_batches = g->n_full = g->n_packets = g->n_installed = 0;
         g->n_flooded_before = g->n_flooded;
         g->n_flooded = 0;
     }
@@ -226,11 +248,21 @@ is_flooding(const struct governor *g, const struct governor_port *port)
            && (uint64_t) port->proven * PROVEN_FACTOR < port->unproven_held;
 }
 
-/* True if there would have been room for what was asked for, and as much again. */
+static uint64_t
+min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* True if there would have been room for what was asked for, and as much again; while the worker
+ * can't keep up, if what was asked for was little. */
 static bool
 has_room(const struct governor *g, const struct governor_port *port)
 {
     uint64_t room = g->unused / (g->n_flooded_before ? g->n_flooded_before : 1);
+    if (g->backlog) {
+        room = min_u64(room, governor_budget_share(&g->setups, GOVERNOR_WINDOW_MS) / 2);
+    }
     return (uint64_t) port->unproven * ONE * 2 <= max_u64(room, MIN_FLOOD * ONE);
 }
 

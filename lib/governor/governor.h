@@ -49,7 +49,8 @@ enum {
     GOVERNOR_ENTER_WINDOWS = 3,
     GOVERNOR_LEAVE_WINDOWS = 20,
     GOVERNOR_FLOOD_PACKETS = 256,    /* that prove a flow that is not TCP on a port in flood mode */
-    GOVERNOR_BUSY_PERMILLE = 400,    /* of a worker's time that set-ups may take */
+    GOVERNOR_BUSY_PERMILLE = 400,    /* of a worker's time that set-ups may take when it is short */
+    GOVERNOR_NEW_PART = 4,           /* one packet in so many may then be a set-up */
 };
 
 /* The defaults, mode GOVERNOR_ON. */
@@ -110,7 +111,8 @@ struct governor {
     uint32_t n_flooded, n_flooded_before;
     /* Load since the window began. */
     uint64_t busy_ns;
-    uint32_t n_batches, n_full;
+    uint32_t n_batches, n_full, n_packets, n_installed;
+    bool backlog;                /* the worker could not keep up in the window before */
     struct governor_sketch sketch;
 };
 
@@ -119,9 +121,14 @@ void governor_init(struct governor *, const struct governor_config *, uint64_t s
 /* Other settings. A port in flood mode stays in it until it ends. */
 void governor_set_config(struct governor *, const struct governor_config *);
 
-/* A packet without an entry asks for a set-up. */
+/* A packet without an entry asks for a set-up. Its flow was made by governor_prepare(), which
+ * also gets what is known of it on its way from memory: of a batch, first all are prepared and
+ * then all are judged, in their order. */
+void governor_prepare(const struct governor *, const struct flow_key *, int tcp_flags,
+                      struct governor_flow *);
 struct governor_judgement governor_judge(struct governor *, struct governor_port *,
-                                         const struct flow_key *, int tcp_flags, uint64_t now_ms);
+                                         const struct flow_key *, const struct governor_flow *,
+                                         uint64_t now_ms);
 
 /* A table miss of the port goes to the controller without having been judged (its answer is
  * cached). That is work, too: it counts in the budget, but is not held back here, for the queue
@@ -142,11 +149,13 @@ enum governor_reason governor_worth(const struct governor *, const struct govern
 bool governor_roll(struct governor *, uint32_t n_ports, uint64_t now_ms);
 void governor_roll_port(struct governor *, struct governor_port *, uint64_t now_ms);
 
-/* How the worker is doing: a batch was handled, full or not; 'setup_ns' of it went to set-ups. */
+/* How the worker is doing: a batch of packets was handled, perhaps as many as there is room for;
+ * 'setup_ns' of the time went to set-ups. */
 static inline void
-governor_note_batch(struct governor *g, bool full, uint64_t setup_ns)
+governor_note_batch(struct governor *g, uint32_t n_packets, bool full, uint64_t setup_ns)
 {
     g->n_batches++;
+    g->n_packets += n_packets;
     g->n_full += full;
     g->busy_ns += setup_ns;
 }

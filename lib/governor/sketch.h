@@ -65,6 +65,13 @@ enum { GOVERNOR_NOT_TCP = -1 };
 void governor_identify(uint64_t secret, const struct flow_key *, int tcp_flags,
                        struct governor_flow *flow);
 
+/* The flow is asked about soon. */
+static inline void
+governor_sketch_prefetch(const struct governor_sketch *sketch, const struct governor_flow *flow)
+{
+    __builtin_prefetch(sketch->way[flow->id & (GOVERNOR_SKETCH_SETS - 1)], 1);
+}
+
 /* What is known of the packet's flow, now that this packet came at 'now_ms'. */
 enum governor_evidence governor_sketch_see(struct governor_sketch *, const struct governor_flow *,
                                            uint64_t now_ms);

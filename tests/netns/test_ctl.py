@@ -20,7 +20,8 @@ from netns.lib import (BUILD, DEADLINE, Failure, Lab, Switch, check, check_equal
                        run_command)
 
 CTL = program("turnoutctl")
-LISTS = ("show", "ports", "queues", "flows", "cache", "fdb", "controllers", "counters")
+LISTS = ("show", "ports", "queues", "flows", "cache", "fdb", "controllers", "counters",
+         "governor")
 
 
 def it_starts(lab):

@@ -22,6 +22,7 @@
 
 enum { IN_MAX = 4 << 20, HELLO = 0, ECHO_REPLY = 3, BARRIER_REPLY = 19 };
 enum { PATIENCE = 100, DEVICE_MS = 40 };
+enum { ROOMY_CACHE = 4096, SETUPS = 200 };
 
 static uint64_t now_ns;
 
@@ -246,12 +247,26 @@ sut_set_stp(struct sut *sut, uint16_t port, uint32_t state)
                                   &err);
 }
 
+/* In switches whose cache never fills, some flows get no entry for want of budget. */
+static struct governor_config
+governor_of(const struct sut *sut, const struct sut_config *config)
+{
+    struct governor_config governor;
+    governor_config_init(&governor);
+    governor.setups = (struct governor_bounds) { SETUPS, SETUPS };
+    if (sut->hal || config->cache_entries < ROOMY_CACHE) {
+        governor.mode = GOVERNOR_OFF;
+    }
+    return governor;
+}
+
 static void
 make_agent(struct sut *sut, const struct sut_config *config)
 {
     const struct dp_config dp_config = { .cpus = config->cpus,
                                          .cache_entries = config->cache_entries,
-                                         .hal = sut->hal, .promote_pps = 1 };
+                                         .hal = sut->hal, .promote_pps = 1,
+                                         .governor = governor_of(sut, config) };
     const struct dp_bridge_config bridge_config = { .fdb_max = 8192,
                                                     .fdb_age_s = config->fdb_age_s,
                                                     .stp = config->stp,

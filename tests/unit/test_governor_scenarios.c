@@ -27,6 +27,7 @@ struct world {
     uint32_t random;
     uint64_t setup_ns;               /* that each batch is told to take */
     bool backlog;
+    unsigned n_packets;              /* in each of them */
 };
 
 static struct world *world;
@@ -86,7 +87,7 @@ tick(void)
 {
     world->now_ms++;
     for (unsigned i = 0; world->setup_ns && i < 4; i++) {
-        governor_note_batch(&world->governor, world->backlog, world->setup_ns / 4);
+        governor_note_batch(&world->governor, world->n_packets, world->backlog, world->setup_ns / 4);
     }
     roll();
 }
@@ -118,7 +119,9 @@ packet(unsigned port, const struct flow_key *key, int flags)
 {
     struct flow_key in = *key;
     in.in_port = (uint16_t) (port + 1);
-    struct governor_judgement j = governor_judge(&world->governor, &world->port[port], &in, flags,
+    struct governor_flow flow;
+    governor_prepare(&world->governor, &in, flags, &flow);
+    struct governor_judgement j = governor_judge(&world->governor, &world->port[port], &in, &flow,
                                                  world->now_ms);
     assert_int_equal(j.verdict == GOVERNOR_INSTALL, j.reason == GOVERNOR_NO_REASON);
     return j.verdict;
@@ -606,6 +609,7 @@ test_load(void **state)
 {
     (void) state;
     set_bounds(1000, 16000);
+    world->n_packets = 64;
     world->setup_ns = 900000;
     idle(1000);
     assert_int_equal(world->governor.setups.rate, 16000);     /* busy, but no backlog */
@@ -621,6 +625,30 @@ test_load(void **state)
     world->backlog = false;
     idle(2000);
     assert_int_equal(world->governor.setups.rate, 16000);
+}
+
+/* A worker that has no time for more packets, most of them of new flows: the budget follows what it
+ * manages, and the flood is one, though there was budget for it; and stays one, though there is
+ * budget again. */
+static void
+test_saturation(void **state)
+{
+    (void) state;
+    set_bounds(1000, 1000000);
+    world->backlog = true;
+    world->n_packets = 25;
+    world->setup_ns = 100000;
+    flood(0, 100, 5000);
+    assert_true(world->port[0].flood);
+    assert_int_equal(world->port[0].totals.floods, 1);
+    flood(0, 100, 5000);
+    assert_int_equal(world->governor.setups.rate, 1000000);
+    assert_true(world->port[0].flood);
+    assert_int_equal(world->port[0].totals.floods, 1);
+    /* It is over, and the worker busy with other things. */
+    world->n_packets = 64;
+    idle(2500);
+    assert_false(world->port[0].flood);
 }
 
 /* --- table misses ------------------------------------------------------------------------------------ */
@@ -674,6 +702,7 @@ main(void)
         SCENARIO(test_first_packet),
         SCENARIO(test_settings_change),
         SCENARIO(test_load),
+        SCENARIO(test_saturation),
         SCENARIO(test_table_misses),
         SCENARIO(test_memory),
     };
