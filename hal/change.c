@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Changes of entries: on their way to devices, and what comes back. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "hal/internal.h"
 #include "lib/clock.h"
 #include "lib/counters.h"
+#include "lib/log.h"
+
+LOG_MODULE(hal);
 
 static enum hal_change_kind
 next_change(const struct hal_device *device, const struct entry *e)
@@ -119,6 +123,24 @@ removed(struct hal_device *device, struct entry *e, const struct hal_completion 
     device->removed++;
 }
 
+/* The policy wants a flow in hardware whose entry the device has refused, which nobody knew
+ * before: said, since software forwards it now. */
+static void
+warn_if_required(const struct hal_device *device, const struct entry *e,
+                 const struct hal_verdict *verdict)
+{
+    static struct log_limit limit;
+    const struct hal_bridge *bridge = device->hal->bridges[e->bridge];
+    const struct entry_owner *owner = entry_owner(device->hal->store, e);
+    if (owner && hal_policy_of(bridge, owner->cookie)->policy == HAL_REQUIRE_HW) {
+        counter_inc(COUNTER_hal_required_refused);
+        log_warn_limited(&limit, "bridge %s: %s refused an entry of a flow with cookie 0x%" PRIx64
+                         ", whose policy is require-hw: %s: it is forwarded in software",
+                         bridge->name, device->driver->name, owner->cookie,
+                         verdict->words[0] ? verdict->words : hal_reason_summary(verdict->reason));
+    }
+}
+
 /* A refusal that the entry's derivation can't change: it stays, to say why, if anybody still
  * wants it. */
 static void
@@ -141,6 +163,7 @@ refused(struct hal_device *device, uint32_t index, const struct hal_completion *
         engine_set_verdict(hal, e, &verdict);
         e->reason = (uint8_t) verdict.reason;
         e->used_ms = (uint32_t) clock_ms();
+        warn_if_required(device, e, &verdict);
         engine_set_wanted(hal, e, 0);
     }
 }

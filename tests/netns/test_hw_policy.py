@@ -115,6 +115,42 @@ def a_modify_changes_all_or_nothing(lab):
         peer.barrier()
 
 
+def a_long_modify_does_too(lab):
+    """One that looks at so many flows that it is done in pieces."""
+    n = 20000
+    with open(lab.path("flows"), "w", encoding="utf-8") as out:
+        for i in range(n):
+            out.write("cookie=0x1,in_port=1,dl_type=0x0800,nw_dst=10.%d.%d.0/24,actions=output:2\n"
+                      % (i >> 8, i & 255))
+        out.write("cookie=0x1,priority=5,in_port=3,actions=output:1\n")
+    done = lab.switch.ctl("restore-flows", lab.path("flows"), ok=False)
+    check(done.returncode == 1 and "line %d" % (n + 1) in done.stderr, done.stderr)
+    check_equal(flow_cookies(lab), [], "nothing is restored")
+    lab.switch.ctl("hw", "policy", "set", "prefer-hw,cookie=3")
+    with open(lab.path("flows"), "a", encoding="utf-8") as out:
+        out.seek(out.tell() - len("cookie=0x1,priority=5,in_port=3,actions=output:1\n"))
+        out.truncate()
+        out.write("cookie=0x3,priority=5,in_port=3,actions=output:1\n")
+    lab.switch.ctl("restore-flows", lab.path("flows"))
+
+    def summary():
+        flows = lab.switch.ctl_json("flows")["flows"]
+        return {(f["cookie"], f["actions"]): sum(g["cookie"] == f["cookie"] for g in flows)
+                for f in (flows[0], flows[-1])}
+    before = summary()
+    check_equal(sum(before.values()), n + 1, "flows")
+    with of.connect(lab) as peer:
+        # The last of them comes from port 3, whose packets can't be in hardware.
+        peer.flow_mod_refused(EPERM, b"", of.match(), command=of.MODIFY, cookie=7)
+        check_equal(summary(), before, "nothing has changed")
+        peer.flow_mod(b"", of.match(in_port=1), command=of.MODIFY, cookie=7)
+        peer.barrier()
+        check_equal(sorted(summary().values()), [1, n], "all of port 1 have")
+        check(("0x7", "drop") in summary(), "all of port 1 have")
+        peer.clear()
+        peer.barrier()
+
+
 def exact_rules_have_room_or_are_refused(lab):
     """At once, however many come together."""
     start(lab, "sim:exact=4,tcam=2", "require-hw")
@@ -144,6 +180,12 @@ def exact_rules_have_room_or_are_refused(lab):
         peer.flow_mod(of.output(2), of.match(in_port=1), cookie=5, priority=1)
         peer.barrier()
         check(5 in flow_cookies(lab), "rules with wildcards need no room now")
+        lab.switch.ctl("hw", "fault", "sim", "refuse=1")
+        peer.flow_mod(fields=exact(2), command=of.DELETE_STRICT)
+        peer.flow_mod(of.output(2), exact(2), cookie=2)
+        peer.barrier()
+        wait_for(lambda: lab.switch.counters()["hal_required_refused"] == 1, "a late refusal is told")
+        check(2 in flow_cookies(lab) and 2 not in in_hardware(lab), "the flow stays, in software")
         done = lab.switch.ofctl("add-flow", "in_port=3,actions=drop", ok=False)
         check("EPERM" in done.stderr, done.stderr)
         check_equal(lab.switch.ctl("hw", "audit").returncode, 0, "audit")
@@ -269,6 +311,7 @@ def a_sighup_puts_back_what_is_configured(lab):
 
 if __name__ == "__main__":
     run(Lab(hosts=3), wrong_policies_are_refused, what_hardware_cannot_do_is_refused,
-        a_modify_changes_all_or_nothing, exact_rules_have_room_or_are_refused,
+        a_modify_changes_all_or_nothing,
+        a_long_modify_does_too, exact_rules_have_room_or_are_refused,
         a_restore_is_refused_as_a_whole, cookies_choose_the_policy, a_live_policy_moves_flows,
         wrong_commands_are_refused, uncounted_flows_need_leave, a_sighup_puts_back_what_is_configured)

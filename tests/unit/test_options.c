@@ -382,10 +382,31 @@ help_names_every_option(void **state)
     free(text);
 }
 
+/* Those before the first bridge are of all; a bridge's own come behind them. */
+static void
+offload_policies_are_inherited(void **state)
+{
+    (void) state;
+    struct config *c = parse_valid("--driver sim --hw-policy sw-only,cookie=1 --bridge a "
+                                   "--hw-policy require-hw --hw-policy sw-only,cookie=1 --bridge b");
+    const struct hw_policies *a = &c->bridges[0].policies, *b = &c->bridges[1].policies;
+    assert_int_equal(a->n, 2);
+    assert_int_equal(a->rules[0].policy, HAL_REQUIRE_HW);
+    assert_int_equal(a->rules[1].policy, HAL_SW_ONLY);
+    assert_int_equal(a->rules[1].cookie, 1);
+    assert_int_equal(b->n, 1);
+    assert_int_equal(b->rules[0].mask, UINT64_MAX);
+    config_free(c);
+    refuses("--driver sim --bridge a --hw-policy hard", "hw-policy", "'hard'", "require-hw", NULL);
+    refuses("--bridge a --hw-policy require-hw", "bridge a", "--driver", NULL);
+    refuses("--driver none --bridge a --hw-policy require-hw", "bridge a", "--driver", NULL);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(offload_policies_are_inherited),
         cmocka_unit_test(defaults_are_filled_in),
         cmocka_unit_test(every_option_is_taken),
         cmocka_unit_test(options_belong_to_the_bridge_before_them),
