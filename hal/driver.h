@@ -261,7 +261,9 @@ struct hal_driver {
     int (*step)(void *device);
 
     /* A driver in the packet path: n (at most 64) frames that came in on 'port', before
-     * anybody else sees them. Forwards and counts hits; miss[i] is set for the others.
+     * anybody else sees them. Forwards and counts hits; miss[i] is set for the others. What
+     * misses is forwarded after the call: an entry that comes meanwhile must not have packets
+     * behind one of its own that missed.
      * Packet workers, each for its own ports, at the same time as the device's worker. */
     void (*process)(void *device, uint16_t port, struct hal_packet packets[], size_t n,
                     bool miss[], struct hal_packet_out *);

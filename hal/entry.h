@@ -125,7 +125,10 @@ uint32_t entry_find_key(const struct entry_store *, uint16_t bridge, const struc
 uint32_t entry_for_each_overlap(struct entry_store *, uint16_t bridge, const struct flow_match *,
                                 void (*visit)(uint32_t index, void *aux), void *aux);
 
-/* The same for the entries of an owner... */
+/* The same for entries whose match names this address, whole, as its dl_dst or its dl_src... */
+uint32_t entry_for_each_of_address(struct entry_store *, uint16_t bridge, const uint8_t addr[6],
+                                   void (*visit)(uint32_t index, void *aux), void *aux);
+/* ... for the entries of an owner... */
 uint32_t entry_for_each_of_owner(struct entry_store *, uint16_t bridge, const void *owner,
                                  void (*visit)(uint32_t index, void *aux), void *aux);
 /* ... and for those that come in by a port, go out to it, or flood. */

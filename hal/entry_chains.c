@@ -6,14 +6,15 @@
 
 #include "lib/hash.h"
 
-enum { CHAIN_NW_SRC = 2, CHAIN_NW_DST = 3, PREFIX_BITS = 24, COUNTED_BITS = 16 };
+enum { CHAIN_DL_DST, CHAIN_DL_SRC, CHAIN_NW_SRC, CHAIN_NW_DST };
+enum { PREFIX_BITS = 24, COUNTED_BITS = 16 };
 
 /* The fields. A value counts where its mask does; of an address the first 24 bits are enough,
  * so that longer prefixes find their chain too. Shorter ones try every value of 24 bits that
  * they have, where the first 16 are those of an entry at all. */
 static const struct flow_mask chain_masks[CHAIN_FIELDS] = {
-    { .bits.dl_dst = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
-    { .bits.dl_src = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
+    [CHAIN_DL_DST] = { .bits.dl_dst = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
+    [CHAIN_DL_SRC] = { .bits.dl_src = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
     { .bits.nw_src.bytes = { 0xff, 0xff, 0xff } },
     { .bits.nw_dst.bytes = { 0xff, 0xff, 0xff } },
     { .bits.tp_src.raw = 0xffff },
@@ -457,5 +458,30 @@ entry_for_each_overlap(struct entry_store *store, uint16_t bridge, const struct 
             walk_chain(&w, &store->classes[c].head, CHAIN_CLASS, NULL);
         }
     }
+    return w.n_seen;
+}
+
+/* Entries with all of the field's value. */
+static void
+walk_value(struct walk *w, unsigned field)
+{
+    if (w->store->fields[field].heads) {
+        walk_chain(w, field_head(w->store, field, &w->match->value, &w->match->mask), field + 1,
+                   NULL);
+    }
+}
+
+uint32_t
+entry_for_each_of_address(struct entry_store *store, uint16_t bridge, const uint8_t addr[6],
+                          void (*visit)(uint32_t index, void *aux), void *aux)
+{
+    struct flow_match to = { .mask = chain_masks[CHAIN_DL_DST] };
+    struct flow_match from = { .mask = chain_masks[CHAIN_DL_SRC] };
+    struct walk w = { store, &to, bridge, visit, aux, 0 };
+    memcpy(to.value.dl_dst, addr, sizeof to.value.dl_dst);
+    memcpy(from.value.dl_src, addr, sizeof from.value.dl_src);
+    walk_value(&w, CHAIN_DL_DST);
+    w.match = &from;
+    walk_value(&w, CHAIN_DL_SRC);
     return w.n_seen;
 }

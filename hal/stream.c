@@ -378,12 +378,7 @@ void
 hal_changed_address(struct hal_bridge *bridge, const uint8_t addr[6])
 {
     struct found found = { .hal = bridge->hal };
-    struct flow_match to = { .mask.bits.dl_dst = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
-    struct flow_match from = { .mask.bits.dl_src = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
-    memcpy(to.value.dl_dst, addr, sizeof to.value.dl_dst);
-    memcpy(from.value.dl_src, addr, sizeof from.value.dl_src);
-    entry_for_each_overlap(bridge->hal->store, bridge->id, &to, collect_address, &found);
-    entry_for_each_overlap(bridge->hal->store, bridge->id, &from, collect_address, &found);
+    entry_for_each_of_address(bridge->hal->store, bridge->id, addr, collect_address, &found);
     rederive_found(&found);
 }
 

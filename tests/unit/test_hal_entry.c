@@ -334,6 +334,42 @@ a_port_change_touches_what_names_the_port(void **state)
 }
 
 static void
+count_entry(uint32_t index, void *n)
+{
+    assert_int_not_equal(index, ENTRY_NONE);
+    ++*(unsigned *) n;
+}
+
+/* Two of 50,000 pairs of addresses, and none of as many entries without addresses. */
+static void
+an_address_that_moves_touches_what_names_it(void **state)
+{
+    (void) state;
+    store = entry_store_new(1);
+    struct flow_match ip = { .mask.bits = { .in_port = 0xffff, .nw_dst.ip4.raw = UINT32_MAX } };
+    struct flow_match ether = { .mask.bits = { .in_port = 0xffff } };
+    memset(ether.mask.bits.dl_dst, 0xff, 6);
+    memset(ether.mask.bits.dl_src, 0xff, 6);
+    for (uint32_t i = 0; i < 50000; i++) {
+        ip.value.in_port = ether.value.in_port = 1;
+        ip.value.nw_dst.ip4.raw = htobe32(i);
+        memcpy(ether.value.dl_dst, &i, sizeof i);
+        uint32_t src = i + 2;
+        memcpy(ether.value.dl_src, &src, sizeof src);
+        assert_int_not_equal(entry_new(store, 0, &ip), ENTRY_NONE);
+        assert_int_not_equal(entry_new(store, i % 2 ? 0 : 1, &ether), ENTRY_NONE);
+    }
+    for (uint32_t addr = 1000; addr < 1100; addr++) {
+        uint8_t bytes[6] = { 0 };
+        unsigned n = 0;
+        memcpy(bytes, &addr, sizeof addr);
+        assert_in_range(entry_for_each_of_address(store, 0, bytes, count_entry, &n), 2, 200);
+        assert_int_equal(n, addr % 2 ? 2 : 0);
+    }
+    entry_store_free(store);
+}
+
+static void
 lists_are_shared(void **state)
 {
     (void) state;
@@ -367,6 +403,7 @@ main(void)
         cmocka_unit_test(finds_what_a_list_finds),
         cmocka_unit_test(changes_look_at_few),
         cmocka_unit_test(a_port_change_touches_what_names_the_port),
+        cmocka_unit_test(an_address_that_moves_touches_what_names_it),
         cmocka_unit_test(lists_are_shared),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

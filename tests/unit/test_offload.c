@@ -324,6 +324,58 @@ counters_tell_how_late_they_are(void **state)
     counts_are_complete_until("sim:lag-ms=3000", 3000);
 }
 
+/* An entry for port 80 comes while a batch is half through: what else of port 80 is in the batch
+ * stays behind its first packet, which missed. */
+struct half_through {
+    struct hal_packet_out out;
+    struct rig *rig;
+    struct flow_key key;
+    unsigned n;
+};
+
+static void
+half_through(struct hal_packet_out *out, struct hal_packet *packet, const struct action_list *list)
+{
+    struct half_through *h = (struct half_through *) out;
+    assert_int_equal(list->len, 1);
+    assert_int_equal(packet->key->tp_dst.raw, htobe16(81));
+    h->n++;
+    hal_offer(dp_bridge_hal(h->rig->bridge), &h->key, 1000, NULL);
+    hal_step(h->rig->hal);
+}
+
+static void
+a_batch_keeps_its_order(void **state)
+{
+    (void) state;
+    struct rig f;
+    uint8_t frame[RIG_FRAME_SIZE] = { 0 };
+    rig_begin(&f, "sim");
+    struct flow_match match[2] = { rig_udp_to(80), rig_udp_to(81) };
+    struct rule *rules[2] = { rig_add_rule(&f, &match[0], 5, 2), rig_add_rule(&f, &match[1], 5, 2) };
+    hal_offer(dp_bridge_hal(f.bridge), &match[1].value, 1000, NULL);
+    assert_int_equal(rig_n_in_hardware(&f), 1);
+    struct half_through h = { { .execute = half_through }, &f, match[0].value, 0 };
+    static const unsigned order[6] = { 0, 1, 0, 1, 0, 0 };
+    for (unsigned batch = 0; batch < 2; batch++) {
+        struct hal_packet packets[6];
+        bool miss[6] = { false };
+        for (unsigned i = 0; i < 6; i++) {
+            packets[i] = (struct hal_packet) { frame, sizeof frame, 1, sizeof frame,
+                                               &match[batch ? 1 : order[i]].value, frame };
+        }
+        hal_process(f.device, 1, packets, 6, miss, &h.out);
+        for (unsigned i = 0; i < 6; i++) {
+            assert_int_equal(miss[i], !batch && !order[i]);
+        }
+    }
+    assert_int_equal(h.n, 8);
+    assert_int_equal(rig_n_in_hardware(&f), 2);
+    rig_remove_rule(&f, rules[0]);
+    rig_remove_rule(&f, rules[1]);
+    rig_end(&f);
+}
+
 /* A driver that is not in the packet path: it tells what its ports did, here by itself. */
 static struct hal_port_counters port_5;
 static int port_5_error;
@@ -444,6 +496,7 @@ main(void)
         cmocka_unit_test(exact_rules_say_whether_fragments_count),
         cmocka_unit_test(exact_rules_are_placed_when_they_can_be),
         cmocka_unit_test(counters_tell_how_late_they_are),
+        cmocka_unit_test(a_batch_keeps_its_order),
         cmocka_unit_test(ports_count_what_devices_forwarded),
         cmocka_unit_test(hidden_rules_come_before_hardware),
     };
