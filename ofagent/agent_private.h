@@ -17,6 +17,7 @@
 #include "ofagent/agent.h"
 #include "ofagent/conn.h"
 #include "ofagent/flow_restore.h"
+#include "ofagent/lockstep.h"
 #include "ofagent/nx.h"
 #include "ofagent/packet_queue.h"
 #include "ofagent/pktbuf.h"
@@ -55,6 +56,7 @@ struct agent {
     struct event *timer;
     uint64_t timer_ms;               /* when it comes up, clock_ms(); 0: not armed */
     struct event *drain;             /* packet-ins that wait are due */
+    struct lockstep *lockstep;       /* for who waits for each barrier */
     uint64_t drain_ms;               /* when, clock_ms(); 0: not armed */
     uint64_t live_ms;                /* when a controller was last live, or the start */
     enum agent_mode mode;
