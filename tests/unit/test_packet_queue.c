@@ -340,10 +340,35 @@ all_controllers_together_have_a_bound(void **state)
 
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
 
+/* Flows that the governor has seen have a queue of their own beside their port's first packets; who
+ * is told of a drop is told the port. */
+static void
+known_flows_do_not_wait_behind_first_packets(void **state)
+{
+    struct fixture *f = *state;
+    const struct dp_packet_in known = { .in_port = 1, .seen = true };
+    const uint32_t source = packet_queue_source(&known), number = 7777;
+    for (uint32_t i = 1; i <= 100; i++) {
+        offer(f, DP_TABLE_MISS, 1, i, false);
+    }
+    assert_int_equal(packet_queue_admit(f->q, DP_TABLE_MISS, source, false, f->now_ms),
+                     PACKET_QUEUE_WAIT);
+    assert_true(packet_queue_push(f->q, DP_TABLE_MISS, source, &number, sizeof number));
+    assert_int_equal(next(f), 1);
+    assert_int_equal(next(f), number);
+    assert_int_equal(next(f), 2);
+    assert_true(packet_queue_push(f->q, DP_TABLE_MISS, source, &number, sizeof number));
+    unsigned before = f->n_dropped[DP_TABLE_MISS][1];
+    uint32_t waiting = packet_queue_len(f->q);
+    packet_queue_clear(f->q);
+    assert_int_equal(f->n_dropped[DP_TABLE_MISS][1] - before, waiting);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(known_flows_do_not_wait_behind_first_packets),
         TEST(without_a_rate_all_is_sent),
         TEST(the_rate_is_exact),
         TEST(tokens_add_up_over_small_steps),

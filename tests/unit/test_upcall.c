@@ -114,6 +114,22 @@ deliver_all(struct fixture *f)
     }
 }
 
+/* A flood of first packets leaves room for flows that the governor has seen, of the same port. */
+static void
+a_flood_leaves_room_for_flows_that_are_known(void **state)
+{
+    static uint8_t frame[FRAME_SIZE];
+    struct fixture *f = *state;
+    struct packet packet = { .data = frame, .size = sizeof frame, .in_port = 1 };
+    const struct dp_packet_in known = { .reason = DP_TABLE_MISS, .seen = true };
+    flood(f, 1, DP_TABLE_MISS);
+    for (int i = 0; i < 100; i++) {
+        upcall_send(&f->dp->workers[0]->thread, f->bridge, atomic_load(&f->bridge->map), &packet,
+                    &known);
+    }
+    assert_int_equal(lost(f, 1, DP_TABLE_MISS), LOST_ENOUGH);
+}
+
 static void
 a_flood_leaves_room_for_other_ports_and_reasons(void **state)
 {
@@ -194,6 +210,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_flood_leaves_room_for_flows_that_are_known),
         TEST(a_flood_leaves_room_for_other_ports_and_reasons),
         TEST(floods_have_equal_shares_and_leave_one),
         TEST(what_was_delivered_makes_room_for_ever),
