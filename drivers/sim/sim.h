@@ -120,7 +120,7 @@ void sim_tables_fini(struct sim_tables *);
 void sim_enter(struct sim_tables *, unsigned worker);
 void sim_leave(struct sim_tables *, unsigned worker);
 /* Waits until every worker has been outside since the call. */
-void sim_quiesce(const struct sim_tables *);
+void sim_quiesce(struct sim_tables *);
 
 /* Worker, between sim_enter() and sim_leave(). NULL: a miss. */
 struct sim_entry *sim_lookup(const struct sim_tables *, const struct flow_key *);

@@ -158,10 +158,12 @@ sim_leave(struct sim_tables *t, unsigned worker)
 }
 
 void
-sim_quiesce(const struct sim_tables *t)
+sim_quiesce(struct sim_tables *t)
 {
     for (unsigned i = 0; i < t->n_workers; i++) {
-        uint64_t seen = atomic_load(&t->gates[i].count);
+        /* Not a plain load, which the stores before it could overtake: a worker that comes in
+         * after this sees them. */
+        uint64_t seen = atomic_fetch_add(&t->gates[i].count, 0);
         while (seen & 1 && atomic_load(&t->gates[i].count) == seen) {
             sched_yield();
         }
