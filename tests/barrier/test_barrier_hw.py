@@ -74,7 +74,7 @@ class Run:
         self.n, self.failed = first, done.returncode != 0
         for line in done.stdout.splitlines():
             self.show(what, line)
-        self.result(watch.warm * 3 >= watch.seen, "%s: packets hit hardware in %d of %d looks (%d)"
+        self.result(watch.warm * 6 >= watch.seen, "%s: packets hit hardware in %d of %d looks (%d)"
                     % (what, watch.warm, watch.seen, watch.hits))
         changes = sum(watch.moves.values())
         self.result(changes > rounds, "%s: changes reached hardware %r" % (what, watch.moves))
