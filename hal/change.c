@@ -153,6 +153,7 @@ refused(struct hal_device *device, uint32_t index, const struct hal_completion *
         verdict.reason = HAL_REASON_DRIVER_REFUSED;
     }
     verdict.words[sizeof verdict.words - 1] = '\0';
+    verdict.error = -c->error;
     if (c->error == -ENOSPC && verdict.reason == HAL_REASON_TABLE_FULL) {
         device->full_at[e->table] = device->entries[e->table];
         device->full_ms[e->table] = clock_ms();

@@ -61,6 +61,7 @@ struct hal_port {
     char name[PORT_NAME_SIZE];   /* the network device */
     int ifindex;                 /* 0: none, the driver's own */
     uint32_t config;             /* PORT_CONFIG_* */
+    bool has_queues;             /* queues of ours, which what the device forwards goes past */
 };
 
 /* An entry: packets of 'match' get 'actions'. Values have the meaning and byte order of

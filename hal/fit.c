@@ -70,7 +70,9 @@ fits_port(const struct hal_table_caps *caps, uint16_t port, enum action_type typ
             break;
         case HAL_PORT_SOFTWARE: reason = HAL_REASON_OUTPUT_SPECIAL; break;
         case HAL_PORT_DOWN: reason = HAL_REASON_OUTPUT_DOWN; break;
-        case HAL_PORT_BYPASSED: reason = HAL_REASON_BYPASS; break;
+        case HAL_PORT_BYPASSED:
+            reason = caps->actions >> ACTION_ENQUEUE & 1 ? 0 : HAL_REASON_BYPASS;
+            break;
         }
     }
     if (reason) {

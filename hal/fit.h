@@ -16,7 +16,7 @@ enum hal_port_kind {
     HAL_PORT_ELSEWHERE,    /* of another device */
     HAL_PORT_SOFTWARE,     /* of none: LOCAL, or a port without a driver */
     HAL_PORT_DOWN,         /* down, or not forwarding */
-    HAL_PORT_BYPASSED,     /* hardware would go past something configured on it */
+    HAL_PORT_BYPASSED,     /* of the same device, which would go past what is configured on it */
 };
 
 struct hal_ports_view {

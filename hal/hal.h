@@ -130,6 +130,9 @@ void hal_bridge_free(struct hal_bridge *);
 int hal_port_add(struct hal_bridge *, struct hal_device *, const struct hal_port *, char *error);
 void hal_port_del(struct hal_bridge *, uint16_t port);
 struct hal_device *hal_port_device(const struct hal_bridge *, uint16_t port);
+/* The name of a device's driver, and what the device can do. The device's. */
+const char *hal_device_driver(const struct hal_device *);
+const struct hal_caps *hal_device_caps(const struct hal_device *);
 
 /* All ports are there: what devices have from before is read, and is in limbo. */
 void hal_start(struct hal *);
@@ -279,6 +282,20 @@ void hal_visit(const struct hal *, const struct hal_bridge *, const void *owner,
 
 /* The entry that packets with 'key' would hit. False: none. */
 bool hal_find(const struct hal_bridge *, const struct flow_key *, struct hal_entry_info *);
+
+/* Entries, counted: those of an owner, of a cookie, or all. */
+enum { HAL_MAX_REASONS = 64 };
+struct hal_selection {
+    void *owner;                         /* NULL: of all */
+    bool by_cookie;
+    uint64_t cookie;
+};
+struct hal_census {
+    uint32_t in_state[HAL_N_STATES];
+    uint32_t by_reason[HAL_MAX_REASONS]; /* of those that are not in hardware, by number */
+};
+/* One pass over all entries, without an owner; some 20 ns for each. */
+void hal_count(const struct hal_bridge *, const struct hal_selection *, struct hal_census *);
 
 struct hal_table_info {
     const struct hal_table_caps *caps;

@@ -53,6 +53,7 @@ remember(struct hal_placement *out, const struct hal_verdict *verdict, unsigned 
     if (!out->verdict.reason || room) {
         out->verdict = *verdict;
         out->verdict.table = (uint8_t) table;
+        out->verdict.has_table = true;
     }
 }
 

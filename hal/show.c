@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is where, for people. */
+#include <assert.h>
 #include <stdio.h>
 
 #include "hal/internal.h"
@@ -20,6 +21,20 @@ state_of(const struct entry *e)
     return e->wanted ? HAL_PENDING : HAL_ABSENT;
 }
 
+/* Why the entry is not in hardware; 0 if it is. */
+static unsigned
+reason_of(const struct hal *hal, const struct entry *e, enum hal_state state)
+{
+    const struct hal_device *device = hal->devices[e->device];
+    if (e->flags & ENTRY_REFUSED && e->verdict) {
+        return hal->verdicts[e->verdict].reason;
+    }
+    if (state == HAL_PENDING && e->flags & ENTRY_QUEUED && device->n_in_flight >= HAL_WINDOW) {
+        return HAL_REASON_DEVICE_BUSY;
+    }
+    return state == HAL_IN_HARDWARE ? 0 : e->reason;
+}
+
 void
 show_entry(const struct hal *hal, uint32_t index, struct hal_entry_info *info)
 {
@@ -33,12 +48,13 @@ show_entry(const struct hal *hal, uint32_t index, struct hal_entry_info *info)
     info->device = device->driver->name;
     info->table = device->caps.table[e->table].name;
     info->state = state_of(e);
+    info->verdict.field = info->verdict.action = HAL_OBJECT_NONE;
     if (e->flags & ENTRY_REFUSED && e->verdict) {
         info->verdict = hal->verdicts[e->verdict];
-    } else {
-        info->verdict.field = info->verdict.action = HAL_OBJECT_NONE;
-        info->verdict.reason = info->state == HAL_IN_HARDWARE ? 0 : e->reason;
     }
+    info->verdict.reason = (uint16_t) reason_of(hal, e, info->state);
+    info->verdict.table = e->table;
+    info->verdict.has_table = true;
     info->cookie = owner ? owner->cookie : 0;
     info->owner = owner ? owner->owner : NULL;
     info->priority = e->priority;
@@ -75,6 +91,63 @@ hal_find(const struct hal_bridge *bridge, const struct flow_key *key, struct hal
         show_entry(bridge->hal, index, info);
     }
     return index != ENTRY_NONE;
+}
+
+#define HAL_REASON(NUMBER, ID, NAME, SUMMARY, REMEDY) \
+    static_assert(NUMBER < HAL_MAX_REASONS, "counted by number");
+#include "hal/reasons.def"
+#undef HAL_REASON
+
+struct counting {
+    const struct hal *hal;
+    const struct hal_bridge *bridge;
+    const struct hal_selection *which;
+    struct hal_census *census;
+};
+
+static void
+count_entry(uint32_t index, void *aux)
+{
+    const struct counting *c = aux;
+    const struct entry *e = entry_at(c->hal->store, index);
+    const struct entry_owner *owner = entry_owner(c->hal->store, e);
+    if (!(e->flags & ENTRY_USED) || e->bridge != c->bridge->id
+        || (c->which->by_cookie && (!owner || owner->cookie != c->which->cookie))) {
+        return;
+    }
+    enum hal_state state = state_of(e);
+    c->census->in_state[state]++;
+    if (state != HAL_IN_HARDWARE) {
+        c->census->by_reason[reason_of(c->hal, e, state) % HAL_MAX_REASONS]++;
+    }
+}
+
+void
+hal_count(const struct hal_bridge *bridge, const struct hal_selection *which,
+          struct hal_census *census)
+{
+    struct counting counting = { bridge->hal, bridge, which, census };
+    struct entry_store *store = bridge->hal->store;
+    memset(census, 0, sizeof *census);
+    if (which->owner) {
+        entry_for_each_of_owner(store, bridge->id, which->owner, count_entry, &counting);
+        return;
+    }
+    for (uint32_t i = 1; i < entry_limit(store); i++) {
+        count_entry(i, &counting);
+    }
+}
+
+const char *
+hal_device_driver(const struct hal_device *device)
+{
+    return device->driver->name;
+}
+
+const struct hal_caps *
+hal_device_caps(const struct hal_device *device)
+{
+    return &device->caps;
 }
 
 static void

@@ -22,6 +22,9 @@ port_kind(const void *aux, uint16_t no)
     if (port->port.config & (PORT_CONFIG_DOWN | PORT_CONFIG_NO_FWD)) {
         return HAL_PORT_DOWN;
     }
+    if (port->device == ingress->device && port->port.has_queues) {
+        return HAL_PORT_BYPASSED;
+    }
     return port->device == ingress->device ? HAL_PORT_HERE : HAL_PORT_ELSEWHERE;
 }
 
@@ -120,6 +123,8 @@ stream_ask_driver(const struct hal_device *device, const struct hal_derivation *
         && device->driver->check(device->state, &entry, &out->verdict)) {
         out->verdict.reason = hal_reason_name(out->verdict.reason) ? out->verdict.reason
                                                                    : HAL_REASON_DRIVER_REFUSED;
+        out->verdict.table = (uint8_t) out->table;
+        out->verdict.has_table = true;
         out->table = -1;
     }
 }

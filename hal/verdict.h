@@ -22,7 +22,7 @@ struct hal_verdict {
     uint8_t field;               /* enum field_id at fault, or HAL_OBJECT_NONE */
     uint8_t action;              /* enum action_type at fault, or HAL_OBJECT_NONE */
     uint8_t table;               /* the driver's table that came nearest */
-    uint8_t zero;
+    uint8_t has_table;           /* bool: it is known which table that is */
     uint16_t port;               /* port at fault, host order; 0: none */
     int32_t error;               /* errno of the driver's, positive; 0: none */
     char words[HAL_WORDS_SIZE];  /* the driver's own, cut to fit, "" if it said nothing */

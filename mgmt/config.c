@@ -28,7 +28,8 @@ config_new(void)
 {
     struct config *config = config_realloc(NULL, 1, sizeof *config);
     *config = (struct config) { .cache_entries = DP_CACHE_ENTRIES_DEFAULT,
-                                 .restart_grace_s = CONFIG_RESTART_GRACE_S };
+                                 .restart_grace_s = CONFIG_RESTART_GRACE_S,
+                                 .hw_moves = CONFIG_HW_MOVES };
     governor_config_init(&config->governor);
     return config;
 }

@@ -21,7 +21,8 @@
 #define CONFIG_RUNDIR_DEFAULT "/run/turnout"
 #define CONFIG_CONTROL_NAME "control.sock"
 
-enum { CONFIG_MAX_BRIDGES = 256, CONFIG_DRIVER_SIZE = 32, CONFIG_RESTART_GRACE_S = 30 };
+enum { CONFIG_MAX_BRIDGES = 256, CONFIG_DRIVER_SIZE = 32, CONFIG_RESTART_GRACE_S = 30,
+       CONFIG_HW_MOVES = 10000 };
 
 struct config_port {
     char name[PORT_NAME_SIZE];
@@ -71,6 +72,7 @@ struct config {
     struct config_driver *drivers;
     size_t n_drivers;
     uint32_t restart_grace_s;
+    uint32_t hw_moves;          /* a second; 0: no limit */
     bool keep_on_exit;          /* entries stay in hardware when the daemon ends */
     char *pidfile;              /* NULL: none */
     char *private_key;          /* for TLS, as the next two: all or none are NULL */

@@ -103,7 +103,7 @@ hardware_new(struct event_base *base, const struct config *config, struct hardwa
         .restart_grace_ms = config->restart_grace_s * 1000,
         .promote_pps = HARDWARE_PROMOTE_PPS,
         .demote_pps = HARDWARE_DEMOTE_PPS,
-        .max_moves_per_s = HARDWARE_MOVES_PER_S,
+        .max_moves_per_s = config->hw_moves,
     };
     struct hardware *hardware = calloc(1, sizeof *hardware);
     if (hardware) {

@@ -14,7 +14,7 @@ struct event_base;
 struct hardware;
 
 /* A flow is worth an entry from the one on, and keeps it down to the other. */
-enum { HARDWARE_PROMOTE_PPS = 100, HARDWARE_DEMOTE_PPS = 20, HARDWARE_MOVES_PER_S = 10000 };
+enum { HARDWARE_PROMOTE_PPS = 100, HARDWARE_DEMOTE_PPS = 20 };
 
 /* Loads the drivers and opens their devices. 0 and *out, which is NULL if there are none; or
  * -errno and *err, which names the driver. 'base' and 'config' must outlive it. */

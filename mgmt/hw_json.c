@@ -12,6 +12,12 @@ static const char *const states[HAL_N_STATES] = {
     [HAL_LEAVING] = "leaving", [HAL_FAILED] = "refused", [HAL_LIMBO] = "limbo",
 };
 
+const char *
+hw_json_state(enum hal_state state)
+{
+    return states[state];
+}
+
 json_t *
 hw_json_verdict(const struct hal_verdict *v)
 {

@@ -14,6 +14,8 @@ json_t *hw_json_device(const struct hal_device_info *);
 /* ... as hw-probe has it: what its tables can do. */
 json_t *hw_json_probe(const struct hal_device_info *);
 
+/* "hardware", "pending", ... */
+const char *hw_json_state(enum hal_state);
 /* A row of hw-entries, and about how long its text is. */
 json_t *hw_json_entry(const struct hal_entry_info *, size_t *bytes);
 /* {"name", "number", "field", "action", "port", "error", "words", "summary", "remedy"}; null for

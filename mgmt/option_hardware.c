@@ -10,7 +10,7 @@
 #include "hal/contract.h"
 #include "mgmt/option_values.h"
 
-enum { MAX_RESTART_GRACE_S = 3600 };
+enum { MAX_RESTART_GRACE_S = 3600, MAX_HW_MOVES = 100000000 };
 
 static const struct hal_driver *
 find_builtin(const char *name)
@@ -106,17 +106,29 @@ option_set_driver(struct config_parser *parser, const char *value, struct errmsg
     return error;
 }
 
+static int
+set_number(const char *value, uint32_t max, uint32_t *number, struct errmsg *err)
+{
+    char *end;
+    unsigned long n = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end || n > max) {
+        errmsg_set(err, "'%.40s' is not a number from 0 to %u", value, max);
+        return -EINVAL;
+    }
+    *number = (uint32_t) n;
+    return 0;
+}
+
 int
 option_set_restart_grace(struct config_parser *parser, const char *value, struct errmsg *err)
 {
-    char *end;
-    unsigned long seconds = strtoul(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end || seconds > MAX_RESTART_GRACE_S) {
-        errmsg_set(err, "'%.40s' is not a number from 0 to %d", value, MAX_RESTART_GRACE_S);
-        return -EINVAL;
-    }
-    parser->config->restart_grace_s = (uint32_t) seconds;
-    return 0;
+    return set_number(value, MAX_RESTART_GRACE_S, &parser->config->restart_grace_s, err);
+}
+
+int
+option_set_hw_moves(struct config_parser *parser, const char *value, struct errmsg *err)
+{
+    return set_number(value, MAX_HW_MOVES, &parser->config->hw_moves, err);
 }
 
 int

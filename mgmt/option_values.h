@@ -19,7 +19,8 @@ option_setter option_set_cache_entries, option_set_pidfile, option_set_detach;
 option_setter option_set_private_key, option_set_certificate, option_set_ca_cert;
 option_setter option_set_peer_ca_bootstrap;
 option_setter option_set_log, option_set_log_to, option_set_config;
-option_setter option_set_restart_grace, option_set_on_exit, option_set_hw_policy;   /* option_hardware.c */
+option_setter option_set_restart_grace, option_set_on_exit, option_set_hw_policy;
+option_setter option_set_hw_moves;                          /* option_hardware.c */
 option_setter option_set_governor, option_set_over_budget, option_set_setup_budget;
 option_setter option_set_entry_budget;                      /* option_governor.c */
 option_setter option_set_stp, option_set_forward_bpdu;      /* option_switching.c */

@@ -143,6 +143,10 @@ const struct option_row option_rows[] = {
         "time for flows to come again before what hardware has from before goes (default 30)",
         option_set_restart_grace,
     }, {
+        "hw-moves", "N", OPTION_GLOBAL, false,
+        "flows that move into hardware for their traffic, a second; 0: no limit (default 10000)",
+        option_set_hw_moves,
+    }, {
         "on-exit", "MODE", OPTION_GLOBAL, false,
         "what hardware has when turnoutd ends: clean, it goes (default), or keep",
         option_set_on_exit,

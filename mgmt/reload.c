@@ -36,7 +36,7 @@ static bool
 drivers_equal(const struct config *a, const struct config *b)
 {
     bool same = a->n_drivers == b->n_drivers && a->restart_grace_s == b->restart_grace_s
-                && a->keep_on_exit == b->keep_on_exit;
+                && a->hw_moves == b->hw_moves && a->keep_on_exit == b->keep_on_exit;
     for (size_t i = 0; i < a->n_drivers && same; i++) {
         same = !strcmp(a->drivers[i].name, b->drivers[i].name)
                && !strcmp(a->drivers[i].options, b->drivers[i].options);
@@ -49,14 +49,15 @@ static void
 keep_drivers(struct config *old, struct config *new)
 {
     if (!drivers_equal(old, new)) {
-        log_warn("driver, restart-grace and on-exit can't change while turnoutd runs: they stay as "
-                 "they were; restart for the new ones");
+        log_warn("driver, restart-grace, hw-moves and on-exit can't change while turnoutd runs: they "
+                 "stay as they were; restart for the new ones");
     }
     struct config_driver *drivers = new->drivers;
     size_t n = new->n_drivers;
     new->drivers = old->drivers;
     new->n_drivers = old->n_drivers;
     new->restart_grace_s = old->restart_grace_s;
+    new->hw_moves = old->hw_moves;
     new->keep_on_exit = old->keep_on_exit;
     old->drivers = drivers;
     old->n_drivers = n;

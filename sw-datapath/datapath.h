@@ -276,6 +276,10 @@ bool dp_may_require_hardware(const struct dp_bridge *);
 void dp_check_offload(struct dp_bridge *, const struct flow_key *, struct hal_verdict *);
 /* The policy that counts for packets with this key; NULL: no rule matches them, or no offload. */
 const struct hal_policy_rule *dp_policy_for(struct dp_bridge *, const struct flow_key *);
+/* The rule that packets with this key get, as entries name it, and its cookie. False: none.
+ * Control thread. */
+bool dp_find_offload_rule(const struct dp_bridge *, const struct flow_key *, void **owner,
+                          uint64_t *cookie);
 /* NULL without offload. */
 struct hal_bridge *dp_bridge_hal(struct dp_bridge *);
 

@@ -163,7 +163,7 @@ static struct hal_port
 describe(const struct dp_port *port)
 {
     struct hal_port out = { .no = port->no, .ifindex = (int) port->link.ifindex,
-                            .config = port->info.config };
+                            .config = port->info.config, .has_queues = port->queues };
     uint32_t path = atomic_load_explicit(&port->path, memory_order_relaxed);
     memcpy(out.name, port->info.name, sizeof out.name);
     if (!(path & PORT_PATH_TX)) {
@@ -335,6 +335,16 @@ dp_policy_for(struct dp_bridge *bridge, const struct flow_key *key)
     struct hal_derivation d;
     bool found = bridge->hal && derive_entry(bridge, key, bridge->dp->offload->room, &d);
     return found ? hal_policy_of(bridge->hal, d.cookie) : NULL;
+}
+
+bool
+dp_find_offload_rule(const struct dp_bridge *bridge, const struct flow_key *key, void **owner,
+                     uint64_t *cookie)
+{
+    struct rule *rule = classifier_lookup(bridge->classifier, key);
+    *owner = rule;
+    *cookie = rule && bridge->ops->rule_cookie ? bridge->ops->rule_cookie(bridge->ops_aux, rule) : 0;
+    return rule;
 }
 
 struct hal_bridge *

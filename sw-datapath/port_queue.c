@@ -5,6 +5,7 @@
 
 #include "lib/counters.h"
 #include "lib/log.h"
+#include "sw-datapath/offload.h"
 #include "sw-datapath/port_private.h"
 
 LOG_MODULE(port);
@@ -234,6 +235,7 @@ dp_queue_add(struct dp_bridge *bridge, uint16_t port_no, const struct pktio_queu
         free(queue);
         return error;
     }
+    offload_port_changed(port);
     log_info("bridge %s: port %u, %s, has queue %u", bridge->name, port_no, port->info.name,
              config->id);
     return 0;
@@ -290,6 +292,7 @@ dp_queue_del(struct dp_bridge *bridge, uint16_t port_no, uint32_t id, struct err
         retire(queue);
     }
     free(queue);
+    offload_port_changed(port);
     log_info("bridge %s: port %u, %s: queue %u removed", bridge->name, port_no, port->info.name,
              id);
     return 0;

@@ -74,7 +74,9 @@ const struct ctl_option ctl_options[] = {
     { "control", "PATH", "turnoutd's control socket (default " CONFIG_RUNDIR_DEFAULT
       "/" CONFIG_CONTROL_NAME ")" },
     { "json", NULL, "print JSON" },
-    { "all", NULL, "counters: also those that are 0", "counters" },
+    { "all", NULL, "counters: also those that are 0; hw explain: all flows, counted",
+      "counters hw" },
+    { "cookie", "COOKIE", "hw explain: the flows with this cookie, counted", "hw" },
     { "binary", "FILE", "upgrade-check: the new turnoutd (default " TURNOUTD_PATH ")",
       "upgrade-check" },
     { "flows", "FILE", "upgrade-check: the flows as they were saved", "upgrade-check" },
@@ -157,6 +159,8 @@ store_option(struct ctl *ctl, struct line *line, const char *name, const char *v
         ctl->max_rate = value;
     } else if (!strcmp(name, "burst")) {
         ctl->burst = value;
+    } else if (!strcmp(name, "cookie")) {
+        ctl->cookie = value;
     } else if (!strcmp(name, "driver")) {
         ctl->driver = value;
     } else if (!strcmp(name, "table")) {

@@ -32,6 +32,7 @@ struct ctl {
     const char *write;             /* snoop: a capture file; NULL: print */
     const char *binary;            /* upgrade-check: the new turnoutd; NULL: the installed one */
     const char *flows;             /* upgrade-check: what save-flows wrote; NULL: nothing */
+    const char *cookie;            /* hw explain: whose flows; NULL: not given */
     bool repair;                   /* hw audit: put right what differs */
     const char *driver;            /* add-port: whose device its flows may go into; NULL: none */
     bool replace;                  /* restore-flows: delete the flows that are not in the file */

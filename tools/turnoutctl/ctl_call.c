@@ -170,11 +170,17 @@ ctl_put_rate(struct strbuf *out, const json_t *row, const char *name)
 const char *
 ctl_port_text(json_int_t number, char buffer[CTL_PORT_SIZE])
 {
-    if (number == PORT_LOCAL) {
-        return "LOCAL";
-    }
-    if (number == PORT_CONTROLLER) {
-        return "CONTROLLER";
+    static const struct {
+        uint16_t number;
+        const char *name;
+    } names[] = {
+        { PORT_LOCAL, "LOCAL" }, { PORT_CONTROLLER, "CONTROLLER" }, { PORT_NORMAL, "NORMAL" },
+        { PORT_FLOOD, "FLOOD" }, { PORT_ALL, "ALL" }, { PORT_IN_PORT, "IN_PORT" },
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (names[i].number == number) {
+            return names[i].name;
+        }
     }
     snprintf(buffer, CTL_PORT_SIZE, "%u", (unsigned) number);
     return buffer;

@@ -118,10 +118,10 @@ hw_show(struct ctl *ctl, const char *const args[], unsigned n)
     return CTL_OK;
 }
 
-/* --- entries, explain ----------------------------------------------------------------------- */
+/* --- entries ----------------------------------------------------------------------- */
 
-static void
-print_entry(const json_t *entry, void *aux)
+void
+hw_print_entry(const json_t *entry, void *aux)
 {
     (void) aux;
     const json_t *reason = json_object_get(entry, "reason");
@@ -146,59 +146,7 @@ hw_entries(struct ctl *ctl, const char *const args[], unsigned n)
 {
     (void) args;
     (void) n;
-    return ctl_each_row(ctl, "hw-entries", ctl_params(ctl), "entries", print_entry, NULL);
-}
-
-/* The parts of a reason that are there. */
-static void
-print_reason(const json_t *reason)
-{
-    static const char *const faults[] = { "field", "action" };
-    char port[CTL_PORT_SIZE];
-    printf("reason: %s: %s\n", ctl_text(reason, "name"), ctl_text(reason, "summary"));
-    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-        if (*ctl_text(reason, faults[i])) {
-            printf("  %s: %s\n", faults[i], ctl_text(reason, faults[i]));
-        }
-    }
-    if (ctl_number(reason, "port")) {
-        printf("  port: %s\n", ctl_port_text(ctl_number(reason, "port"), port));
-    }
-    if (*ctl_text(reason, "words")) {
-        printf("  the driver says: %s\n", ctl_text(reason, "words"));
-    }
-    printf("  remedy: %s\n", ctl_text(reason, "remedy"));
-}
-
-static int
-hw_explain(struct ctl *ctl, const char *const args[], unsigned n)
-{
-    (void) n;
-    json_t *params = ctl_params(ctl), *result;
-    json_object_set_new(params, "flow", json_string(args[0]));
-    int status = ctl_call(ctl, "hw-explain", params, &result);
-    if (status) {
-        return status;
-    }
-    const json_t *entry = json_object_get(result, "entry"), *reason = json_object_get(result, "reason");
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-    } else {
-        printf("forwarded in: %s\n", ctl_text(result, "state"));
-        if (json_is_object(entry)) {
-            print_entry(entry, NULL);
-        }
-        if (json_is_object(reason)) {
-            print_reason(reason);
-        }
-        if (json_is_object(json_object_get(result, "policy"))) {
-            fputs("policy: ", stdout);
-            hw_print_policy(json_object_get(result, "policy"));
-            putchar('\n');
-        }
-    }
-    json_decref(result);
-    return CTL_OK;
+    return ctl_each_row(ctl, "hw-entries", ctl_params(ctl), "entries", hw_print_entry, NULL);
 }
 
 /* --- fault, audit ---------------------------------------------------------------------------- */
@@ -232,7 +180,7 @@ print_audit(const struct ctl *ctl, json_t *result)
     } else if (json_is_integer(count)) {
         json_array_foreach(json_object_get(result, "differences"), i, row) {
             printf("%s: ", ctl_text(row, "difference"));
-            print_entry(row, NULL);
+            hw_print_entry(row, NULL);
         }
         printf("%lld differences%s\n", (long long) json_integer_value(count),
                ctl->repair && json_integer_value(count) ? "; what is ours is being repaired" : "");
@@ -269,9 +217,10 @@ hw_audit(struct ctl *ctl, const char *const args[], unsigned n)
 static const struct hw_command commands[] = {
     { "show", "show", 0, 0, HW_LIST, hw_show },
     { "entries", "entries [BRIDGE]", 0, 1, HW_LIST | HW_BRIDGE, hw_entries },
-    { "explain", "explain [BRIDGE] FLOW", 1, 2, HW_BRIDGE, hw_explain },
     { "policy", "policy show|set|del [BRIDGE] [POLICY]", 1, 3, 0, hw_policy },
     { "plan", "plan [BRIDGE] FILE", 1, 2, HW_BRIDGE, hw_plan },
+    { "explain", "explain [BRIDGE] FLOW|--cookie=COOKIE|--all", 0, 2, HW_BRIDGE | HW_EXPLAINS,
+      hw_explain },
     { "probe", "probe [DRIVER]", 0, 1, 0, hw_probe },
     { "diff", "diff FILE [FILE]", 1, 2, HW_OFFLINE | HW_COMPARES, hw_diff },
     { "fault", "fault DRIVER WHAT", 2, 2, 0, hw_fault },
@@ -314,7 +263,8 @@ ctl_hw(struct ctl *ctl)
         return CTL_USAGE;
     }
     if (n < command->min || n > command->max || (ctl->watch_ms && !(command->flags & HW_LIST))
-        || (ctl->repair && !(command->flags & HW_REPAIR))) {
+        || (ctl->repair && !(command->flags & HW_REPAIR))
+        || ((ctl->all || ctl->cookie) && !(command->flags & HW_EXPLAINS))) {
         fprintf(stderr, "turnoutctl: usage: turnoutctl hw %s\n", command->usage);
         return CTL_USAGE;
     }

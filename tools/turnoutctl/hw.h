@@ -15,6 +15,7 @@ enum {
     HW_BRIDGE = 4,                 /* with the most arguments, the first is the bridge */
     HW_REPAIR = 8,                 /* takes --repair */
     HW_COMPARES = 16,              /* like diff(1): its error is 2, since 1 is "differs" */
+    HW_EXPLAINS = 32,              /* takes --all and --cookie */
 };
 
 struct hw_command {
@@ -37,6 +38,10 @@ void hw_print_policies(const json_t *bridge);
 
 int hw_policy(struct ctl *, const char *const args[], unsigned n);
 int hw_plan(struct ctl *, const char *const args[], unsigned n);
+/* An entry, a line. 'aux' is not used. */
+void hw_print_entry(const json_t *entry, void *aux);
+
+int hw_explain(struct ctl *, const char *const args[], unsigned n);
 int hw_probe(struct ctl *, const char *const args[], unsigned n);
 int hw_diff(struct ctl *, const char *const args[], unsigned n);
 
