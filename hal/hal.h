@@ -307,6 +307,8 @@ struct hal_device_info {
     struct hal_table_info table[HAL_MAX_TABLES];
     uint32_t pending, limbo, failed;
     uint64_t added, changed, removed, refused, lost, repaired, moves;
+    uint64_t promoted, demoted;          /* for their traffic; to make room, too */
+    uint64_t packets;                    /* forwarded by entries of rules, as far as it was read */
     bool fenced;
     char why_fenced[HAL_WORDS_SIZE];
 };

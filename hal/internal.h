@@ -119,7 +119,8 @@ struct hal_device {
     uint32_t occupied[HAL_MAX_TABLES];       /* by the driver's own count, when last seen */
     enum hal_reason fenced_for;
     char why_fenced[HAL_WORDS_SIZE];
-    uint64_t added, changed, removed, refused, lost, repaired, moves;
+    uint64_t added, changed, removed, refused, lost, repaired, moves, promoted, demoted;
+    uint64_t packets;            /* credited to owners */
     struct hal_audit_run *audit; /* NULL: none is under way */
     struct hal_audit_run *audit_next;    /* asked for meanwhile; one at most */
     bool audit_again;            /* losses were told of, and not repaired since */

@@ -43,6 +43,7 @@ ledger_credit(struct hal *hal, struct entry *e, const struct hal_counters *now, 
         e->used_ms = (uint32_t) now_ms;
     }
     if (owner && (packets || bytes)) {
+        hal->devices[e->device]->packets += packets;
         bridge->source->credit(bridge->aux, owner->owner, packets, bytes, now_ms);
     }
     if (owner && packets && e->flags & ENTRY_DEP_ADDRESS && bridge->source->used) {
@@ -98,6 +99,7 @@ credit_one(struct hal_device *device, uint64_t cookie, const struct hal_counters
         && engine_may_move(hal)) {
         counter_inc(COUNTER_hal_demoted);
         device->moves++;
+        device->demoted++;
         hal->moves_left -= hal->moves_left > 0;
         engine_want_nothing(hal, index, HAL_REASON_NOT_WORTH_IT);
     }

@@ -172,7 +172,8 @@ hal_visit_devices(const struct hal *hal, void (*visit)(struct hal_device *,
         struct hal_device_info info = {
             .driver = d->driver->name, .options = d->options, .caps = &d->caps, .added = d->added,
             .changed = d->changed, .removed = d->removed, .refused = d->refused, .lost = d->lost,
-            .repaired = d->repaired, .moves = d->moves, .fenced = d->fenced,
+            .repaired = d->repaired, .moves = d->moves, .promoted = d->promoted,
+            .demoted = d->demoted, .packets = d->packets, .fenced = d->fenced,
         };
         const uint32_t *occupied = d->occupied;
         if (!d->gone && d->driver->occupancy && device_enter(d, HAL_FENCE_OP_MS, NULL)) {

@@ -174,6 +174,7 @@ static void
 evict(struct hal *hal, uint32_t index)
 {
     counter_inc(COUNTER_hal_evicted);
+    hal->devices[entry_at(hal->store, index)->device]->demoted++;
     engine_want_nothing(hal, index, HAL_REASON_TABLE_FULL);
 }
 
@@ -227,6 +228,7 @@ offer_new(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pp
         return;
     }
     device->moves += !d->exact_rule;
+    device->promoted += !d->exact_rule;
     bridge->hal->moves_left -= !d->exact_rule && bridge->hal->moves_left > 0;
 }
 

@@ -73,13 +73,15 @@ hw_json_device(const struct hal_device_info *info)
             t->caps->capacity ? json_integer(t->caps->capacity) : json_null()));
     }
     return json_pack(
-        "{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
+        "{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
         "driver", info->driver, "options", info->options, "tables", tables,
         "pending", (json_int_t) info->pending, "limbo", (json_int_t) info->limbo,
         "failed", (json_int_t) info->failed, "added", (json_int_t) info->added,
         "changed", (json_int_t) info->changed, "removed", (json_int_t) info->removed,
         "refused", (json_int_t) info->refused, "lost", (json_int_t) info->lost,
         "repaired", (json_int_t) info->repaired, "moves", (json_int_t) info->moves,
+        "promoted", (json_int_t) info->promoted, "demoted", (json_int_t) info->demoted,
+        "packets", (json_int_t) info->packets,
         "fenced", info->fenced,
         "why_fenced", info->fenced ? rpc_string(info->why_fenced) : json_null());
 }

@@ -3,21 +3,16 @@
 """turnoutctl at a prompt and in scripts: help, lists that are watched on terminals and in pipes,
 completion in bash, and what it says when there is no daemon."""
 
-import fcntl
 import json
 import os
-import pty
 import re
-import select
 import signal
 import socket
-import struct
 import subprocess
-import termios
 import time
 
-from netns.lib import (BUILD, DEADLINE, Failure, Lab, Switch, check, check_equal, program, run,
-                       run_command)
+from netns.lib import BUILD, DEADLINE, Lab, Switch, check, check_equal, program, run, run_command
+from netns.terminal import Terminal
 
 CTL = program("turnoutctl")
 LISTS = ("show", "ports", "queues", "flows", "cache", "fdb", "controllers", "counters",
@@ -153,56 +148,6 @@ def in_a_pipe_refreshes_follow_each_other(lab):
     check("packets/s=-, bytes/s=-" in text and re.search(r"packets/s=\d", text), text)
 
 
-class Terminal:
-    """turnoutctl on a terminal of so many rows and columns; its screen."""
-
-    def __init__(self, lab, rows, columns, *argv):
-        self.pid, self.fd = pty.fork()
-        if not self.pid:
-            os.environ.update(LC_ALL="C.UTF-8", TERM="xterm")
-            fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-            os.execv(CTL, [CTL, "--control", lab.switch.control, *argv])
-        self.raw = b""
-
-    def read(self, until, what):
-        end = time.monotonic() + DEADLINE
-        while not until(self.raw):
-            if not select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
-                raise Failure("%s: %r" % (what, self.raw[-2000:]))
-            try:
-                self.raw += os.read(self.fd, 1 << 16)
-            except OSError:
-                break
-        return self.raw.decode()
-
-    def screens(self, count):
-        """The first whole screens: lists of lines."""
-        text = self.read(lambda raw: raw.count(b"\033[J") >= count, "screens")
-        parts = text.split("\033[J")
-        for part in parts[:-1]:
-            check("\033[H" in part, "each begins at the top: %r" % part)
-        return [part.split("\033[H")[1].replace("\r", "").replace("\033[K", "").splitlines()
-                for part in parts[:count]]
-
-    def resize(self, rows, columns):
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def wait(self):
-        end = time.monotonic() + DEADLINE
-        while time.monotonic() < end:
-            if select.select([self.fd], [], [], 0)[0]:
-                try:
-                    os.read(self.fd, 1 << 16)
-                except OSError:
-                    pass
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                os.close(self.fd)
-                return os.waitstatus_to_exitcode(status)
-        os.kill(self.pid, signal.SIGKILL)
-        raise Failure("it does not end")
-
-
 def a_terminal_is_redrawn_and_kept_within(lab):
     for n in range(30):
         lab.switch.ofctl("add-flow", "priority=%d,ip,nw_dst=10.1.0.%d,actions=output:1" % (n + 10, n))
@@ -230,6 +175,15 @@ def control_d_ends_it(lab):
     terminal.screens(1)
     os.write(terminal.fd, b"\x04")   # Ctrl-D
     check_equal(terminal.wait(), 0, "status after Ctrl-D")
+
+
+def q_ends_it_and_the_terminal_is_as_before(lab):
+    terminal = Terminal(lab, 24, 80, "counters", "--watch=5")
+    terminal.screens(1)
+    check_equal(terminal.mode(), 0, "keys come at once")
+    os.write(terminal.fd, b"xq")
+    check_equal(terminal.wait(lambda: check(terminal.is_as_before(), "the terminal")), 0,
+                "status after q")
 
 
 def wrong_intervals_are_refused(lab):
@@ -323,5 +277,6 @@ if __name__ == "__main__":
     run(Lab(hosts=2), it_starts, every_command_has_help, without_a_daemon_it_says_so,
         json_has_a_line_a_refresh_with_rates, rates_are_those_of_the_traffic,
         in_a_pipe_refreshes_follow_each_other, a_terminal_is_redrawn_and_kept_within,
-        control_d_ends_it, wrong_intervals_are_refused, bash_completes,
+        control_d_ends_it, q_ends_it_and_the_terminal_is_as_before, wrong_intervals_are_refused,
+        bash_completes,
         bash_completes_targets_with_colons, names_are_never_run, it_ends)

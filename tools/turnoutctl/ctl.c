@@ -48,7 +48,7 @@ const struct ctl_command ctl_commands[] = {
       ctl_flush_fdb },
     { "trace", "[BRIDGE] FLOW", "what happens to the packet that FLOW describes", 1, 1, true,
       ctl_trace },
-    { "hw", "show|entries|explain|policy|plan|probe|diff|fault|audit [ARGUMENT...]",
+    { "hw", "show|entries|explain|watch|policy|plan|probe|diff|fault|audit [ARGUMENT...]",
       "what is in hardware, and why not", 1, 4, false, ctl_hw, CTL_WATCH | CTL_OFFLINE },
     { "governor", "[BRIDGE] [DEV|N]", "new flows: budgets, floods, and what was held back", 0, 1,
       true, ctl_governor, CTL_WATCH },
@@ -81,9 +81,10 @@ const struct ctl_option ctl_options[] = {
       "upgrade-check" },
     { "flows", "FILE", "upgrade-check: the flows as they were saved", "upgrade-check" },
     { "burst", "BYTES", "a queue: what may leave at once", "add-queue mod-queue" },
-    { "count", "N", "snoop: end after N messages", "snoop" },
+    { "count", "N", "snoop: end after N messages; hw watch: after N refreshes", "snoop hw" },
     { "days", "N", "pki: how long a certificate is valid (default 365, a CA's 3650)", "pki" },
     { "dir", "DIR", "pki: where the files are (default: here)", "pki" },
+    { "interval", "SECONDS", "hw watch: time between two refreshes (default 1)", "hw" },
     { "max-rate", "RATE", "a queue: bit/s that it has at most", "add-queue mod-queue" },
     { "min-rate", "RATE", "a queue: bit/s that it has for sure, as in 10M",
       "add-queue mod-queue" },
@@ -129,19 +130,19 @@ parse_count(const char *text, uint64_t *count)
     errno = 0;
     *count = strtoull(text, &end, 10);
     if (*text < '0' || *text > '9' || *end || errno || !*count) {
-        return refuse("--count is a number of messages, from 1 on, not '%s'", text);
+        return refuse("--count is a number, from 1 on, not '%s'", text);
     }
     return CTL_OK;
 }
 
 static int
-parse_watch(const char *text, uint32_t *ms)
+parse_seconds(const char *option, const char *text, uint32_t *ms)
 {
     char *end;
     double seconds = text ? strtod(text, &end) : WATCH_SECONDS;
     if (text && (!*text || *end || !(seconds >= WATCH_SECONDS_MIN && seconds <= WATCH_SECONDS_MAX))) {
-        return refuse("--watch is a number of seconds, from %g to %g, not '%s'", WATCH_SECONDS_MIN,
-                      WATCH_SECONDS_MAX, text);
+        return refuse("--%s is a number of seconds, from %g to %g, not '%s'", option,
+                      WATCH_SECONDS_MIN, WATCH_SECONDS_MAX, text);
     }
     *ms = (uint32_t) (seconds * 1000);
     return CTL_OK;
@@ -178,7 +179,9 @@ store_option(struct ctl *ctl, struct line *line, const char *name, const char *v
     } else if (!strcmp(name, "count")) {
         status = parse_count(value, &ctl->count);
     } else if (!strcmp(name, "watch")) {
-        status = parse_watch(value, &ctl->watch_ms);
+        status = parse_seconds(name, value, &ctl->watch_ms);
+    } else if (!strcmp(name, "interval")) {
+        status = parse_seconds(name, value, &ctl->interval_ms);
     }
     ctl->json |= !strcmp(name, "json");
     ctl->all |= !strcmp(name, "all");

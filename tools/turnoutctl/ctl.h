@@ -28,7 +28,7 @@ struct ctl {
     const char *args[CTL_MAX_ARGS + 1];   /* what follows the bridge; NULL behind them */
     struct client *client;
     size_t width;                  /* columns to fit; 0: as wide as it gets */
-    uint64_t count;                /* snoop: messages to end after; 0: no end */
+    uint64_t count;                /* snoop: messages to end after; hw watch: refreshes; 0: no end */
     const char *write;             /* snoop: a capture file; NULL: print */
     const char *binary;            /* upgrade-check: the new turnoutd; NULL: the installed one */
     const char *flows;             /* upgrade-check: what save-flows wrote; NULL: nothing */
@@ -38,6 +38,7 @@ struct ctl {
     bool replace;                  /* restore-flows: delete the flows that are not in the file */
     bool diff;                     /* restore-flows: only show what would change */
     bool remaining;                /* save-flows: hard time-outs as what is left of them */
+    uint32_t interval_ms;          /* hw watch: between two refreshes; 0: not given */
     uint32_t watch_ms;             /* between two refreshes; 0: print once */
     struct rates *rates;           /* while watching: where rates come from; else NULL */
     size_t max_rows;               /* of a list that is printed; 0: all */

@@ -15,6 +15,7 @@ enum {
     HW_BRIDGE = 4,                 /* with the most arguments, the first is the bridge */
     HW_REPAIR = 8,                 /* takes --repair */
     HW_COMPARES = 16,              /* like diff(1): its error is 2, since 1 is "differs" */
+    HW_WATCHES = 64,               /* takes --interval and --count */
     HW_EXPLAINS = 32,              /* takes --all and --cookie */
 };
 
@@ -41,6 +42,8 @@ int hw_plan(struct ctl *, const char *const args[], unsigned n);
 /* An entry, a line. 'aux' is not used. */
 void hw_print_entry(const json_t *entry, void *aux);
 
+enum { HW_WATCH_MS = 1000 };       /* between two refreshes of hw watch, if not told */
+int hw_watch(struct ctl *, const char *const args[], unsigned n);
 int hw_explain(struct ctl *, const char *const args[], unsigned n);
 int hw_probe(struct ctl *, const char *const args[], unsigned n);
 int hw_diff(struct ctl *, const char *const args[], unsigned n);

@@ -23,6 +23,8 @@ static const struct list {
       { "rx_packets", "rx_bytes", "rx_dropped", "rx_errors",
         "tx_packets", "tx_bytes", "tx_dropped", "tx_errors" } },
     { "queues", NULL, "queues", NULL, { "port", "queue" }, { "tx_packets", "tx_bytes", "tx_errors" } },
+    { "hw-show", NULL, "devices", NULL, { "driver" },
+      { "packets", "promoted", "demoted", "added", "changed", "removed", "refused", "lost" } },
     { "flows", NULL, "flows", NULL, { "match", "priority", "exact" }, { "packets", "bytes" } },
     { "cache", NULL, "entries", NULL, { "worker", "match" }, { "packets", "bytes" } },
     { "governor", NULL, "ports", NULL, { "bridge", "port" },

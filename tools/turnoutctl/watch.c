@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,7 +27,11 @@
 #define TERMINAL_CLEAR_LINE "\033[K"
 #define TERMINAL_CLEAR_BELOW "\033[J"
 
-enum { DEFAULT_ROWS = 24 };
+/* The cursor away and back. */
+#define TERMINAL_HIDE_CURSOR "\033[?25l"
+#define TERMINAL_SHOW_CURSOR "\033[?25h"
+
+enum { DEFAULT_ROWS = 24, CONTROL_D = 4 };
 
 struct watch {
     struct ctl *ctl;
@@ -34,6 +39,8 @@ struct watch {
     bool terminal;
     bool input;                    /* the input's end ends it */
     size_t rows;                   /* of the terminal */
+    struct termios before;         /* of the input, if it takes keys */
+    bool keys;
     int stop_fd;
 };
 
@@ -41,6 +48,32 @@ static void
 on_resize(int number)
 {
     (void) number;                 /* it is enough that poll() is interrupted */
+}
+
+/* Keys come at once and are not shown. A process in the background leaves the terminal alone. */
+static void
+take_keys(struct watch *watch)
+{
+    struct termios now;
+    if (isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp() && !tcgetattr(STDIN_FILENO, &now)) {
+        watch->before = watch->keys ? watch->before : now;
+        watch->keys = true;
+        now.c_lflag &= ~(tcflag_t) (ICANON | ECHO);
+        tcsetattr(STDIN_FILENO, TCSANOW, &now);
+    }
+}
+
+/* The terminal is as it was; the cursor below what was drawn. */
+static void
+give_back(const struct watch *watch)
+{
+    if (watch->terminal) {
+        fputs(TERMINAL_SHOW_CURSOR, stdout);
+        fflush(stdout);
+    }
+    if (watch->keys && tcgetpgrp(STDIN_FILENO) == getpgrp()) {
+        tcsetattr(STDIN_FILENO, TCSANOW, &watch->before);
+    }
 }
 
 /* Runs the command with what it prints going to *text, for the caller to free. */
@@ -91,7 +124,7 @@ append_screen(const struct watch *watch, char *text, struct strbuf *out)
     struct strbuf heading = { 0 };
     size_t width = watch->ctl->width, left = watch->rows - 1;   /* the cursor has one */
     append_heading(watch, &heading);
-    strbuf_puts(out, TERMINAL_HOME);
+    strbuf_puts(out, TERMINAL_HIDE_CURSOR TERMINAL_HOME);
     append_line(out, strbuf_text(&heading), width);
     strbuf_fini(&heading);
     for (left--; left && *text; left--) {
@@ -116,6 +149,7 @@ refresh(struct watch *watch)
     if (watch->terminal) {
         struct winsize window;
         bool known = !ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) && window.ws_row > 2;
+        take_keys(watch);              /* again after it was stopped and goes on */
         watch->rows = known ? window.ws_row : DEFAULT_ROWS;
         ctl->width = table_terminal_width();
         ctl->max_rows = ctl->json ? 0 : watch->rows;
@@ -139,11 +173,14 @@ refresh(struct watch *watch)
     return status;
 }
 
+/* The input ended, or has a key that ends it. */
 static bool
-at_end_of_input(void)
+is_to_end(const struct watch *watch)
 {
     char piece[256];
-    return read(STDIN_FILENO, piece, sizeof piece) == 0;
+    ssize_t n = read(STDIN_FILENO, piece, sizeof piece);
+    return n == 0 || (n > 0 && watch->keys && (memchr(piece, 'q', (size_t) n)
+                                               || memchr(piece, CONTROL_D, (size_t) n)));
 }
 
 /* Waits until the next refresh is due; false if it is to end instead. */
@@ -159,7 +196,7 @@ wait_until(const struct watch *watch, uint64_t due_ms)
         if (n < 0) {
             return errno == EINTR && !stop_requested();   /* the terminal changed: draw now */
         }
-        if (fds[1].revents && at_end_of_input()) {
+        if (fds[1].revents && is_to_end(watch)) {
             return false;
         }
         now = clock_ms();
@@ -191,14 +228,16 @@ watch_run(struct ctl *ctl, const struct ctl_command *command)
         return CTL_FAILED;
     }
     if (watch.terminal) {
+        sigaction(SIGCONT, &(struct sigaction) { .sa_handler = on_resize }, NULL);
         sigaction(SIGWINCH, &(struct sigaction) { .sa_handler = on_resize }, NULL);
     }
     int status;
-    uint64_t due_ms;
+    uint64_t due_ms, left = ctl->count ? ctl->count : UINT64_MAX;
     do {
         due_ms = clock_ms() + ctl->watch_ms;
         status = refresh(&watch);
-    } while (!status && !ferror(stdout) && wait_until(&watch, due_ms));
+    } while (!status && !ferror(stdout) && --left && wait_until(&watch, due_ms));
+    give_back(&watch);
     rates_free(ctl->rates);
     return stop_requested() ? CTL_OK : status;
 }
