@@ -198,3 +198,15 @@ hal_bridge_free(struct hal_bridge *bridge)
     bridge->max_ports = 0;
     bridge->is_gone = true;          /* its last entries may still be on their way out */
 }
+
+/* --- captures ----------------------------------------------------------------------------------- */
+
+void
+hal_capture(struct hal_bridge *bridge, const struct flow_match *match)
+{
+    bridge->is_capturing = match;
+    if (match) {
+        bridge->captured = *match;
+        hal_changed_match(bridge, match);
+    }
+}

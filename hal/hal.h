@@ -164,6 +164,12 @@ const struct hal_policy_rule *hal_policies(const struct hal_bridge *, unsigned *
 /* What counts for a flow with this cookie. */
 const struct hal_policy_rule *hal_policy_of(const struct hal_bridge *, uint64_t cookie);
 
+/* --- captures ----------------------------------------------------------------------- */
+
+/* From the next barrier on no packet of 'match' is forwarded in hardware, until another match,
+ * or NULL for none, takes its place. */
+void hal_capture(struct hal_bridge *, const struct flow_match *match);
+
 /* --- the stream --------------------------------------------------------------------- */
 
 /* Packets with this key were seen so often a second: derives, and places what is worth it.

@@ -176,6 +176,8 @@ struct hal_bridge {
     unsigned n_ports, max_ports;
     struct hal_policy_rule policies[HAL_MAX_POLICIES];
     unsigned n_policies;
+    struct flow_match captured;  /* if is_capturing: what stays out of hardware meanwhile */
+    bool is_capturing;
     bool is_gone;                /* freed once its last entries are out */
 };
 

@@ -97,6 +97,10 @@ stream_place(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t
         snprintf(out->verdict.words, sizeof out->verdict.words, "%s", (*device)->why_fenced);
         return ENTRY_NONE;
     }
+    if (*device && bridge->is_capturing && flow_match_overlaps(&bridge->captured, &d->match)) {
+        out->verdict.reason = HAL_REASON_CAPTURED;
+        return ENTRY_NONE;
+    }
     if (*device) {
         look_at_rooms(*device, &d->match.mask, &rooms);
     }

@@ -217,7 +217,7 @@ on_event(struct bufferevent *bev, short what, void *aux)
 {
     struct client *client = aux;
     bool unread = output_size(client);
-    if (what & BEV_EVENT_TIMEOUT && client->session.snoop) {
+    if (what & BEV_EVENT_TIMEOUT && (client->session.snoop || client->session.capture)) {
         /* It listens, and may take its time: what it does not read is left out. */
         bufferevent_enable(bev, EV_READ | EV_WRITE);
         return;

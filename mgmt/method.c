@@ -5,6 +5,7 @@
 
 #include "mgmt/flow_walk.h"
 #include "mgmt/method_restore.h"
+#include "mgmt/method_capture.h"
 #include "mgmt/method_snoop.h"
 
 const struct method methods[] = {
@@ -45,6 +46,7 @@ const struct method methods[] = {
     { "hw-fault", method_hw_fault },
     { "hw-audit", method_hw_audit },
     { "hw-audit-status", method_hw_audit_status },
+    { "hw-capture", method_hw_capture },
 };
 const size_t n_methods = sizeof methods / sizeof methods[0];
 
@@ -108,6 +110,8 @@ method_session_fini(struct method_session *session)
     restore_close(session->restore);
     snoop_stream_free(session->snoop);
     session->snoop = NULL;
+    capture_stream_free(session->capture);
+    session->capture = NULL;
 }
 
 void

@@ -31,6 +31,7 @@ struct method_session {
     json_int_t cursor;             /* the latest one given out for it; never goes back */
     struct method_output output;   /* without functions: it can't be done */
     struct restore *restore;       /* flows that it stages; NULL: none */
+    struct capture_stream *capture;   /* packets are brought to the client; NULL: no */
     struct snoop_stream *snoop;    /* the client watches OpenFlow connections; NULL: no */
 };
 /* Ends what goes on; the client may still call methods. */
@@ -71,7 +72,7 @@ method_fn method_restore_begin, method_restore_add, method_restore_diff, method_
 method_fn method_restore_status;
 method_fn method_hw_policy, method_hw_policy_set, method_hw_policy_del;
 method_fn method_hw_plan, method_hw_show, method_hw_probe, method_hw_entries, method_hw_explain, method_hw_fault;
-method_fn method_hw_audit, method_hw_audit_status;
+method_fn method_hw_audit, method_hw_audit_status, method_hw_capture;
 
 /* --- what the methods share ---------------------------------------------------- */
 

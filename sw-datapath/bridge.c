@@ -104,6 +104,7 @@ dp_bridge_free(struct dp_bridge *bridge)
     }
     *p = bridge->next;
     log_info("bridge %s: removed", bridge->name);
+    capture_bridge_gone(bridge);
     offload_bridge_removed(bridge);
     dp_publish_rx(dp);
     port_close_all(bridge);

@@ -113,6 +113,7 @@ take_turn(struct dp *dp)
     atomic_store(&dp->event_set, false);
     barriers_run(dp);
     bool more = offload_take_offers(dp, OFFERS_A_TURN);
+    more = capture_deliver(dp) || more;
     if (upcall_deliver(dp, UPCALLS_A_TURN) || more) {
         /* A timer, and not event_active(): libevent runs what is made active within the
          * same pass, and a flood of packet-ins would keep everybody else from theirs.
@@ -418,6 +419,9 @@ dp_run_once(struct dp *dp)
         continue;
     }
     while (offload_take_offers(dp, OFFERS_A_TURN)) {
+        continue;
+    }
+    while (capture_deliver(dp)) {
         continue;
     }
     barriers_run(dp);

@@ -228,6 +228,7 @@ struct dp_bridge {
     _Atomic bool forward_bpdu;          /* config's, for the packet path */
     _Atomic bool invalid_ttl;           /* such packets are told of */
     _Atomic(struct port_map *) map;
+    _Atomic(struct dp_capture *) capture;   /* NULL: none */
 };
 
 struct dp {
@@ -249,6 +250,7 @@ struct dp {
     struct dp_barrier *barriers, **barriers_tail;
     struct offload *offload;            /* NULL: there is none */
     _Atomic(struct govern_settings *) governor;
+    struct dp_capture *captures;
 };
 
 struct dp_bridge *dp_find_bridge(const struct dp *, uint32_t id);
@@ -277,6 +279,14 @@ void forward_actions(struct dp_thread *, struct dp_bridge *, const struct port_m
 bool forward_is_reserved(const uint8_t addr[6]);
 /* Counts a frame received by 'port' and says whether it goes on. */
 bool forward_admit(struct dp_thread *, struct dp_port *, const struct packet *);
+
+/* Copies those of a batch that the capture matches: capture.h. Worker. */
+void capture_take(struct dp_thread *, struct dp_capture *, const struct packet packets[],
+                  const struct flow_key keys[], unsigned n);
+/* Control thread: hands out some of what was copied; true if there is more. */
+bool capture_deliver(struct dp *);
+/* The bridge goes. */
+void capture_bridge_gone(struct dp_bridge *);
 
 /* Hands a frame to the control thread (or, in it, to the user at once). 'in' says why; its
  * packet and in_port need not be set. */

@@ -113,6 +113,10 @@ receive(struct worker *w, const struct rx_port *rx)
     if (offered) {
         kept = offload_process(thread, rx, map, w->packets, w->keys, kept);
     }
+    struct dp_capture *capture = atomic_load_explicit(&bridge->capture, memory_order_acquire);
+    if (capture) {
+        capture_take(thread, capture, w->packets, w->keys, kept);
+    }
 
     struct cache_hit hits[PACKET_BATCH_MAX];
     govern_lookup(w, rx, kept, hits);

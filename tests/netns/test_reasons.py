@@ -15,7 +15,7 @@ TYPE = "in_port=1,dl_src=02:00:00:00:00:01,dl_type=0x88b5"
 BASIC = "exact=1000,tcam=16"
 # Reasons that nothing gives yet, and what brings them.
 ELSEWHERE = {"policy-software": "--hw-policy", "not-proven": "the governor",
-             "over-budget": "the governor", "flood": "the governor", "captured": "hw capture"}
+             "over-budget": "the governor", "flood": "the governor"}
 
 
 def reasons():
@@ -184,6 +184,7 @@ def exact_packet(number):
 
 
 def add_exact(lab, n, first=1):
+    lab.n_exact = first + n - 1
     with open(lab.path("flows"), "w", encoding="utf-8") as out:
         out.writelines(line + "\n" for line in exact_flows(n, first))
     lab.switch.ofctl("add-flows", lab.path("flows"))
@@ -199,8 +200,9 @@ def port_of(row):
 
 def a_full_table(lab):
     sim(lab, "exact=4,tcam=1")
-    add_exact(lab, 5)
-    wait_for(lambda: [r["state"] for r in rows(lab)].count("hardware") >= 1, "some are placed")
+    for first, n in ((1, 4), (5, 1)):      # one table after the other
+        add_exact(lab, n, first)
+        wait_for(lambda: [r["state"] for r in rows(lab)].count("hardware") == lab.n_exact, "placed")
     add_exact(lab, 1, 6)
     expect(lab, "table-full", exact_packet(6), device="sim")
     sim(lab, "exact=64,tcam=1")
@@ -267,6 +269,16 @@ def entries_are_lost(lab):
     fault(lab, "lose-now=1")
     expect(lab, "entry-lost", exact_packet(1), "pending", device="sim", table="exact")
     wait_for(lambda: [r["state"] for r in rows(lab)] == ["hardware"], "it is back")
+
+
+def packets_are_captured(lab):
+    sim(lab)
+    flow(lab, IP + "output:2")
+    capture = lab.start("capture", lab.switch_ns, program("turnoutctl"), "--control", lab.switch.control,
+                        "hw", "capture", "ip", "--seconds", "60")
+    expect(lab, "captured", device="sim")
+    capture.terminate()
+    expect(lab, "not-worth-it", device="sim")
 
 
 # --- the device ----------------------------------------------------------------------------
@@ -368,7 +380,7 @@ def main():
                 "-o", lab.odd, os.path.join(SOURCE, "tests/netns/odd_driver.c"))
     run(lab, what_the_table_lacks, what_the_odd_device_lacks, where_it_goes,
         what_turnoutd_never_asks, a_full_table, a_moment_of_limits,
-        on_its_way, entries_are_lost, it_refuses, it_fails, it_says_too_much,
+        on_its_way, entries_are_lost, packets_are_captured, it_refuses, it_fails, it_says_too_much,
         flows_of_a_rule_are_counted, bad_questions_are_refused, every_reason_was_provoked)
 
 

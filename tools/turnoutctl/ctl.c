@@ -48,7 +48,7 @@ const struct ctl_command ctl_commands[] = {
       ctl_flush_fdb },
     { "trace", "[BRIDGE] FLOW", "what happens to the packet that FLOW describes", 1, 1, true,
       ctl_trace },
-    { "hw", "show|entries|explain|watch|policy|plan|probe|diff|fault|audit [ARGUMENT...]",
+    { "hw", "show|entries|explain|watch|capture|policy|plan|probe|diff|fault|audit [ARGUMENT...]",
       "what is in hardware, and why not", 1, 4, false, ctl_hw, CTL_WATCH | CTL_OFFLINE },
     { "governor", "[BRIDGE] [DEV|N]", "new flows: budgets, floods, and what was held back", 0, 1,
       true, ctl_governor, CTL_WATCH },
@@ -81,13 +81,14 @@ const struct ctl_option ctl_options[] = {
       "upgrade-check" },
     { "flows", "FILE", "upgrade-check: the flows as they were saved", "upgrade-check" },
     { "burst", "BYTES", "a queue: what may leave at once", "add-queue mod-queue" },
-    { "count", "N", "snoop: end after N messages; hw watch: after N refreshes", "snoop hw" },
+    { "count", "N", "snoop, hw capture, hw watch: end after N messages, packets, refreshes", "snoop hw" },
     { "days", "N", "pki: how long a certificate is valid (default 365, a CA's 3650)", "pki" },
     { "dir", "DIR", "pki: where the files are (default: here)", "pki" },
     { "interval", "SECONDS", "hw watch: time between two refreshes (default 1)", "hw" },
     { "max-rate", "RATE", "a queue: bit/s that it has at most", "add-queue mod-queue" },
     { "min-rate", "RATE", "a queue: bit/s that it has for sure, as in 10M",
       "add-queue mod-queue" },
+    { "seconds", "N", "hw capture: how long, at most 300 (default 10)", "hw" },
     { "table", "NAME", "flows: main (default), emergency or in-band", "flows" },
     { "driver", "NAME", "add-port: the driver whose device flows may go into", "add-port" },
     { "repair", NULL, "hw audit: put right what differs", "hw" },
@@ -95,8 +96,8 @@ const struct ctl_option ctl_options[] = {
     { "remaining", NULL, "save-flows: of hard time-outs what is left", "save-flows" },
     { "replace", NULL, "restore-flows: delete all other flows", "restore-flows" },
     { "watch", "[=SECONDS]", "lists: again and again, with rates; every 2 seconds" },
-    { "write", "FILE", "snoop: write a capture file for Wireshark ('-': standard output)",
-      "snoop" },
+    { "write", "FILE", "snoop, hw capture: write a capture file for Wireshark ('-': standard output)",
+      "snoop hw" },
     { "version", NULL, "print this tool's version and exit" },
     { "help", NULL, "print this help and exit" },
 };
@@ -124,13 +125,13 @@ struct line {
 static_assert(sizeof ctl_options / sizeof ctl_options[0] <= 64, "a bit each");
 
 static int
-parse_count(const char *text, uint64_t *count)
+parse_count(const char *option, const char *text, uint64_t *count)
 {
     char *end;
     errno = 0;
     *count = strtoull(text, &end, 10);
     if (*text < '0' || *text > '9' || *end || errno || !*count) {
-        return refuse("--count is a number, from 1 on, not '%s'", text);
+        return refuse("--%s is a number, from 1 on, not '%s'", option, text);
     }
     return CTL_OK;
 }
@@ -177,7 +178,9 @@ store_option(struct ctl *ctl, struct line *line, const char *name, const char *v
     } else if (!strcmp(name, "write")) {
         ctl->write = value;
     } else if (!strcmp(name, "count")) {
-        status = parse_count(value, &ctl->count);
+        status = parse_count(name, value, &ctl->count);
+    } else if (!strcmp(name, "seconds")) {
+        status = parse_count(name, value, &ctl->seconds);
     } else if (!strcmp(name, "watch")) {
         status = parse_seconds(name, value, &ctl->watch_ms);
     } else if (!strcmp(name, "interval")) {

@@ -38,6 +38,7 @@ struct ctl {
     bool replace;                  /* restore-flows: delete the flows that are not in the file */
     bool diff;                     /* restore-flows: only show what would change */
     bool remaining;                /* save-flows: hard time-outs as what is left of them */
+    uint64_t seconds;              /* hw capture: how long at most; 0: not given */
     uint32_t interval_ms;          /* hw watch: between two refreshes; 0: not given */
     uint32_t watch_ms;             /* between two refreshes; 0: print once */
     struct rates *rates;           /* while watching: where rates come from; else NULL */

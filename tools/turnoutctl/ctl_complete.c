@@ -27,7 +27,7 @@ static const struct {
     /* Of 'hw', whose subcommand is the first argument. */
     { "ARGUMENT...", "case $bridge in diff | plan) files=1 ;; "
                      "policy) words+=' show set del' ;; "
-                     "entries | explain) _turnoutctl_names bridges ;; esac" },
+                     "entries | explain | capture) _turnoutctl_names bridges ;; esac" },
 };
 
 /* What comes before the commands. A word that was broken at ':' or '=' is put together, as

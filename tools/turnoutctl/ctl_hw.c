@@ -218,7 +218,9 @@ static const struct hw_command commands[] = {
     { "show", "show", 0, 0, HW_LIST, hw_show },
     { "entries", "entries [BRIDGE]", 0, 1, HW_LIST | HW_BRIDGE, hw_entries },
     { "policy", "policy show|set|del [BRIDGE] [POLICY]", 1, 3, 0, hw_policy },
-    { "watch", "watch [--interval=SECONDS] [--count=N]", 0, 0, HW_WATCHES, hw_watch },
+    { "watch", "watch [--interval=SECONDS] [--count=N]", 0, 0, HW_WATCHES | HW_COUNTS, hw_watch },
+    { "capture", "capture [BRIDGE] FLOW [--write=FILE] [--seconds=N] [--count=N]", 1, 2,
+      HW_BRIDGE | HW_CAPTURES | HW_COUNTS, hw_capture },
     { "plan", "plan [BRIDGE] FILE", 1, 2, HW_BRIDGE, hw_plan },
     { "explain", "explain [BRIDGE] FLOW|--cookie=COOKIE|--all", 0, 2, HW_BRIDGE | HW_EXPLAINS,
       hw_explain },
@@ -266,7 +268,9 @@ ctl_hw(struct ctl *ctl)
     if (n < command->min || n > command->max || (ctl->watch_ms && !(command->flags & HW_LIST))
         || (ctl->repair && !(command->flags & HW_REPAIR))
         || ((ctl->all || ctl->cookie) && !(command->flags & HW_EXPLAINS))
-        || ((ctl->interval_ms || ctl->count) && !(command->flags & HW_WATCHES))) {
+        || (ctl->interval_ms && !(command->flags & HW_WATCHES))
+        || (ctl->count && !(command->flags & HW_COUNTS))
+        || ((ctl->seconds || ctl->write) && !(command->flags & HW_CAPTURES))) {
         fprintf(stderr, "turnoutctl: usage: turnoutctl hw %s\n", command->usage);
         return CTL_USAGE;
     }

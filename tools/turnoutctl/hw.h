@@ -15,7 +15,9 @@ enum {
     HW_BRIDGE = 4,                 /* with the most arguments, the first is the bridge */
     HW_REPAIR = 8,                 /* takes --repair */
     HW_COMPARES = 16,              /* like diff(1): its error is 2, since 1 is "differs" */
-    HW_WATCHES = 64,               /* takes --interval and --count */
+    HW_WATCHES = 64,               /* takes --interval */
+    HW_COUNTS = 128,               /* takes --count */
+    HW_CAPTURES = 256,             /* takes --seconds and --write */
     HW_EXPLAINS = 32,              /* takes --all and --cookie */
 };
 
@@ -44,6 +46,7 @@ void hw_print_entry(const json_t *entry, void *aux);
 
 enum { HW_WATCH_MS = 1000 };       /* between two refreshes of hw watch, if not told */
 int hw_watch(struct ctl *, const char *const args[], unsigned n);
+int hw_capture(struct ctl *, const char *const args[], unsigned n);
 int hw_explain(struct ctl *, const char *const args[], unsigned n);
 int hw_probe(struct ctl *, const char *const args[], unsigned n);
 int hw_diff(struct ctl *, const char *const args[], unsigned n);
