@@ -18,7 +18,8 @@ from netns.lib import DEADLINE, SOURCE, Lab, Switch, check, check_equal, program
 
 PORTS = ["p1@1,driver=sim", "p2@2,driver=sim", "p3@3"]
 LISTEN = ["ptcp:6653:127.0.0.1"]
-COMMANDS = {"show", "entries", "explain", "policy", "plan", "probe", "diff", "fault", "audit"}
+COMMANDS = {"show", "entries", "explain", "watch", "capture", "policy", "plan", "probe", "diff",
+            "fault", "audit"}
 
 
 def start(lab, ports, *options):
@@ -99,6 +100,8 @@ def flows_and_why_they_are_where_they_are(lab):
     check_equal(ask(lab, "explain", "in_port=1,dl_type=0x88b5")["reason"]["name"], "output-special", "why")
     check_equal(ask(lab, "explain", "in_port=3")["reason"]["name"], "ingress-software", "why")
     check_equal(ask(lab, "explain", "in_port=2")["policy"], None, "no flow, no policy")
+    check_equal(ask(lab, "explain", "--cookie=1")["flows"]["hardware"], 1, "flows of a cookie")
+    check(ask(lab, "explain", "--all")["flows"]["reasons"], "why some are not in hardware")
 
 
 def policies_and_plans(lab):
@@ -147,6 +150,26 @@ def lists_that_are_watched(lab):
         for line in lines:
             valid(lab, line, command)
         check(re.search(rb'_per_s": ?[0-9]', lines[2]), "rates: %s" % lines[2])
+    done = lab.switch.ctl("hw", "watch", "--interval=0.1", "--count=3", "--json")
+    for line in done.stdout.splitlines():
+        valid(lab, line, "watch")
+
+
+def packets_that_are_captured(lab):
+    with subprocess.Popen([program("turnoutctl"), "--control", lab.switch.control, "hw", "capture",
+                           "in_port=1", "--json", "--count=1", "--seconds=60"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        process.stderr.readline(), process.stderr.readline()
+        lab.flows[0].send(3)
+        valid(lab, process.stdout.readline(), "capture")
+        process.stderr.read()
+        check_equal(process.wait(DEADLINE), 0, "status")
+
+    def back():
+        lab.flows[0].send(40)
+        return ask(lab, "explain", lab.flows[0].key())["state"] == "hardware"
+    wait_for(back, "the flow is in hardware again")
 
 
 def limbo(lab):
@@ -197,5 +220,5 @@ def what_is_wrong_is_found(lab):
 
 if __name__ == "__main__":
     run(Lab(hosts=3), the_schema_is_one, without_a_driver, flows_and_why_they_are_where_they_are,
-        policies_and_plans, devices_and_differences, audits, lists_that_are_watched, limbo,
+        policies_and_plans, devices_and_differences, audits, lists_that_are_watched, packets_that_are_captured, limbo,
         what_is_wrong_is_found)

@@ -7,7 +7,7 @@
 
 #include "lib/strbuf.h"
 
-enum { MAX_KEYS = 3, MAX_COUNTERS = 8 };
+enum { MAX_KEYS = 3, MAX_COUNTERS = 10 };
 
 /* What can be counted. */
 static const struct list {
@@ -23,14 +23,13 @@ static const struct list {
       { "rx_packets", "rx_bytes", "rx_dropped", "rx_errors",
         "tx_packets", "tx_bytes", "tx_dropped", "tx_errors" } },
     { "queues", NULL, "queues", NULL, { "port", "queue" }, { "tx_packets", "tx_bytes", "tx_errors" } },
-    { "hw-show", NULL, "devices", NULL, { "driver" },
-      { "packets", "promoted", "demoted", "added", "changed", "removed", "refused", "lost" } },
     { "flows", NULL, "flows", NULL, { "match", "priority", "exact" }, { "packets", "bytes" } },
     { "cache", NULL, "entries", NULL, { "worker", "match" }, { "packets", "bytes" } },
     { "governor", NULL, "ports", NULL, { "bridge", "port" },
       { "asked", "installed", "uncached", "dropped" } },
     { "hw-show", NULL, "devices", NULL, { "driver" },
-      { "added", "changed", "removed", "refused", "lost", "repaired", "moves" } },
+      { "packets", "promoted", "demoted", "added", "changed", "removed", "refused", "lost",
+        "repaired", "moves" } },
     { "hw-entries", NULL, "entries", NULL, { "device", "match", "priority" }, { "bytes" } },
     { "controllers", "bridges", "connections", NULL, { "target", "peer" },
       { "messages_in", "messages_out" } },
