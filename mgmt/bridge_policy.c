@@ -55,8 +55,8 @@ bridge_stop_policies(struct bridge *bridge)
     }
 }
 
-static int
-begin_walk(struct event_base *base, struct bridge *bridge)
+int
+bridge_offer_flows(struct event_base *base, struct bridge *bridge)
 {
     static const struct ofp_match all;
     bridge_stop_policies(bridge);
@@ -111,5 +111,5 @@ bridge_set_policies(struct event_base *base, struct bridge *bridge,
     hal_policies_set(hal, policies->rules, policies->n);
     log_info("bridge %s: %u offload polic%s in force", bridge->name, policies->n,
              policies->n == 1 ? "y" : "ies");
-    return begin_walk(base, bridge);
+    return bridge_offer_flows(base, bridge);
 }

@@ -38,5 +38,8 @@ int bridge_set_policies(struct event_base *, struct bridge *, const struct hw_po
 void bridge_get_policies(const struct bridge *, struct hw_policies *);
 /* The bridge goes. */
 void bridge_stop_policies(struct bridge *);
+/* Offers hardware the bridge's flows that have no wildcards, in slices, since what kept them out
+ * may have changed. 0, or -ENOMEM: with traffic they go there anyway. */
+int bridge_offer_flows(struct event_base *, struct bridge *);
 
 #endif /* mgmt/hw_policy.h */

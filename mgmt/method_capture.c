@@ -16,6 +16,7 @@
 #include "lib/counters.h"
 #include "lib/log.h"
 #include "mgmt/hardware.h"
+#include "mgmt/hw_policy.h"
 #include "mgmt/method.h"
 #include "mgmt/method_hw.h"
 #include "sw-datapath/capture.h"
@@ -32,7 +33,9 @@ enum {
 struct capture_stream {
     struct dp_capture *capture;
     const struct method_output *output;
-    char bridge[PORT_NAME_SIZE];
+    struct bridge *bridge;         /* valid until it is told to be gone */
+    struct event_base *base;
+    char name[PORT_NAME_SIZE];     /* the bridge's */
     uint64_t n_packets, n_dropped; /* told, and not told for lack of room */
     uint64_t count;                /* packets to end after; 0: no such end */
     bool ended;
@@ -62,13 +65,16 @@ on_begun(void *aux)
 }
 
 static void
-on_ended(void *aux)
+on_ended(void *aux, bool gone)
 {
     struct capture_stream *stream = aux;
     stream->ended = true;
+    if (!gone) {
+        bridge_offer_flows(stream->base, stream->bridge);
+    }
     tell(stream, "ended");
     log_info("bridge %s: the capture has ended: %" PRIu64 " packets, %" PRIu64 " dropped",
-             stream->bridge, stream->n_packets, count_dropped(stream));
+             stream->name, stream->n_packets, count_dropped(stream));
 }
 
 static void
@@ -103,10 +109,11 @@ capture_stream_free(struct capture_stream *stream)
     if (!stream) {
         return;
     }
-    if (!stream->ended) {
-        log_info("bridge %s: the capture ends, its client has gone", stream->bridge);
-    }
     dp_capture_free(stream->capture);
+    if (!stream->ended) {
+        log_info("bridge %s: the capture ends, its client has gone", stream->name);
+        bridge_offer_flows(stream->base, stream->bridge);
+    }
     free(stream);
 }
 
@@ -121,7 +128,7 @@ add_port(const struct port_info *info, void *ports)
 }
 
 static enum rpc_code
-begin(struct method_session *session, struct bridge *bridge, const struct flow_match *match,
+begin(const struct method_env *env, struct bridge *bridge, const struct flow_match *match,
       json_int_t seconds, json_int_t count, struct errmsg *err)
 {
     static const struct dp_capture_ops ops = { on_begun, on_packet, on_ended };
@@ -130,16 +137,18 @@ begin(struct method_session *session, struct bridge *bridge, const struct flow_m
         errmsg_set(err, "no memory");
         return RPC_INTERNAL_ERROR;
     }
-    stream->output = &session->output;
+    stream->output = &env->session->output;
     stream->count = (uint64_t) count;
-    snprintf(stream->bridge, sizeof stream->bridge, "%s", bridge->name);
+    stream->bridge = bridge;
+    stream->base = bridges_event_base(env->bridges);
+    snprintf(stream->name, sizeof stream->name, "%s", bridge->name);
     stream->capture = dp_capture_new(agent_bridge(bridge->agent), match, (uint32_t) seconds * 1000,
                                      &ops, stream, err);
     if (!stream->capture) {
         free(stream);
         return RPC_FAILED;
     }
-    session->capture = stream;
+    env->session->capture = stream;
     return RPC_OK;
 }
 
@@ -180,7 +189,7 @@ method_hw_capture(const struct method_env *env, json_t *params, json_t **result,
     }
     capture_stream_free(env->session->capture);
     env->session->capture = NULL;
-    code = begin(env->session, bridge, &match, seconds, count, err);
+    code = begin(env, bridge, &match, seconds, count, err);
     if (!code) {
         json_t *list = json_array();
         dp_port_for_each(agent_bridge(bridge->agent), add_port, list);

@@ -215,7 +215,7 @@ capture_bridge_gone(struct dp_bridge *bridge)
             bool told = c->state == ENDED;
             c->state = ENDED;
             if (!told) {
-                c->ops->ended(c->aux);
+                c->ops->ended(c->aux, true);
             }
         }
     }
@@ -274,7 +274,7 @@ on_timer(evutil_socket_t fd, short what, void *aux)
             continue;
         }
         capture->state = ENDED;
-        capture->ops->ended(capture->aux);
+        capture->ops->ended(capture->aux, false);
     }
 }
 

@@ -27,7 +27,7 @@ struct dp_captured {
 struct dp_capture_ops {
     void (*begun)(void *aux);    /* from now on every packet of the flows is seen */
     void (*packet)(const struct dp_captured *, void *aux);    /* in the order of their port */
-    void (*ended)(void *aux);    /* all that was taken was handed out; or the bridge is gone */
+    void (*ended)(void *aux, bool gone);    /* all that was taken was handed out; gone: the bridge */
 };
 
 /* Begins one, which ends 'ms' after ops->begun(). There is one a bridge. NULL and *err: another

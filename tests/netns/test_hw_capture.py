@@ -12,7 +12,7 @@ from netns.lib import (DEADLINE, Capture, Failure, Lab, Switch, check, check_equ
                        run_command, wait_for)
 
 FLOW = "in_port=1,dl_type=0x88b5"
-PACKET = FLOW + ",dl_src=02:00:00:00:00:01"
+PACKET = FLOW + ",dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02"
 HEADER = bytes.fromhex("020000000002" "020000000001" "88b5")
 
 
@@ -152,6 +152,25 @@ def other_flows_stay(lab):
     heat(lab)
 
 
+def rules_without_wildcards_go_back_at_once(lab):
+    rule = ("udp,in_port=1,dl_vlan=65535,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02,nw_tos=0,"
+            "nw_src=10.0.0.1,nw_dst=10.0.0.2,tp_src=7,tp_dst=9")
+    packet = rule.replace("dl_vlan=65535,", "")
+
+    def state():
+        return lab.switch.ctl_json("hw", "explain", packet)["state"]
+    lab.switch.ofctl("add-flow", rule + ",actions=output:2")
+    wait_for(lambda: state() == "hardware", "it is in hardware")
+    for stop in (signal.SIGKILL, signal.SIGINT):
+        process = begin(lab, "--seconds=60", match="udp")
+        check_equal(state(), "software", "meanwhile")
+        process.send_signal(stop)
+        process.communicate(timeout=DEADLINE)
+        wait_for(lambda: state() == "hardware", "it is back")
+    end(begin(lab, "--seconds=1", match="udp"))
+    wait_for(lambda: state() == "hardware", "it is back after the time")
+
+
 def killing_the_tool_ends_it(lab):
     process = begin(lab, "--seconds=300", "--write", lab.path("killed.pcapng"))
     send(lab, 3)
@@ -205,5 +224,6 @@ def the_end_of_the_daemon_ends_it(lab):
 
 if __name__ == "__main__":
     run(Lab(hosts=2), it_starts, all_packets_are_in_the_file, a_count_ends_it,
-        lines_are_printed_without_a_file, other_flows_stay, killing_the_tool_ends_it,
+        lines_are_printed_without_a_file, other_flows_stay,
+        rules_without_wildcards_go_back_at_once, killing_the_tool_ends_it,
         a_reader_that_is_slow_costs_copies_alone, wrong_words_are_refused, the_end_of_the_daemon_ends_it)
