@@ -27,11 +27,13 @@ static void *
 odd_open(const struct hal_open *open, char *error)
 {
     struct odd *odd = calloc(1, sizeof *odd);
-    if (odd) {
+    if (odd && !strncmp(open->options, "how=", 4)) {
         odd->host = open->host;
-        snprintf(odd->how, sizeof odd->how, "%s", open->options);
+        snprintf(odd->how, sizeof odd->how, "%s", open->options + strlen("how="));
     } else {
-        snprintf(error, HAL_ERROR_SIZE, "no memory");
+        snprintf(error, HAL_ERROR_SIZE, "no memory, or not how=WORD");
+        free(odd);
+        odd = NULL;
     }
     return odd;
 }
@@ -165,7 +167,7 @@ const struct hal_driver turnout_driver = {
     .abi = HAL_DRIVER_ABI,
     .name = "odd",
     .summary = "a device that is odd in one way, for tests",
-    .options_help = "",
+    .options_help = "how=WORD: in which way it is odd\n",
     .open = odd_open,
     .close = odd_close,
     .probe = odd_probe,

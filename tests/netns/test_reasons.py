@@ -44,7 +44,7 @@ def sim(lab, text=BASIC, **how):
 
 
 def odd(lab, how):
-    start(lab, "%s:%s" % (lab.odd, how), ports=("odd", "odd", ""))
+    start(lab, "%s:how=%s" % (lab.odd, how), ports=("odd", "odd", ""))
 
 
 def flow(lab, text):
@@ -150,7 +150,7 @@ def where_it_goes(lab):
     expect(lab, "table-miss", PACKET.replace("10.0.0.2", "10.0.0.3"), device="sim")
     flow(lab, "in_port=3,actions=output:1")
     expect(lab, "ingress-software", "in_port=3,ip", device=None)
-    start(lab, "sim:" + BASIC, lab.odd + ":plain", ports=("sim", "odd", ""))
+    start(lab, "sim:" + BASIC, lab.odd + ":how=plain", ports=("sim", "odd", ""))
     flow(lab, IP + "output:2")
     expect(lab, "output-other-device", action="output", port=2, device="sim", table="exact")
 
@@ -162,7 +162,7 @@ def what_turnoutd_never_asks(lab):
     run_command("gcc", "-std=gnu11", *sanitizer, "-I", SOURCE, "-I", SOURCE + "/include", "-o",
                 lab.path("prefix"), os.path.join(SOURCE, "tests/netns/prefix_source.c"), library,
                 "-pthread", "-ldl")
-    told = run_command(lab.path("prefix"), lab.odd, "odd:plain").stdout
+    told = run_command(lab.path("prefix"), lab.odd, "odd:how=plain").stdout
     check_equal(told, examples()["mask-unsupported"] + "\n", "what it is told")
     lab.provoked.add("mask-unsupported")
 
