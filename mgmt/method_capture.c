@@ -52,8 +52,8 @@ static void
 tell(struct capture_stream *stream, const char *event)
 {
     char line[LINE_EXTRA];
-    int len = snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"method\":\"hw-capture-%s\",\"params\":"
-                       "{\"packets\":%" PRIu64 ",\"dropped\":%" PRIu64 "}}\n", event,
+    int len = snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"method\":\"hw-capture-%s\","
+                       "\"params\":{\"packets\":%" PRIu64 ",\"dropped\":%" PRIu64 "}}\n", event,
                        stream->n_packets, count_dropped(stream));
     stream->output->append(stream->output->client, line, (size_t) len);
 }
@@ -91,8 +91,8 @@ on_packet(const struct dp_captured *packet, void *aux)
         counter_inc(COUNTER_capture_dropped);
         return;
     }
-    int len = snprintf(stream->line, LINE_EXTRA, "{\"jsonrpc\":\"2.0\",\"method\":\"hw-capture-packet\","
-                       "\"params\":{\"time_ns\":%" PRIu64 ",\"port\":%u,\"dropped\":%" PRIu64
+    int len = snprintf(stream->line, LINE_EXTRA, "{\"jsonrpc\":\"2.0\","
+                       "\"method\":\"hw-capture-packet\",\"params\":{\"time_ns\":%" PRIu64 ",\"port\":%u,\"dropped\":%" PRIu64
                        ",\"data\":\"", packet->time_ns, packet->in_port, count_dropped(stream));
     base64_encode(packet->data, packet->size, stream->line + len);
     len += (int) BASE64_LEN(packet->size);

@@ -2,8 +2,8 @@
 /* Packets of some flows, copied for a bounded time.
  *
  * A capture is a match that workers compare the keys of what they receive with, once a device
- * in front of them has had its turn. Without one it costs them a load a batch. Entries of hardware that
- * the match overlaps go, and none come, until it ends; so from the next barrier on it sees
+ * in front of them has had its turn. Without one it costs them a load a batch. Entries of hardware
+ * that the match overlaps go, and none come, until it ends; so from the next barrier on it sees
  * every packet of the flows. Copies go to the control thread through a ring a worker, made
  * for the capture; a full ring drops the copy, never the packet, and counts.
  *
@@ -27,7 +27,8 @@ struct dp_captured {
 struct dp_capture_ops {
     void (*begun)(void *aux);    /* from now on every packet of the flows is seen */
     void (*packet)(const struct dp_captured *, void *aux);    /* in the order of their port */
-    void (*ended)(void *aux, bool gone);    /* all that was taken was handed out; gone: the bridge */
+    /* All that was taken was handed out; or the bridge is gone. */
+    void (*ended)(void *aux, bool gone);
 };
 
 /* Begins one, which ends 'ms' after ops->begun(). There is one a bridge. NULL and *err: another

@@ -107,7 +107,7 @@ odd_submit(void *device, const struct hal_change *changes, size_t n)
         if (is(odd, "gone")) {
             odd->host->event(odd->host, HAL_EVENT_GONE, "odd: unplugged");
         } else if (is(odd, "talks")) {
-            odd->host->complete(odd->host, &c, (size_t) 1 << 40);   /* more than there is room for */
+            odd->host->complete(odd->host, &c, (size_t) 1 << 40);   /* more than there is room */
         } else {
             odd->host->complete(odd->host, &c, 1);
         }

@@ -8,7 +8,8 @@ import os
 import re
 import struct
 
-from netns.lib import BUILD, SOURCE, Failure, Lab, Switch, check, check_equal, program, run, run_command, wait_for
+from netns.lib import (BUILD, SOURCE, Failure, Lab, Switch, check, check_equal, program, run,
+                       run_command, wait_for)
 
 IP = "priority=10,in_port=1,ip,nw_dst=10.0.0.2,actions="
 PACKET = "in_port=1,ip,nw_src=10.0.0.1,nw_dst=10.0.0.2,dl_src=02:00:00:00:00:01,nw_proto=17"

@@ -85,7 +85,8 @@ print_packet(const struct hw_capture *capture, const json_t *params, const uint8
            port_name(capture, ctl_number(params, "port"), number), size);
     if (size >= ETH_HEADER) {
         printf(", %02x:%02x:%02x:%02x:%02x:%02x > %02x:%02x:%02x:%02x:%02x:%02x, type 0x%02x%02x",
-               d[6], d[7], d[8], d[9], d[10], d[11], d[0], d[1], d[2], d[3], d[4], d[5], d[12], d[13]);
+               d[6], d[7], d[8], d[9], d[10], d[11], d[0], d[1], d[2], d[3], d[4], d[5], d[12],
+               d[13]);
     }
     putchar('\n');
 }
@@ -108,8 +109,8 @@ show_packet(struct hw_capture *capture, json_t *params)
     const json_t *data = json_object_get(params, "data");
     size_t len = json_string_length(data);
     uint8_t *bytes = malloc(len / 4 * 3 + 1);
-    ssize_t size = bytes && json_is_string(data) ? base64_decode(json_string_value(data), len, bytes)
-                                                 : -1;
+    const char *text = json_string_value(data);
+    ssize_t size = bytes && text ? base64_decode(text, len, bytes) : -1;
     capture->n_dropped = (uint64_t) ctl_number(params, "dropped");
     if (size < 0) {
         capture->error = bytes ? -EBADMSG : -ENOMEM;
@@ -175,8 +176,8 @@ follow(struct hw_capture *capture, int stop_fd, struct errmsg *err)
 static void
 tell_sum(const struct hw_capture *capture)
 {
-    fprintf(stderr, "turnoutctl: %" PRIu64 " packet%s %s, %" PRIu64 " dropped; the flows may go into "
-            "hardware again\n", capture->n_packets, capture->n_packets == 1 ? "" : "s",
+    fprintf(stderr, "turnoutctl: %" PRIu64 " packet%s %s, %" PRIu64 " dropped; the flows may go "
+            "into hardware again\n", capture->n_packets, capture->n_packets == 1 ? "" : "s",
             capture->out ? "written" : "shown", capture->n_dropped);
 }
 
@@ -185,7 +186,10 @@ static bool
 open_file(struct hw_capture *capture, const char *name, struct errmsg *err)
 {
     capture->out = strcmp(name, "-") ? fopen(name, "wbe") : stdout;
-    int error = capture->out ? pcapng_write_header(capture->out, "turnoutctl " PACKAGE_VERSION) : -errno;
+    int error = -errno;
+    if (capture->out) {
+        error = pcapng_write_header(capture->out, "turnoutctl " PACKAGE_VERSION);
+    }
     if (error) {
         errmsg_set(err, "can't write %s: %s", name, strerror(-error));
     }

@@ -91,8 +91,8 @@ print_explanation(const struct ctl *ctl, const json_t *result)
         putchar('\n');
     }
     if (json_is_object(flows)) {
-        print_flows(ctl, entry ? "flows of its rule" : ctl->cookie ? "flows of the cookie" : "flows",
-                    flows);
+        const char *whose = entry ? "flows of its rule" : ctl->cookie ? "flows of the cookie" : "flows";
+        print_flows(ctl, whose, flows);
     }
 }
 

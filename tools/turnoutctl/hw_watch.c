@@ -99,8 +99,10 @@ add_packets(json_t *result, const json_t *bridges)
         all += ctl_real(lookups, "hit_per_s") + ctl_real(lookups, "missed_per_s");
     }
     double software = all > hardware ? all - hardware : 0;
-    json_object_set_new(result, "hardware_packets_per_s", known ? json_real(hardware) : json_null());
-    json_object_set_new(result, "software_packets_per_s", known ? json_real(software) : json_null());
+    json_object_set_new(result, "hardware_packets_per_s",
+                        known ? json_real(hardware) : json_null());
+    json_object_set_new(result, "software_packets_per_s",
+                        known ? json_real(software) : json_null());
 }
 
 static void
