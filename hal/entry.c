@@ -26,6 +26,22 @@ hash_heads_grow(struct hash_heads *h, bool *grown)
     return true;
 }
 
+void *
+pages_reserve(size_t size)
+{
+    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                       -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+void
+pages_release(void *pages, size_t size)
+{
+    if (pages) {
+        munmap(pages, size);
+    }
+}
+
 /* --- keys --------------------------------------------------------------------------- */
 
 /* False: there are addresses longer than IPv4's. */
@@ -61,14 +77,18 @@ same_key(const struct entry *e, const uint64_t word[ENTRY_KEY_WORDS], uint32_t m
     return e->mask == mask && e->bridge == bridge && !memcmp(e->key, word, sizeof e->key);
 }
 
+static uint32_t *
+head_of(const struct entry_store *store, const uint64_t word[ENTRY_KEY_WORDS], uint32_t mask,
+        uint16_t bridge)
+{
+    return &store->by_key[bucket_of(&store->key_buckets, hash_key(store, word, mask, bridge))];
+}
+
 static uint32_t
 find(const struct entry_store *store, uint16_t bridge, const uint64_t word[ENTRY_KEY_WORDS],
      uint32_t mask)
 {
-    if (!store->by_key.heads) {
-        return ENTRY_NONE;
-    }
-    uint32_t index = store->by_key.heads[hash_key(store, word, mask, bridge) & store->by_key.mask];
+    uint32_t index = *head_of(store, word, mask, bridge);
     while (index && !same_key(&store->entries[index], word, mask, bridge)) {
         index = store->entries[index].next_in_hash;
     }
@@ -79,8 +99,7 @@ static void
 link_by_key(struct entry_store *store, uint32_t index)
 {
     struct entry *e = &store->entries[index];
-    uint32_t *head = &store->by_key.heads[hash_key(store, e->key, e->mask, e->bridge)
-                                          & store->by_key.mask];
+    uint32_t *head = head_of(store, e->key, e->mask, e->bridge);
     e->next_in_hash = *head;
     *head = index;
 }
@@ -89,27 +108,25 @@ static void
 unlink_by_key(struct entry_store *store, uint32_t index)
 {
     const struct entry *e = &store->entries[index];
-    uint32_t *at = &store->by_key.heads[hash_key(store, e->key, e->mask, e->bridge)
-                                        & store->by_key.mask];
+    uint32_t *at = head_of(store, e->key, e->mask, e->bridge);
     while (*at != index) {
         at = &store->entries[*at].next_in_hash;
     }
     *at = e->next_in_hash;
 }
 
-static bool
+static void
 make_room_by_key(struct entry_store *store)
 {
-    bool grown;
-    if (!hash_heads_grow(&store->by_key, &grown)) {
-        return false;
+    if (store->count < store->key_buckets.n || store->key_buckets.n == ENTRY_MAX) {
+        return;
     }
-    for (uint32_t i = 1; grown && i < store->limit; i++) {
-        if (store->entries[i].flags & ENTRY_USED) {
-            link_by_key(store, i);
-        }
+    uint32_t from = bucket_add(&store->key_buckets), i = store->by_key[from];
+    store->by_key[from] = ENTRY_NONE;
+    for (uint32_t next; i; i = next) {
+        next = store->entries[i].next_in_hash;
+        link_by_key(store, i);
     }
-    return true;
 }
 
 /* --- entries ------------------------------------------------------------------------ */
@@ -124,10 +141,11 @@ entry_store_new(uint64_t seed)
     store->seed = seed;
     store->limit = 1;
     store->n_actions = store->n_owners = store->n_classes = store->n_outputs = 1;
-    void *pages = mmap(NULL, (size_t) ENTRY_MAX * sizeof *store->entries, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    store->entries = pages == MAP_FAILED ? NULL : pages;
-    if (!store->entries || !groups_init(store) || !shared_init(store)) {
+    store->entries = pages_reserve(ENTRY_MAX * sizeof *store->entries);
+    store->by_key = pages_reserve(ENTRY_MAX * sizeof *store->by_key);
+    store->key_buckets = (struct buckets) { 64, 64 };
+    if (!store->entries || !store->by_key || !chains_init(store) || !groups_init(store)
+        || !shared_init(store)) {
         entry_store_free(store);
         return NULL;
     }
@@ -141,10 +159,8 @@ entry_store_free(struct entry_store *store)
         chains_fini(store);
         groups_fini(store);
         shared_fini(store);
-        free(store->by_key.heads);
-        if (store->entries) {
-            munmap(store->entries, (size_t) ENTRY_MAX * sizeof *store->entries);
-        }
+        pages_release(store->by_key, ENTRY_MAX * sizeof *store->by_key);
+        pages_release(store->entries, ENTRY_MAX * sizeof *store->entries);
         free(store);
     }
 }
@@ -197,7 +213,7 @@ uint32_t
 entry_new(struct entry_store *store, uint16_t bridge, const struct flow_match *match)
 {
     uint64_t word[ENTRY_KEY_WORDS];
-    if (!pack(&match->value, word) || !make_room_by_key(store)) {
+    if (!pack(&match->value, word)) {
         return ENTRY_NONE;
     }
     uint32_t mask = masks_get(store, &match->mask);
@@ -218,8 +234,8 @@ entry_new(struct entry_store *store, uint16_t bridge, const struct flow_match *m
         masks_put(store, mask);
         return ENTRY_NONE;
     }
+    make_room_by_key(store);
     link_by_key(store, index);
-    store->by_key.n++;
     store->count++;
     return index;
 }
@@ -237,7 +253,6 @@ entry_free(struct entry_store *store, uint32_t index)
     chains_remove(store, index);
     masks_put(store, e->mask);
     give_slot(store, index);
-    store->by_key.n--;
     store->count--;
 }
 

@@ -41,13 +41,13 @@ chain_value(unsigned chain, const struct flow_key *value, const struct flow_mask
 }
 
 static struct chain_head *
-field_head(const struct entry_store *store, unsigned chain, const struct flow_key *value,
+field_head(struct entry_store *store, unsigned chain, const struct flow_key *value,
            const struct flow_mask *mask)
 {
-    const struct chain_table *t = &store->fields[chain];
+    struct chain_table *t = &store->fields[chain];
     uint64_t word;
     bool looks = chain_value(chain, value, mask, &word);
-    return &t->heads[looks ? hash_word(word, store->seed) & t->mask : t->mask + 1];
+    return looks ? &t->heads[bucket_of(&t->buckets, hash_word(word, store->seed))] : &t->wild;
 }
 
 static bool
@@ -101,37 +101,22 @@ take_out(struct entry_store *store, struct chain_head *head, uint32_t index, uns
     head->n--;
 }
 
-static bool
+static void
 grow_field(struct entry_store *store, unsigned chain)
 {
     struct chain_table *t = &store->fields[chain];
-    uint32_t size = t->heads ? t->mask + 1 : 0;
-    if (is_address(chain) && !t->by_prefix) {
-        t->by_prefix = calloc(1 << COUNTED_BITS, sizeof *t->by_prefix);
-        if (!t->by_prefix) {
-            return false;
-        }
+    if (t->n < t->buckets.n * CHAIN_LOAD || t->buckets.n == CHAIN_MAX) {
+        return;
     }
-    if (t->n < size * CHAIN_LOAD && size) {
-        return true;
+    struct chain_head *from = &t->heads[bucket_add(&t->buckets)];
+    uint32_t i = from->first;
+    *from = (struct chain_head) { ENTRY_NONE, 0 };
+    for (uint32_t next; i; i = next) {
+        struct flow_key key;
+        next = store->entries[i].chain[chain + 1].next;
+        entry_unpack(&store->entries[i], &key);
+        push(store, field_head(store, chain, &key, entry_mask(store, &store->entries[i])), i, chain + 1);
     }
-    struct chain_head *old = t->heads, *heads = calloc((size ? size * 2 : 64) + 1, sizeof *heads);
-    if (!heads) {
-        return size != 0;        /* it goes on with longer chains */
-    }
-    t->heads = heads;
-    t->mask = (size ? size * 2 : 64) - 1;
-    for (uint32_t b = 0; old && b <= size; b++) {
-        for (uint32_t i = old[b].first, next; i; i = next) {
-            struct flow_key key;
-            next = store->entries[i].chain[chain + 1].next;
-            entry_unpack(&store->entries[i], &key);
-            push(store, field_head(store, chain, &key, entry_mask(store, &store->entries[i])), i,
-                 chain + 1);
-        }
-    }
-    free(old);
-    return true;
 }
 
 /* --- classes ------------------------------------------------------------------------ */
@@ -243,11 +228,6 @@ chains_add(struct entry_store *store, uint32_t index)
     struct entry *e = &store->entries[index];
     struct flow_match match;
     struct flow_key key;
-    for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
-        if (!grow_field(store, f)) {
-            return false;
-        }
-    }
     class_match(store, index, &match);
     uint32_t class = find_class(store, e->bridge, &match);
     class = class ? class : new_class(store, e->bridge, &match);
@@ -257,6 +237,7 @@ chains_add(struct entry_store *store, uint32_t index)
     push(store, &store->classes[class].head, index, CHAIN_CLASS);
     entry_unpack(e, &key);
     for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
+        grow_field(store, f);
         push(store, field_head(store, f, &key, entry_mask(store, e)), index, f + 1);
         store->fields[f].n++;
         count_prefix(store, f, &key, entry_mask(store, e), 1);
@@ -278,11 +259,25 @@ chains_remove(struct entry_store *store, uint32_t index)
     }
 }
 
+bool
+chains_init(struct entry_store *store)
+{
+    bool ok = true;
+    for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
+        struct chain_table *t = &store->fields[f];
+        t->heads = pages_reserve(CHAIN_MAX * sizeof *t->heads);
+        t->buckets = (struct buckets) { 64, 64 };
+        t->by_prefix = is_address(f) ? calloc(1 << COUNTED_BITS, sizeof *t->by_prefix) : NULL;
+        ok = ok && t->heads && (t->by_prefix || !is_address(f));
+    }
+    return ok;
+}
+
 void
 chains_fini(struct entry_store *store)
 {
     for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
-        free(store->fields[f].heads);
+        pages_release(store->fields[f].heads, CHAIN_MAX * sizeof *store->fields[f].heads);
         free(store->fields[f].by_prefix);
     }
     free(store->classes);
@@ -358,8 +353,8 @@ static uint32_t
 prefix_cost(const struct walk *w, const struct prefix *p)
 {
     const struct chain_table *t = &w->store->fields[p->chain];
-    uint64_t cost = t->heads[t->mask + 1].n;
-    uint32_t a_head = t->n / (t->mask + 1) + 1;
+    uint64_t cost = t->wild.n;
+    uint32_t a_head = t->n / t->buckets.n + 1;
     for (uint32_t high = p->first >> 8; high <= p->last >> 8; high++) {
         uint32_t values = p->last - p->first < 256 ? p->last - p->first + 1 : 256;
         cost += t->by_prefix[high] ? (uint64_t) values * a_head + t->by_prefix[high] : 0;
@@ -380,7 +375,7 @@ walk_prefix(struct walk *w, const struct prefix *p)
         *(p->chain == CHAIN_NW_SRC ? &key.nw_src.ip4 : &key.nw_dst.ip4) = be32_from_host(value << 8);
         walk_chain(w, field_head(w->store, p->chain, &key, &chain_masks[p->chain]), p->chain + 1, &key);
     }
-    walk_chain(w, &t->heads[t->mask + 1], p->chain + 1, NULL);
+    walk_chain(w, &t->wild, p->chain + 1, NULL);
 }
 
 /* Where the match looks at all that an entry's mask does, at most one entry with that mask
@@ -429,10 +424,10 @@ entry_for_each_overlap(struct entry_store *store, uint16_t bridge, const struct 
     }
     int field = -1;
     struct prefix prefix, best_prefix = { 0, 1, 0 };
-    for (unsigned f = 0; f < CHAIN_FIELDS && store->fields[f].heads; f++) {
+    for (unsigned f = 0; f < CHAIN_FIELDS; f++) {
         const struct chain_table *t = &store->fields[f];
         const struct chain_head *head = field_head(store, f, &match->value, &match->mask);
-        const struct chain_head *wild = &t->heads[t->mask + 1];
+        const struct chain_head *wild = &t->wild;
         if (head != wild && head->n + wild->n < best) {
             best = head->n + wild->n;
             field = (int) f;
@@ -451,7 +446,7 @@ entry_for_each_overlap(struct entry_store *store, uint16_t bridge, const struct 
         const struct chain_table *t = &store->fields[field];
         walk_chain(&w, field_head(store, (unsigned) field, &match->value, &match->mask),
                    (unsigned) field + 1, NULL);
-        walk_chain(&w, &t->heads[t->mask + 1], (unsigned) field + 1, NULL);
+        walk_chain(&w, &t->wild, (unsigned) field + 1, NULL);
     }
     for (uint32_t c = 1; field < 0 && c < store->n_classes; c++) {
         if (class_overlaps(&w, &store->classes[c])) {

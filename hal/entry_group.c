@@ -7,7 +7,6 @@
 #include "hal/entry_private.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "lib/hash.h"
 
@@ -213,9 +212,7 @@ bool
 groups_init(struct entry_store *store)
 {
     bool grown;
-    void *pages = mmap(NULL, (ENTRY_MAX + (size_t) 2) * sizeof *store->groups, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    store->groups = pages == MAP_FAILED ? NULL : pages;
+    store->groups = pages_reserve((ENTRY_MAX + 2) * sizeof *store->groups);
     store->n_groups = 1;
     return store->groups && hash_heads_grow(&store->by_group, &grown);
 }
@@ -223,9 +220,7 @@ groups_init(struct entry_store *store)
 void
 groups_fini(struct entry_store *store)
 {
-    if (store->groups) {
-        munmap(store->groups, (ENTRY_MAX + (size_t) 2) * sizeof *store->groups);
-    }
+    pages_release(store->groups, (ENTRY_MAX + 2) * sizeof *store->groups);
     free(store->by_group.heads);
 }
 

@@ -11,6 +11,7 @@ enum {
     CHAIN_CLASS = 0,             /* the others are by field */
     CHAIN_FIELDS = ENTRY_N_CHAINS - 1,
     CHAIN_LOAD = 16,             /* entries a head, where values differ */
+    CHAIN_MAX = ENTRY_MAX / CHAIN_LOAD,
 };
 
 /* Entries with one value of a field, and others whose values hash the same. */
@@ -18,10 +19,35 @@ struct chain_head {
     uint32_t first, n;
 };
 
-/* The chains of one field. The last bucket is for entries that do not look at it. */
+/* How many buckets there are, and which of them a hash leads to. One more at a time, with the
+ * entries of one bucket linked anew: nobody waits while a million are. */
+struct buckets {
+    uint32_t n;
+    uint32_t low;                /* the largest power of two that is no larger than n */
+};
+
+static inline uint32_t
+bucket_of(const struct buckets *b, uint64_t hash)
+{
+    uint32_t i = (uint32_t) hash & (b->low * 2 - 1);
+    return i < b->n ? i : (uint32_t) hash & (b->low - 1);
+}
+
+/* Adds the bucket n - 1; returns the one whose entries may belong there from now on. */
+static inline uint32_t
+bucket_add(struct buckets *b)
+{
+    uint32_t from = b->n - b->low;
+    b->n++;
+    b->low *= b->n == b->low * 2 ? 2 : 1;
+    return from;
+}
+
+/* The chains of one field. */
 struct chain_table {
-    struct chain_head *heads;
-    uint32_t mask;               /* buckets less one; 'heads' has one more */
+    struct chain_head *heads;    /* reserved addresses */
+    struct chain_head wild;      /* of entries that do not look at it */
+    struct buckets buckets;
     uint32_t n;
     uint32_t *by_prefix;         /* of an address: entries that look at it, by its first 16 bits */
 };
@@ -61,7 +87,8 @@ struct entry_store {
     struct entry *entries;       /* reserved addresses; touched as it fills */
     uint32_t limit, count, free; /* 'free' by next_in_hash */
     uint64_t seed;
-    struct hash_heads by_key;
+    uint32_t *by_key;            /* heads; reserved addresses */
+    struct buckets key_buckets;
 
     struct entry_class *classes; /* 0 is not used */
     uint32_t n_classes, max_classes, free_class;
@@ -95,8 +122,16 @@ struct entry_store {
  * when this returns true with *grown set. False without memory, nothing changed. */
 bool hash_heads_grow(struct hash_heads *, bool *grown);
 
+/* --- memory ------------------------------------------------------------------------ */
+
+/* Zeroed pages that take memory when they are touched. NULL: there are no addresses. */
+void *pages_reserve(size_t size);
+/* 'pages' may be NULL. */
+void pages_release(void *pages, size_t size);
+
 /* --- chains ------------------------------------------------------------------------ */
 
+bool chains_init(struct entry_store *);
 /* Puts an entry into its chains. False without memory: it is in none. */
 bool chains_add(struct entry_store *, uint32_t index);
 void chains_remove(struct entry_store *, uint32_t index);
