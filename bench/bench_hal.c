@@ -224,7 +224,7 @@ bench_to_completion(struct bench *b)
     };
     for (unsigned i = 0; i < 2; i++) {
         struct rig rig;
-        rig_init(&rig, "sim:exact=4194304", modes[i].stepped);
+        rig_init(&rig, "sim:exact=2097152", modes[i].stepped);
         double rate = to_completion(&rig, N, modes[i].stepped ? bench_now : bench_wall);
         check_entries(&rig, N);
         rig_fini(&rig);

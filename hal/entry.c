@@ -143,6 +143,9 @@ entry_store_new(uint64_t seed)
     store->n_actions = store->n_owners = store->n_classes = store->n_outputs = 1;
     store->entries = pages_reserve(ENTRY_MAX * sizeof *store->entries);
     store->by_key = pages_reserve(ENTRY_MAX * sizeof *store->by_key);
+    if (store->entries) {            /* a million are looked at in no order */
+        madvise(store->entries, ENTRY_MAX * sizeof *store->entries, MADV_HUGEPAGE);
+    }
     store->key_buckets = (struct buckets) { 64, 64 };
     if (!store->entries || !store->by_key || !chains_init(store) || !groups_init(store)
         || !shared_init(store)) {

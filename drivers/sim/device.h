@@ -18,7 +18,7 @@ struct sim_faults {
 struct sim_pending {
     struct hal_change change;
     struct flow_match match;
-    struct action_list *actions;
+    uint64_t actions[1 + SIM_MAX_ACTIONS];   /* a struct action_list */
     uint64_t due_us;
 };
 

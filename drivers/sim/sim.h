@@ -85,7 +85,7 @@ struct sim_entry {
     struct hal_counters shown;   /* what stats() says, with a lag */
     uint32_t place;              /* exact: bucket * SIM_WAYS + way; TCAM: index */
     struct sim_count *counts;    /* a worker each; shared by what replaces it */
-    struct action_list *actions; /* SIM_MAX_ACTIONS at most */
+    struct action_list *actions; /* SIM_MAX_ACTIONS at most; behind the entry */
 };
 
 struct sim_mask {

@@ -24,16 +24,13 @@ sim_submit(void *device, const struct hal_change *changes, size_t n)
     for (; i < n && sim->n < SIM_QUEUE; i++) {
         struct sim_pending *p = &sim->queue[(sim->head + sim->n) % SIM_QUEUE];
         const struct action_list *from = changes[i].entry.actions;
-        size_t size = sizeof *from + from->len * sizeof from->actions[0];
-        p->actions = malloc(size);
-        if (!p->actions) {
-            break;
-        }
-        memcpy(p->actions, from, size);
+        struct action_list *list = (struct action_list *) (void *) p->actions;
+        list->len = from->len < SIM_MAX_ACTIONS ? from->len : SIM_MAX_ACTIONS;
+        memcpy(list->actions, from->actions, list->len * sizeof from->actions[0]);
         p->match = *changes[i].entry.match;
         p->change = changes[i];
         p->change.entry.match = &p->match;
-        p->change.entry.actions = p->actions;
+        p->change.entry.actions = list;
         p->change.entry.table = (uint8_t) (p->change.entry.table + sim_first_table(sim));
         sim->free_us = sim->free_us > now ? sim->free_us : now;
         p->due_us = sim->free_us + o->latency_us;
@@ -124,7 +121,7 @@ carry_out(struct sim *sim, const struct hal_change *change, struct hal_completio
 }
 
 static void
-do_one(struct sim *sim, struct sim_pending *p)
+do_one(struct sim *sim, const struct sim_pending *p)
 {
     struct hal_completion c = { .cookie = p->change.cookie, .kind = p->change.kind };
     c.verdict.field = c.verdict.action = HAL_OBJECT_NONE;
@@ -140,8 +137,6 @@ do_one(struct sim *sim, struct sim_pending *p)
     } else if (!sim_happens(&sim->faults.ack_only)) {
         c.error = carry_out(sim, &p->change, &c);
     }
-    free(p->actions);
-    p->actions = NULL;
     if (sim_happens(&sim->faults.lose_entry)) {
         sim_lose_an_entry(sim);
     }
@@ -154,17 +149,15 @@ static struct sim_pending *
 take_pending(struct sim *sim)
 {
     struct sim_pending *p = &sim->queue[sim->head];
-    sim->head = (sim->head + 1) % SIM_QUEUE;
     sim->n--;
+    sim->head = sim->n ? (sim->head + 1) % SIM_QUEUE : 0;    /* what is warm is used again */
     return p;
 }
 
 void
 sim_forget_changes(struct sim *sim)
 {
-    while (sim->n) {
-        free(take_pending(sim)->actions);
-    }
+    sim->n = 0;
 }
 
 static bool

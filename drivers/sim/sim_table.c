@@ -13,21 +13,19 @@ struct sim_entry *
 sim_entry_new(const struct sim_tables *t, const struct hal_entry *from, uint64_t cookie)
 {
     size_t size = sizeof *from->actions + from->actions->len * sizeof from->actions->actions[0];
-    struct sim_entry *e = calloc(1, sizeof *e);
-    struct action_list *actions = malloc(size);
+    struct sim_entry *e = calloc(1, sizeof *e + size);
     struct sim_count *counts = calloc(t->n_workers ? t->n_workers : 1, sizeof *counts);
-    if (!e || !actions || !counts) {
+    if (!e || !counts) {
         free(e);
-        free(actions);
         free(counts);
         return NULL;
     }
-    memcpy(actions, from->actions, size);
+    e->actions = (struct action_list *) (void *) (e + 1);
+    memcpy(e->actions, from->actions, size);
     e->cookie = cookie;
     e->match = *from->match;
     e->priority = from->priority;
     e->table = from->table;
-    e->actions = actions;
     e->counts = counts;
     return e;
 }
@@ -38,7 +36,6 @@ sim_entry_free(struct sim_entry *e, bool counts_too)
     if (counts_too) {
         free(e->counts);
     }
-    free(e->actions);
     free(e);
 }
 
