@@ -19,7 +19,8 @@ BATCH = 100
 def start(lab, *options):
     if lab.switch:
         lab.switch.stop()
-    lab.switch = Switch(lab, PORTS, options=[*DRIVER, *options])
+    driver = [] if "--driver" in options else DRIVER
+    lab.switch = Switch(lab, PORTS, options=[*driver, *options])
     lab.sent = 0
 
 
@@ -164,6 +165,34 @@ def a_changed_flow_acts_after_the_barrier(lab):
     second.close()
 
 
+def faults_on_demand_and_by_plan(lab):
+    """Counters that come late are right in the end; a device that refuses all says why."""
+    def fault(what):
+        done = lab.switch.ctl("hw", "fault", "sim", what, ok=False)
+        return done.returncode, done.stderr
+    heat(lab)
+    check_equal(fault("count-late=300"), (0, ""), "late counters")
+    send(lab)
+    wait_for(lambda: flow_packets(lab) == lab.sent, "flow statistics have all packets")
+    for what, word in (("stall=long", "'long'"), ("reset=1", "no value"), ("explode", "count-late=MS")):
+        status, text = fault(what)
+        check(status == 1 and word in text, text)
+    start(lab, "--listen", "ptcp:6653:127.0.0.1", "--driver", "sim:plan=refuse:1000,seed=7")
+    lab.switch.ofctl("add-flow", FLOW + "output:2")
+
+    def refused():
+        send(lab)
+        why = explain(lab)["reason"]
+        return why and why["name"] == "driver-refused" and "as asked for" in str(why)
+    wait_for(refused, "the device refuses")
+    check_equal(in_hardware(lab), [], "entries")
+    done = run_command(program("turnoutd"), "--rundir", lab.tmp, "--bridge", "br0",
+                       "--driver", "sim:plan=explode:1", ok=False)
+    check(done.returncode == 1 and "explode" in done.stderr and "lose-ack" in done.stderr, done.stderr)
+    start(lab, "--listen", "ptcp:6653:127.0.0.1")
+    lab.switch.ofctl("add-flow", FLOW + "output:2")
+
+
 def audits_find_and_mend(lab):
     def audit(*options):
         done = lab.switch.ctl("hw", "audit", *options, "--json", ok=False)
@@ -237,6 +266,6 @@ def on_exit_keeps_or_cleans(lab):
 
 if __name__ == "__main__":
     run(Lab(hosts=3), wrong_options_are_refused, without_a_driver_it_is_said,
-        busy_flows_move_and_are_counted, why_not_is_explained,
+        busy_flows_move_and_are_counted, faults_on_demand_and_by_plan, why_not_is_explained,
         a_changed_flow_acts_after_the_barrier, audits_find_and_mend, entries_outlive_a_crash,
         what_nobody_claims_goes, on_exit_keeps_or_cleans)
