@@ -187,6 +187,7 @@ struct hal_open {
     unsigned n_workers;          /* packet workers that may call process() */
     bool stepped;                /* no threads: everything happens in ops and in step() */
     const char *state_dir;       /* where a driver may keep files, NULL: nowhere */
+    bool read_only;              /* look only: see hal_driver.reads_only */
 };
 
 struct hal_driver {
@@ -195,6 +196,11 @@ struct hal_driver {
     const char *summary;         /* one line for --help */
     const char *options_help;    /* "NAME=VALUE: what it is\n" for each, "" if there are none;
                                   * lines that begin with a space go on with it */
+
+    /* open() heeds hal_open.read_only: then nothing of the device changes, though a program may be
+     * using it, and probe(), dump(), occupancy(), describe() and close() are all that is called.
+     * Without it the device can't be looked at past the HAL ('turnoutctl hw --direct'). */
+    bool reads_only;
 
     /* Makes a device. Returns the driver's state for it, or NULL with *error (HAL_ERROR_SIZE
      * bytes: what is wrong with which option, and the valid ones). Control thread; may take

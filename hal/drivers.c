@@ -172,7 +172,12 @@ open_device(struct hal_device *device, char *error)
 {
     struct hal *hal = device->hal;
     struct hal_open open = { device->options, &device->host, hal->config.n_workers,
-                             hal->config.stepped, hal->config.state_dir };
+                             hal->config.stepped, hal->config.state_dir,
+                             hal->config.read_only };
+    if (hal->config.read_only && !device->driver->reads_only) {
+        snprintf(error, HAL_ERROR_SIZE, "the driver can't open its device only to look");
+        return -EOPNOTSUPP;
+    }
     if (contract_check_options(device->driver, device->options, error)) {
         return -EINVAL;
     }

@@ -163,7 +163,7 @@ hal_free(struct hal *hal, bool keep)
     bool hung = false;
     for (unsigned i = 0; i < hal->n_devices; i++) {
         struct hal_device *device = hal->devices[i];
-        if (!keep && !device->gone && device_enter(device, HAL_OP_MS, NULL)) {
+        if (!keep && !hal->config.read_only && !device->gone && device_enter(device, HAL_OP_MS, NULL)) {
             device->driver->flush(device->state);
             device_leave(device);
         }

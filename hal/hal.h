@@ -83,6 +83,7 @@ struct hal_source {
 
 struct hal_config {
     bool stepped;
+    bool read_only;               /* devices are looked at only (hal/look.h): no bridges, no start */
     unsigned n_workers;           /* packet workers that may call hal_process() */
     const char *state_dir;        /* where drivers may keep files; NULL: nowhere */
     uint32_t restart_grace_ms;    /* limbo ends so long after hal_limbo_countdown() */

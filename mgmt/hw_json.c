@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "hal/look.h"
 #include "lib/flow_text.h"
 #include "mgmt/method.h"
 
@@ -84,6 +85,20 @@ hw_json_device(const struct hal_device_info *info)
         "packets", (json_int_t) info->packets,
         "fenced", info->fenced,
         "why_fenced", info->fenced ? rpc_string(info->why_fenced) : json_null());
+}
+
+static void
+add_fact(const char *name, const char *value, void *facts)
+{
+    json_object_set_new(facts, name, rpc_string(value));
+}
+
+json_t *
+hw_json_facts(struct hal_device *device)
+{
+    json_t *facts = json_object();
+    hal_describe(device, add_fact, facts);
+    return facts;
 }
 
 /* --- capabilities ----------------------------------------------------------------------------- */

@@ -11,6 +11,8 @@
 
 /* A device as hw-show has it: settings, tables with how full they are, what was done. */
 json_t *hw_json_device(const struct hal_device_info *);
+/* {"kind": "simulated ASIC", ...}: what the driver says of it. */
+json_t *hw_json_facts(struct hal_device *);
 /* ... as hw-probe has it: what its tables can do. */
 json_t *hw_json_probe(const struct hal_device_info *);
 

@@ -31,8 +31,9 @@ method_hw_device(const struct method_env *env, const char *driver, struct errmsg
 static void
 list_device(struct hal_device *device, const struct hal_device_info *info, void *rows)
 {
-    (void) device;
-    json_array_append_new(rows, hw_json_device(info));
+    json_t *row = hw_json_device(info);
+    json_object_set_new(row, "facts", hw_json_facts(device));
+    json_array_append_new(rows, row);
 }
 
 /* Of the bridges that have some. */

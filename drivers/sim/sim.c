@@ -51,6 +51,14 @@ sim_open(const struct hal_open *open, char *error)
     sim->host = open->host;
     sim->queue = queue;
     sim->random = options.seed;
+    if (open->read_only) {
+        if (sim_file_look(open->state_dir, &options, &sim->tables, error)) {
+            free(queue);
+            free(sim);
+            return NULL;
+        }
+        return sim;
+    }
     if (sim_tables_init(&sim->tables, &options, open->n_workers)) {
         snprintf(error, HAL_ERROR_SIZE, "no memory for tables of %u and %u entries", options.exact,
                  options.tcam);
@@ -279,6 +287,7 @@ const struct hal_driver sim_driver = {
     .name = "sim",
     .summary = "a simulated ASIC: exact-match table and TCAM, in software",
     .options_help = sim_options_help,
+    .reads_only = true,
     .open = sim_open,
     .close = sim_close,
     .probe = sim_probe,

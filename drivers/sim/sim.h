@@ -58,7 +58,8 @@ struct sim_options {
     uint32_t faults;             /* percent of the changes that go wrong in some way */
     uint16_t plan[SIM_N_FAULTS]; /* of a thousand changes, so many bring the fault */
     uint8_t counters;            /* enum hal_counter_kind */
-    bool file;                   /* the tables are in a file that outlives the process */
+    bool file;                   /* the tables are in a file that outlives the process ... */
+    char path[256];              /* ... of this name; "": where the HAL says */
     bool changes;                /* HAL_CHANGE is atomic */
     uint32_t without_fields;     /* 1 << enum field_id */
     uint32_t without_actions;    /* 1 << enum action_type */
@@ -144,6 +145,11 @@ struct sim_file;
 /* Opens or makes the file; what it has is put into the tables. NULL and *error. */
 struct sim_file *sim_file_open(const char *dir, struct sim_tables *, char *error);
 void sim_file_close(struct sim_file *);
+/* Where the file is: as the options say, or in 'dir'. */
+void sim_file_path(const char *dir, const struct sim_options *, char *path, size_t size);
+/* Makes tables of what the file has, to be dumped only; nothing is written. The sizes in the options
+ * become those of the file. 0, or -errno and *error. */
+int sim_file_look(const char *dir, struct sim_options *, struct sim_tables *, char *error);
 /* The slot of the entry's handle has what the entry has now, or nothing. */
 void sim_file_store(struct sim_file *, const struct sim_tables *, const struct sim_entry *);
 void sim_file_clear(struct sim_file *, uint64_t handle);

@@ -9,35 +9,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "drivers/sim/sim.h"
-
-#define SIM_FILE_MAGIC UINT64_C(0x53494d5441424c31)      /* with a version: SIMTABL1 */
-
-/* One slot, by handle. */
-struct record {
-    uint64_t used, cookie;
-    struct flow_match match;
-    uint64_t packets, bytes;
-    uint16_t priority;
-    uint8_t table, n_actions;
-    struct action actions[SIM_MAX_ACTIONS];
-};
-
-struct header {
-    uint64_t magic, record_size, n_records;
-};
+#include "drivers/sim/sim_record.h"
 
 struct sim_file {
     int fd;
     size_t size;
-    struct header *header;       /* the mapping */
-    struct record *records;
+    struct sim_file_header *header;       /* the mapping */
+    struct sim_record *records;
 };
 
 static void
 restore(struct sim_file *file, struct sim_tables *t, uint64_t i)
 {
-    const struct record *r = &file->records[i];
+    const struct sim_record *r = &file->records[i];
     union { struct action_list list; uint64_t words[1 + SIM_MAX_ACTIONS]; } actions;
     struct sim_entry *e;
     enum hal_reason reason;
@@ -80,7 +64,8 @@ map(struct sim_file *file, const char *path, const struct sim_tables *t, char *e
     }
     file->header = pages;
     file->records = (void *) (file->header + 1);
-    struct header wanted = { SIM_FILE_MAGIC, sizeof *file->records, t->n_slots };
+    struct sim_file_header wanted = { SIM_FILE_MAGIC, sizeof *file->records, t->n_slots,
+                                      t->options.exact, t->options.tcam };
     if (memcmp(file->header, &wanted, sizeof wanted)) {
         memset(file->records, 0, file->size - sizeof *file->header);
         *file->header = wanted;
@@ -88,17 +73,27 @@ map(struct sim_file *file, const char *path, const struct sim_tables *t, char *e
     return 0;
 }
 
+void
+sim_file_path(const char *dir, const struct sim_options *o, char *path, size_t size)
+{
+    if (*o->path) {
+        snprintf(path, size, "%s", o->path);
+    } else {
+        snprintf(path, size, "%s/sim.table", dir ? dir : ".");
+    }
+}
+
 struct sim_file *
 sim_file_open(const char *dir, struct sim_tables *t, char *error)
 {
     char path[512];
     struct sim_file *file = calloc(1, sizeof *file);
-    if (!file || !dir) {
+    if (!file || !(dir || *t->options.path)) {
         snprintf(error, HAL_ERROR_SIZE, file ? "there is no directory for the file" : "no memory");
         free(file);
         return NULL;
     }
-    snprintf(path, sizeof path, "%s/sim.table", dir);
+    sim_file_path(dir, &t->options, path, sizeof path);
     if (map(file, path, t, error)) {
         sim_file_close(file);
         return NULL;
@@ -129,7 +124,7 @@ void
 sim_file_store(struct sim_file *file, const struct sim_tables *t, const struct sim_entry *e)
 {
     struct hal_counters counters;
-    struct record *r = file ? &file->records[e->handle - 1] : NULL;
+    struct sim_record *r = file ? &file->records[e->handle - 1] : NULL;
     if (!r) {
         return;
     }

@@ -18,7 +18,7 @@ const char sim_options_help[] =
     "counters=none|packets|both: what entries count (default both)\n"
     "changes=yes|no: actions can be replaced in place (default yes)\n"
     "without=NAME: a field or action that it can't do; may be repeated\n"
-    "file=yes|no: keep the tables in a file that outlives the daemon (default no)\n"
+    "file=yes|no|PATH: keep the tables in a file that outlives the daemon (default no)\n"
     "faults=N: percent of the changes that go wrong (default 0)\n"
     "plan=FAULT:N+...: of a thousand changes N bring the fault: refuse,\n"
     "  lose-ack, ack-only, lose-entry, lose-now, io-error, stall (20 ms),\n"
@@ -98,6 +98,20 @@ set_flag(const char *name, const char *value, bool *flag, char *error)
 }
 
 static int
+set_file(const char *value, struct sim_options *o, char *error)
+{
+    if (!strchr(value, '/')) {
+        return set_flag("file", value, &o->file, error);
+    }
+    if (strlen(value) >= sizeof o->path) {
+        return bad(error, "file", value, "a path that is short enough");
+    }
+    o->file = true;
+    snprintf(o->path, sizeof o->path, "%s", value);
+    return 0;
+}
+
+static int
 set_counters(const char *value, struct sim_options *o, char *error)
 {
     static const char *const kinds[] = { "none", "packets", "both" };
@@ -168,7 +182,7 @@ set_option(const char *name, const char *value, struct sim_options *o, char *err
         return set_plan(value, o, error);
     }
     if (!strcmp(name, "file")) {
-        return set_flag(name, value, &o->file, error);
+        return set_file(value, o, error);
     }
     if (!strcmp(name, "changes")) {
         return set_flag(name, value, &o->changes, error);

@@ -18,6 +18,7 @@ from netns.lib import DEADLINE, SOURCE, Lab, Switch, check, check_equal, program
 
 PORTS = ["p1@1,driver=sim", "p2@2,driver=sim", "p3@3"]
 LISTEN = ["ptcp:6653:127.0.0.1"]
+DIRECT = {"direct-show", "direct-entries", "direct-audit"}
 COMMANDS = {"show", "entries", "explain", "watch", "capture", "policy", "plan", "probe", "diff",
             "fault", "audit"}
 
@@ -67,7 +68,7 @@ def the_schema_is_one(lab):
         schema = json.load(text)
     jsonschema.Draft202012Validator.check_schema(schema)
     lab.strict, lab.seen = strict(schema), {}
-    check_equal({part["$ref"].split("/")[-1] for part in schema["oneOf"]}, COMMANDS, "commands")
+    check_equal({part["$ref"].split("/")[-1] for part in schema["oneOf"]}, COMMANDS | DIRECT, "commands")
     start(lab, ["p1@1"])
     done = lab.switch.ctl("hw", "nothing", ok=False)
     check_equal(set(done.stderr.split("valid: ")[1].split()), COMMANDS, "commands of the tool")
@@ -126,6 +127,16 @@ def devices_and_differences(lab):
     check_equal(len(ask(lab, "diff", lab.path("probe.json"))["differences"]), 2, "differences")
     check_equal(ask(lab, "diff", lab.path("probe.json"), lab.path("probe.json"))["differences"], [],
                 "none")
+
+
+def devices_past_turnoutd(lab):
+    def look(command):
+        done = lab.switch.ctl("hw", "--direct", "sim:tcam=2", command, "--json", ok=False)
+        return valid(lab, done.stdout, command if command == "probe" else "direct-" + command)
+    check_equal(len(look("show")["devices"]), 1, "devices")
+    check_equal(len(look("probe")["devices"]), 1, "devices")
+    wait_for(lambda: look("entries")["entries"], "entries")
+    check_equal(look("audit")["count"], 0, "differences")
 
 
 def audits(lab):
@@ -220,5 +231,5 @@ def what_is_wrong_is_found(lab):
 
 if __name__ == "__main__":
     run(Lab(hosts=3), the_schema_is_one, without_a_driver, flows_and_why_they_are_where_they_are,
-        policies_and_plans, devices_and_differences, audits, lists_that_are_watched, packets_that_are_captured, limbo,
+        policies_and_plans, devices_and_differences, devices_past_turnoutd, audits, lists_that_are_watched, packets_that_are_captured, limbo,
         what_is_wrong_is_found)

@@ -12,7 +12,7 @@ import struct
 from netns.lib import BUILD, Capture, Lab, Switch, check, check_equal, run, run_command, wait_for
 from netns.vendor import COMPILERS, PREFIX, Installed, make
 
-HEADERS = ["hal/capability.h", "hal/driver.h", "hal/hal.h", "hal/text.h", "hal/verdict.h",
+HEADERS = ["hal/capability.h", "hal/driver.h", "hal/hal.h", "hal/look.h", "hal/text.h", "hal/verdict.h",
            "turnout/action.h", "turnout/byteorder.h", "turnout/field_id.h", "turnout/flow.h",
            "turnout/port.h"]
 FRAME = bytes.fromhex("020000000002" "020000000001" "88b5") + bytes(46)
@@ -167,6 +167,8 @@ def turnoutd_forwards_by_it(lab):
     check_equal((why["state"], why["entry"]["device"], why["entry"]["table"], why["entry"]["actions"]),
                 ("hardware", "example", "exact", "output:2"), "explained")
     device = lab.switch.ctl_json("hw", "show")["devices"][0]
+    check_equal(device["facts"], {"kind": "memory of the process", "masks": "1 of 8"}, "facts")
+    check("\n  kind: memory of the process\n" in lab.switch.ctl("hw", "show").stdout, "facts as text")
     check_equal((device["driver"], device["options"], device["tables"][0]["entries"],
                  device["tables"][0]["capacity"]), ("example", "entries=100", 1, 100), "shown")
 

@@ -91,6 +91,7 @@ const struct ctl_option ctl_options[] = {
     { "seconds", "N", "hw capture: how long, at most 300 (default 10)", "hw" },
     { "table", "NAME", "flows: main (default), emergency or in-band", "flows" },
     { "driver", "NAME", "add-port: the driver whose device flows may go into", "add-port" },
+    { "direct", "DRIVER", "hw show, entries, probe, audit: look at the device itself", "hw" },
     { "repair", NULL, "hw audit: put right what differs", "hw" },
     { "diff", NULL, "restore-flows: show what would change, change nothing", "restore-flows" },
     { "remaining", NULL, "save-flows: of hard time-outs what is left", "save-flows" },
@@ -163,6 +164,8 @@ store_option(struct ctl *ctl, struct line *line, const char *name, const char *v
         ctl->burst = value;
     } else if (!strcmp(name, "cookie")) {
         ctl->cookie = value;
+    } else if (!strcmp(name, "direct")) {
+        ctl->direct = value;
     } else if (!strcmp(name, "driver")) {
         ctl->driver = value;
     } else if (!strcmp(name, "table")) {

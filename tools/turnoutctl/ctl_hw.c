@@ -62,6 +62,29 @@ print_rates(const json_t *device, const char *const names[], size_t n)
 }
 
 static void
+print_facts(const json_t *device)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(device, "facts"), name, value) {
+        printf("  %s: %s\n", name, json_is_string(value) ? json_string_value(value) : "?");
+    }
+}
+
+void
+hw_print_looked_at(const json_t *device)
+{
+    const char *options = ctl_text(device, "options");
+    const json_t *table;
+    size_t i;
+    printf("%s%s%s\n", ctl_text(device, "driver"), *options ? ":" : "", options);
+    json_array_foreach(json_object_get(device, "tables"), i, table) {
+        print_table(table);
+    }
+    print_facts(device);
+}
+
+static void
 print_device(const json_t *device)
 {
     static const char *const states[] = { "pending", "limbo", "failed" };
@@ -88,6 +111,7 @@ print_device(const json_t *device)
     if (json_object_get(device, "added_per_s")) {
         print_rates(device, counts, sizeof counts / sizeof counts[0]);
     }
+    print_facts(device);
 }
 
 static int
@@ -215,8 +239,8 @@ hw_audit(struct ctl *ctl, const char *const args[], unsigned n)
 /* --- the command ------------------------------------------------------------------------------ */
 
 static const struct hw_command commands[] = {
-    { "show", "show", 0, 0, HW_LIST, hw_show },
-    { "entries", "entries [BRIDGE]", 0, 1, HW_LIST | HW_BRIDGE, hw_entries },
+    { "show", "show", 0, 0, HW_LIST | HW_DIRECT, hw_show },
+    { "entries", "entries [BRIDGE]", 0, 1, HW_LIST | HW_BRIDGE | HW_DIRECT, hw_entries },
     { "policy", "policy show|set|del [BRIDGE] [POLICY]", 1, 3, 0, hw_policy },
     { "watch", "watch [--interval=SECONDS] [--count=N]", 0, 0, HW_WATCHES | HW_COUNTS, hw_watch },
     { "capture", "capture [BRIDGE] FLOW [--write=FILE] [--seconds=N] [--count=N]", 1, 2,
@@ -224,10 +248,10 @@ static const struct hw_command commands[] = {
     { "plan", "plan [BRIDGE] FILE", 1, 2, HW_BRIDGE, hw_plan },
     { "explain", "explain [BRIDGE] FLOW|--cookie=COOKIE|--all", 0, 2, HW_BRIDGE | HW_EXPLAINS,
       hw_explain },
-    { "probe", "probe [DRIVER]", 0, 1, 0, hw_probe },
+    { "probe", "probe [DRIVER]", 0, 1, HW_DIRECT, hw_probe },
     { "diff", "diff FILE [FILE]", 1, 2, HW_OFFLINE | HW_COMPARES, hw_diff },
     { "fault", "fault DRIVER WHAT", 2, 2, 0, hw_fault },
-    { "audit", "audit [--repair]", 0, 0, HW_REPAIR | HW_COMPARES, hw_audit },
+    { "audit", "audit [--repair]", 0, 0, HW_REPAIR | HW_COMPARES | HW_DIRECT, hw_audit },
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -253,6 +277,19 @@ hw_connect(struct ctl *ctl)
     return ctl->client ? CTL_OK : ctl_connect(ctl);
 }
 
+/* Past turnoutd: what has no meaning then is refused. */
+static int
+run_direct(struct ctl *ctl, const struct hw_command *command, unsigned n)
+{
+    if (!(command->flags & HW_DIRECT) || n || ctl->watch_ms || ctl->repair) {
+        fputs("turnoutctl: usage: turnoutctl hw --direct DRIVER[:KEY=VALUE,...] "
+              "show|entries|probe|audit\n", stderr);
+        return CTL_USAGE;
+    }
+    ctl->schema = HW_SCHEMA;
+    return hw_direct(ctl, command->name);
+}
+
 int
 ctl_hw(struct ctl *ctl)
 {
@@ -273,6 +310,9 @@ ctl_hw(struct ctl *ctl)
         || ((ctl->seconds || ctl->write) && !(command->flags & HW_CAPTURES))) {
         fprintf(stderr, "turnoutctl: usage: turnoutctl hw %s\n", command->usage);
         return CTL_USAGE;
+    }
+    if (ctl->direct) {
+        return run_direct(ctl, command, n);
     }
     if (!(command->flags & HW_OFFLINE) && hw_connect(ctl)) {
         return command->flags & HW_COMPARES ? AUDIT_FAILED : CTL_FAILED;

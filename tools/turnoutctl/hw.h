@@ -19,6 +19,7 @@ enum {
     HW_COUNTS = 128,               /* takes --count */
     HW_CAPTURES = 256,             /* takes --seconds and --write */
     HW_EXPLAINS = 32,              /* takes --all and --cookie */
+    HW_DIRECT = 512,               /* takes --direct */
 };
 
 struct hw_command {
@@ -38,6 +39,12 @@ const char *hw_bar(json_int_t used, json_int_t capacity, char buffer[HW_BAR_SIZE
 /* "sw-only,cookie=0x1"; and a line for each policy of {"bridge", "policies"}. */
 void hw_print_policy(const json_t *);
 void hw_print_policies(const json_t *bridge);
+
+/* Of a device that was looked at directly: its tables and facts. */
+void hw_print_looked_at(const json_t *device);
+
+/* The commands of HW_DIRECT, on the device of ctl->direct itself. */
+int hw_direct(struct ctl *, const char *command);
 
 int hw_policy(struct ctl *, const char *const args[], unsigned n);
 int hw_plan(struct ctl *, const char *const args[], unsigned n);
