@@ -26,6 +26,7 @@ struct sim {
     struct hal_host *host;
     struct sim_tables tables;
     struct sim_file *file;
+    bool looks_only;             /* the tables were read from a file, for dump() alone */
     struct sim_pending *queue;   /* a ring */
     unsigned head, n;
     uint64_t free_us;            /* when it can begin the next change: the rate */

@@ -57,6 +57,7 @@ sim_open(const struct hal_open *open, char *error)
             free(sim);
             return NULL;
         }
+        sim->looks_only = true;
         return sim;
     }
     if (sim_tables_init(&sim->tables, &options, open->n_workers)) {
@@ -241,6 +242,9 @@ sim_describe(void *device, void (*fact)(const char *name, const char *value, voi
     const struct sim *sim = device;
     char text[64];
     fact("kind", "simulated ASIC", aux);
+    if (sim->looks_only) {
+        return;                      /* the rest is of who has the device */
+    }
     snprintf(text, sizeof text, "%u", sim->n);
     fact("changes waiting", text, aux);
     fact("file", sim->file ? "yes" : "no", aux);

@@ -18,7 +18,7 @@ const char sim_options_help[] =
     "counters=none|packets|both: what entries count (default both)\n"
     "changes=yes|no: actions can be replaced in place (default yes)\n"
     "without=NAME: a field or action that it can't do; may be repeated\n"
-    "file=yes|no|PATH: keep the tables in a file that outlives the daemon (default no)\n"
+    "file=yes|no|PATH: keep the tables in a file that stays (default no)\n"
     "faults=N: percent of the changes that go wrong (default 0)\n"
     "plan=FAULT:N+...: of a thousand changes N bring the fault: refuse,\n"
     "  lose-ack, ack-only, lose-entry, lose-now, io-error, stall (20 ms),\n"

@@ -62,7 +62,7 @@ def a_device_that_nobody_has_is_shown(lab):
     device = shown["devices"][0]
     check_equal([(t["name"], t["entries"], t["capacity"]) for t in device["tables"]],
                 [("exact", 1, 100), ("tcam", 0, 20)], "tables, with the sizes that turnoutd gave them")
-    check_equal(device["facts"]["kind"], "simulated ASIC", "facts")
+    check_equal(device["facts"], {"kind": "simulated ASIC"}, "facts")
     text = direct(lab, "show").stdout
     check(text.startswith("sim\n  table exact ") and "1 of 100" in text, text)
     check("sim/exact hardware: packets=" in direct(lab, "entries").stdout, "entries")

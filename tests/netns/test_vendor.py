@@ -135,6 +135,15 @@ def it_links_statically_too(lab):
     check_equal(done.stdout, OUTPUT, "what it prints")
 
 
+def the_driver_passes_the_conformance_body(lab):
+    """Of the source tree: 'make check' builds it."""
+    done = run_command(os.path.join(BUILD, "tests/property/test_hardware"), "--frames", "200000",
+                       env=dict(os.environ, TURNOUT_DRIVER=lab.driver + ":entries=1000"), ok=False,
+                       timeout=150)
+    check(done.returncode == 0 and "not ok" not in done.stdout, done.stdout[-2000:])
+    check(re.search(r"able: .* [1-9]\d*% of them forwarded by the device", done.stdout), done.stdout[:500])
+
+
 # --- in turnoutd ----------------------------------------------------------------------------
 
 
@@ -202,5 +211,6 @@ def what_it_cannot_do_is_explained(lab):
 if __name__ == "__main__":
     run(Lab(hosts=3), all_is_installed_and_uninstalled, the_libraries_export_what_the_headers_declare,
         every_header_stands_alone, the_examples_build_with_every_compiler,
-        the_program_offloads_without_a_daemon, it_links_statically_too, turnoutd_forwards_by_it,
+        the_program_offloads_without_a_daemon, it_links_statically_too,
+        the_driver_passes_the_conformance_body, turnoutd_forwards_by_it,
         it_rewrites_addresses, what_it_cannot_do_is_explained)
