@@ -204,9 +204,9 @@ def places(value, path=()):
 
 def what_is_wrong_is_found(lab):
     """Every member that is taken away, or has another type, is missed."""
-    check_equal(set(lab.seen), COMMANDS, "commands that were seen")
+    check_equal(set(lab.seen), COMMANDS | DIRECT, "commands that were seen")
     optional = re.compile(r"_per_s$|^(difference|policies|running|bridges|bridge)$")
-    open_names = ("fields", "actions", "reasons", "outputs")
+    open_names = ("fields", "actions", "reasons", "outputs", "facts")
     tried = 0
     for command in sorted(lab.seen):
         document = max(lab.seen[command], key=lambda d: len(json.dumps(d)))
