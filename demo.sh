@@ -239,10 +239,16 @@ while True:
     pids+=($!)
 }
 
-# asic_has N: the ASIC has at least N entries.
-asic_has()
+# entries_are N STATE: at least N entries of the ASIC are in this state.
+entries_are()
 {
-    [ "$(ctl hw entries --json | grep -o '"state": *"hardware"' | wc -l)" -ge "$1" ]
+    [ "$(ctl hw entries --json | grep -o "\"state\": *\"$2\"" | wc -l)" -ge "$1" ]
+}
+
+# The ASIC has counted packets of every entry.
+all_have_packets()
+{
+    entries_are 1 hardware && ! ctl hw entries | grep -q 'hardware: packets=0,'
 }
 
 # An audit that finds what the ASIC has just lost. The switch mends losses by itself as soon as it
@@ -272,13 +278,15 @@ tour_hw()
     ctl restore-flows "$tmp/flows" || fail "the rules were refused"
     ip netns exec "$(host_ns 1)" ping -i 0.005 10.0.0.2 >"$tmp/ping.log" 2>&1 </dev/null &
     pids+=($!)
-    wait_for "the ping is in hardware, both ways" asic_has 2
+    wait_for "the ping is in hardware, both ways" entries_are 2 hardware
+    wait_for "the ASIC counts" all_have_packets
     show hw entries
     show hw explain icmp,in_port=1,nw_src=10.0.0.1,nw_dst=10.0.0.2,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02
 
     say "Twelve busy UDP flows more than fill it"
     send_udp
-    wait_for "the ASIC is full" asic_has 8
+    wait_for "the ASIC is full" entries_are 8 hardware
+    wait_for "the others have been refused" entries_are 6 refused
     show hw show
     show hw explain --all
 
