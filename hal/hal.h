@@ -211,8 +211,9 @@ void hal_get_port_counters(const struct hal_bridge *, uint16_t port, struct hal_
 
 /* Whether an entry could be in hardware, however busy it is: the verdict of the tables that it
  * would go to, reason 0 if it is there or one has room, or makes room, for it; nothing
- * changes. What is offered in the same turn gets its place. */
-void hal_check(struct hal_bridge *, const struct hal_derivation *, struct hal_verdict *);
+ * changes. What is offered in the same turn gets its place. True if the table that the
+ * verdict names is full, so that only busier flows get in. */
+bool hal_check(struct hal_bridge *, const struct hal_derivation *, struct hal_verdict *);
 
 /* --- plans ------------------------------------------------------------------------------ */
 

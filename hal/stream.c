@@ -156,20 +156,25 @@ engine_place(struct hal *hal, uint32_t index, const struct hal_derivation *d,
     *verdict = out.verdict;
 }
 
-void
+bool
 hal_check(struct hal_bridge *bridge, const struct hal_derivation *d, struct hal_verdict *verdict)
 {
     struct hal_placement out;
     struct hal_device *device;
     *verdict = d->verdict;
     if (!d->actions) {
-        return;
+        return false;
     }
     uint32_t index = entry_find(bridge->hal->store, bridge->id, &d->match);
     const struct entry *e = index ? entry_at(bridge->hal->store, index) : NULL;
     stream_place(bridge, d, UINT32_MAX, e && e->wanted ? e : NULL, NULL, &out, &device);
     stream_ask_driver(device, d, &out);
     *verdict = out.verdict;
+    if (out.table >= 0) {
+        verdict->table = (uint8_t) out.table;
+        verdict->has_table = true;
+    }
+    return out.table >= 0 && out.evict;
 }
 
 /* --- offers ---------------------------------------------------------------------------------- */

@@ -27,10 +27,15 @@ judge(struct dp_bridge *bridge, const struct flow_key *key, struct hal_verdict *
         [GOVERNOR_FLOOD] = HAL_REASON_FLOOD,
         [GOVERNOR_NO_REASON] = HAL_REASON_NOT_WORTH_IT,
     };
-    dp_check_offload(bridge, key, verdict);
+    bool is_full = dp_check_offload(bridge, key, verdict);
     if (!verdict->reason) {
-        *verdict = (struct hal_verdict) { .reason = (uint16_t) reasons[dp_held_back(bridge, key)],
-                                          .field = HAL_OBJECT_NONE, .action = HAL_OBJECT_NONE };
+        enum governor_reason held = dp_held_back(bridge, key);
+        is_full &= held == GOVERNOR_NO_REASON;
+        *verdict = (struct hal_verdict) {
+            .reason = (uint16_t) (is_full ? HAL_REASON_TABLE_FULL : reasons[held]),
+            .field = HAL_OBJECT_NONE, .action = HAL_OBJECT_NONE,
+            .table = verdict->table, .has_table = is_full,
+        };
     }
 }
 

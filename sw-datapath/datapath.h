@@ -271,9 +271,9 @@ bool dp_requires_hardware(const struct dp_bridge *, uint64_t cookie);
 /* ... with any cookie. */
 bool dp_may_require_hardware(const struct dp_bridge *);
 /* Whether packets with this key could be in hardware as the rules are, apart from how many
- * there are: *verdict is why not (reason 0: they could). Nothing changes. Of no effect
- * without offload. */
-void dp_check_offload(struct dp_bridge *, const struct flow_key *, struct hal_verdict *);
+ * there are: *verdict is why not (reason 0: they could). True if they only could in place of
+ * others that are less busy. Nothing changes. Of no effect without offload. */
+bool dp_check_offload(struct dp_bridge *, const struct flow_key *, struct hal_verdict *);
 /* The policy that counts for packets with this key; NULL: no rule matches them, or no offload. */
 const struct hal_policy_rule *dp_policy_for(struct dp_bridge *, const struct flow_key *);
 /* The rule that packets with this key get, as entries name it, and its cookie. False: none.

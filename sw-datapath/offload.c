@@ -314,19 +314,19 @@ dp_counted_until(const struct dp_bridge *bridge)
     return bridge->hal ? hal_counted_until(bridge->hal) : clock_ms();
 }
 
-void
+bool
 dp_check_offload(struct dp_bridge *bridge, const struct flow_key *key, struct hal_verdict *verdict)
 {
     struct hal_derivation d;
     *verdict = (struct hal_verdict) { .field = HAL_OBJECT_NONE, .action = HAL_OBJECT_NONE };
     if (!bridge->hal) {
-        return;
+        return false;
     }
     if (derive_entry(bridge, key, bridge->dp->offload->room, &d)) {
-        hal_check(bridge->hal, &d, verdict);
-    } else {
-        verdict->reason = HAL_REASON_TABLE_MISS;
+        return hal_check(bridge->hal, &d, verdict);
     }
+    verdict->reason = HAL_REASON_TABLE_MISS;
+    return false;
 }
 
 const struct hal_policy_rule *

@@ -204,6 +204,8 @@ def a_full_table(lab):
         wait_for(lambda: [r["state"] for r in rows(lab)].count("hardware") == lab.n_exact, "placed")
     add_exact(lab, 1, 6)
     expect(lab, "table-full", exact_packet(6), device="sim")
+    flow(lab, "in_port=1,dl_type=0x88b5,actions=output:2")
+    expect(lab, "table-full", TYPE, device="sim")    # only in place of a flow that is less busy
     sim(lab, "exact=64,tcam=1")
     add_exact(lab, 48)
     found = wait_for(lambda: [r for r in rows(lab) if r["state"] == "refused"
