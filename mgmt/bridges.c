@@ -412,6 +412,7 @@ bridge_create(struct bridges *bridges, const struct config_bridge *config, struc
                               bridges->env.local_kind, &config->agent, err);
     if (bridge->agent) {
         agent_set_tls(bridge->agent, bridges->env.tls);
+        agent_set_lockstep(bridge->agent, bridges->env.lockstep);
     }
     if (!bridge->agent || open_sockets(bridges, bridge, err)) {
         agent_free(bridge->agent);

@@ -12,6 +12,7 @@
 struct event_base;
 struct bridges;
 struct hardware;
+struct lockstep;
 struct tls;
 
 struct bridge {
@@ -26,6 +27,7 @@ struct bridge {
 struct bridges_env {
     struct event_base *base;
     struct dp *dp;
+    struct lockstep *lockstep;     /* for who waits for each barrier; NULL: the loop sleeps */
     struct tls *tls;               /* for targets with TLS; NULL: there are none */
     struct hardware *hardware;     /* NULL: no drivers */
     const char *rundir;            /* for BRIDGE.mgmt, BRIDGE.snoop; NULL: none */

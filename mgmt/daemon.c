@@ -26,6 +26,7 @@
 #include "mgmt/privileges.h"
 #include "mgmt/reload.h"
 #include "mgmt/tls_config.h"
+#include "ofagent/lockstep.h"
 
 LOG_MODULE(daemon);
 
@@ -38,6 +39,7 @@ struct daemon {
     struct control *control;
     struct hardware *hardware;
     struct dp *dp;
+    struct lockstep *lockstep;
     struct tls *tls;
     struct bridges *bridges;
     struct loop_signal *signals[3];
@@ -130,8 +132,14 @@ start_switching(struct daemon *daemon, struct errmsg *err)
     if (!daemon->dp) {
         return -EIO;
     }
+    daemon->lockstep = lockstep_new(loop_base(daemon->loop));
+    if (!daemon->lockstep) {
+        errmsg_set(err, "no memory");
+        return -ENOMEM;
+    }
     const struct bridges_env env = {
         .base = loop_base(daemon->loop),
+        .lockstep = daemon->lockstep,
         .dp = daemon->dp,
         .tls = daemon->tls,
         .hardware = daemon->hardware,
@@ -257,6 +265,7 @@ stop(struct daemon *daemon)
     control_free(daemon->control);
     hardware_ending(daemon->hardware);
     bridges_free(daemon->bridges);
+    lockstep_free(daemon->lockstep);
     tls_free(daemon->tls);
     dp_free(daemon->dp);
     hardware_free(daemon->hardware);

@@ -89,12 +89,11 @@ allocate(struct agent *agent)
     agent->buffers = pktbuf_new();
     agent->timer = evtimer_new(agent->base, on_timer, agent);
     agent->drain = evtimer_new(agent->base, agent_on_drain, agent);
-    agent->lockstep = lockstep_new(agent->base);
     agent->frame = malloc(PACKET_HEADROOM + PACKET_MAX_SIZE + PACKET_TAILROOM);
     agent->list = calloc(1, sizeof *agent->list + ACTION_LIST_MAX * sizeof(struct action));
     agent->upcall = malloc(PACKET_MAX_SIZE);
-    return agent->buffers && agent->timer && agent->drain && agent->lockstep && agent->frame
-           && agent->list && agent->upcall;
+    return agent->buffers && agent->timer && agent->drain && agent->frame && agent->list
+           && agent->upcall;
 }
 
 static uint32_t
@@ -164,7 +163,6 @@ agent_free(struct agent *agent)
     if (agent->drain) {
         event_free(agent->drain);
     }
-    lockstep_free(agent->lockstep);
     pktbuf_free(agent->buffers);
     writer_fini(&agent->reply);
     writer_fini(&agent->async);
@@ -251,6 +249,12 @@ void
 agent_set_tls(struct agent *agent, struct tls *tls)
 {
     agent->tls = tls;
+}
+
+void
+agent_set_lockstep(struct agent *agent, struct lockstep *lockstep)
+{
+    agent->lockstep = lockstep;
 }
 
 static int

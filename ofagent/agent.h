@@ -14,6 +14,7 @@
 
 struct agent;
 struct event_base;
+struct lockstep;
 
 enum { AGENT_ERROR_SIZE = 256, AGENT_DEFAULT_MAX_CONNECTIONS = 1024 };
 enum agent_fail_mode { AGENT_FAIL_SECURE, AGENT_FAIL_STANDALONE };
@@ -60,6 +61,9 @@ uint64_t agent_datapath_id(const struct agent *);
 void agent_set_config(struct agent *, const struct agent_config *);
 /* What "ssl:" and "pssl:" targets need; must outlive the agent. Before these are added. */
 void agent_set_tls(struct agent *, struct tls *);
+/* Is told of each barrier's answer, so that the loop stays awake for the next one; must outlive
+ * the agent. Without, the loop sleeps. */
+void agent_set_lockstep(struct agent *, struct lockstep *);
 
 /* Targets: "tcp:HOST[:PORT]", "ssl:HOST[:PORT]" and "unix:PATH" (we connect, and again when
  * lost), "ptcp:[PORT][:HOST]", "pssl:[PORT][:HOST]" and "punix:PATH" (we listen). PORT

@@ -41,6 +41,7 @@ struct agent {
     struct dp *dp;
     struct dp_bridge *bridge;
     struct tls *tls;                 /* NULL: no target may have TLS */
+    struct lockstep *lockstep;       /* NULL: the loop sleeps */
     struct flow_table *flows;
     struct flow_table *emergency;    /* flow_emergency.h */
     struct flow_table *hidden;       /* in-band control's; NULL until it was first on */
@@ -56,7 +57,6 @@ struct agent {
     struct event *timer;
     uint64_t timer_ms;               /* when it comes up, clock_ms(); 0: not armed */
     struct event *drain;             /* packet-ins that wait are due */
-    struct lockstep *lockstep;       /* for who waits for each barrier */
     uint64_t drain_ms;               /* when, clock_ms(); 0: not armed */
     uint64_t live_ms;                /* when a controller was last live, or the start */
     enum agent_mode mode;

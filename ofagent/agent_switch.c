@@ -108,7 +108,9 @@ barrier_done(void *session_)
     }
     ofp_encode_header_only(&s->agent->reply, OFPT_BARRIER_REPLY, s->barrier_xid);
     session_reply(s);
-    lockstep_answered(s->agent->lockstep);
+    if (s->agent->lockstep) {
+        lockstep_answered(s->agent->lockstep);
+    }
     conn_unpark(s->conn);
 }
 
