@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tables as the file has them, for those who only look: nothing is written, and a turnoutd may
  * be using the file meanwhile. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +15,20 @@
 
 enum { TRIES = 100 };
 
+typedef uint64_t __attribute__((may_alias)) word;
+static_assert(sizeof(struct sim_record) % sizeof(word) == 0, "records are copied by words");
+
+/* In order: what one copy sees is not newer than what the next one sees. */
+static void
+copy_words(const struct sim_record *from, struct sim_record *to)
+{
+    const word *source = (const word *) from;
+    word *out = (word *) to;
+    for (size_t i = 0; i < sizeof *from / sizeof *source; i++) {
+        out[i] = __atomic_load_n(&source[i], __ATOMIC_ACQUIRE);
+    }
+}
+
 /* Copies a record as it is at one moment: who writes it says first that it is not there, so two
  * copies that are equal, of one that is there, are what was written. False: it is not there. */
 static bool
@@ -24,9 +39,8 @@ copy_record(const struct sim_record *from, struct sim_record *to)
         if (!__atomic_load_n(&from->used, __ATOMIC_ACQUIRE)) {
             return false;
         }
-        memcpy(to, from, sizeof *to);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        memcpy(&again, from, sizeof again);
+        copy_words(from, to);
+        copy_words(from, &again);
         if (to->used && !memcmp(to, &again, sizeof again)) {
             return true;
         }
