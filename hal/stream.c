@@ -22,7 +22,8 @@ port_kind(const void *aux, uint16_t no)
     if (port->port.config & (PORT_CONFIG_DOWN | PORT_CONFIG_NO_FWD)) {
         return HAL_PORT_DOWN;
     }
-    if (port->device == ingress->device && port->port.has_queues) {
+    /* A driver in the packet path sends by the port as software does, queues and all. */
+    if (port->device == ingress->device && port->port.has_queues && !port->device->driver->process) {
         return HAL_PORT_BYPASSED;
     }
     return port->device == ingress->device ? HAL_PORT_HERE : HAL_PORT_ELSEWHERE;
