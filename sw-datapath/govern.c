@@ -288,7 +288,7 @@ govern_lookup(struct worker *w, const struct rx_port *rx, unsigned n, struct cac
 {
     struct govern *g = w->thread.govern;
     const struct flow_key *keys[PACKET_BATCH_MAX];
-    const struct rx_list *list = atomic_load_explicit(&w->ports, memory_order_relaxed);
+    const struct rx_list *list = atomic_load_explicit(&w->ports, memory_order_acquire);
     struct cache *cache = rx->bridge->caches[w->thread.slot];
     uint64_t now_ms = w->thread.now_ms;
     for (unsigned i = 0; i < n; i++) {
