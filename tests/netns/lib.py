@@ -10,6 +10,7 @@ deadline is there only to fail.
 import atexit
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import re
@@ -138,7 +139,18 @@ class Namespace:
             sock.bind((device, 0))
         with sock:
             for frame in frames:
-                sock.send(bytes(frame))
+                wait_for(lambda: sent(sock, bytes(frame)), "the device takes a frame")
+
+
+def sent(sock, frame):
+    """False if the queue to the other end is full at the moment."""
+    try:
+        sock.send(frame)
+    except OSError as error:
+        if error.errno != errno.ENOBUFS:
+            raise
+        return False
+    return True
 
 
 class Host(Namespace):
