@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A device's thread, and the mailboxes between it and the control thread. */
-#include <config.h>    /* _GNU_SOURCE, for pthread_mutex_clocklock() */
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -121,9 +119,9 @@ device_init(struct hal_device *device)
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&device->work, &attr);
+    pthread_cond_init(&device->op_ended, &attr);
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&device->lock, NULL);
-    pthread_mutex_init(&device->op, NULL);
     device->jobs_tail = &device->jobs;
     device->finished_tail = &device->finished;
     device->host = (struct hal_host) { host_complete, host_event, host_log, host_clock_ms };
@@ -173,7 +171,12 @@ take_changes(struct hal_device *device)
 static void
 begin_op(struct hal_device *device)
 {
-    pthread_mutex_lock(&device->op);
+    pthread_mutex_lock(&device->lock);
+    while (device->in_op) {
+        pthread_cond_wait(&device->op_ended, &device->lock);
+    }
+    device->in_op = true;
+    pthread_mutex_unlock(&device->lock);
     atomic_store(&device->op_began_ms, clock_ms());
 }
 
@@ -181,7 +184,7 @@ static void
 end_op(struct hal_device *device)
 {
     atomic_store(&device->op_began_ms, 0);
-    pthread_mutex_unlock(&device->op);
+    device_leave(device);
 }
 
 /* Offers the driver the next of what it has not accepted yet; false if there is nothing more.
@@ -287,7 +290,14 @@ bool
 device_enter(struct hal_device *device, unsigned ms, char *error)
 {
     struct timespec until = deadline(ms);
-    bool entered = !device->hung && !pthread_mutex_clocklock(&device->op, CLOCK_MONOTONIC, &until);
+    int timed_out = device->hung;
+    pthread_mutex_lock(&device->lock);
+    while (device->in_op && !timed_out) {
+        timed_out = pthread_cond_timedwait(&device->op_ended, &device->lock, &until);
+    }
+    bool entered = !device->in_op && !device->hung;
+    device->in_op |= entered;
+    pthread_mutex_unlock(&device->lock);
     if (!entered && error) {
         snprintf(error, HAL_ERROR_SIZE, "the driver does not return from what it was asked before");
     }
@@ -297,7 +307,10 @@ device_enter(struct hal_device *device, unsigned ms, char *error)
 void
 device_leave(struct hal_device *device)
 {
-    pthread_mutex_unlock(&device->op);
+    pthread_mutex_lock(&device->lock);
+    device->in_op = false;
+    pthread_cond_signal(&device->op_ended);
+    pthread_mutex_unlock(&device->lock);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -371,7 +384,7 @@ device_fini(struct hal_device *device)
     free(device->said.completions);
     pthread_cond_destroy(&device->work);
     pthread_mutex_destroy(&device->lock);
-    pthread_mutex_destroy(&device->op);
+    pthread_cond_destroy(&device->op_ended);
     return true;
 }
 

@@ -82,7 +82,8 @@ struct hal_device {
     uint8_t index;
     struct hal_caps caps;
 
-    pthread_mutex_t op;          /* held around every op; by the control thread, device_enter() */
+    bool in_op;                  /* a thread is in the driver; under 'lock' */
+    pthread_cond_t op_ended;
     _Atomic uint64_t op_began_ms;    /* the device's thread's; 0: it is in none */
     pthread_t thread;
     bool threaded;
