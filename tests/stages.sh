@@ -145,7 +145,7 @@ add_results()
 
 stage_packages()
 {
-    "$top/packages" build run test >>"$1" 2>&1
+    "$top/packages" build run test vm >>"$1" 2>&1
     one_test $?
 }
 
