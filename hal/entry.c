@@ -27,6 +27,18 @@ hash_heads_grow(struct hash_heads *h, bool *grown)
 }
 
 void *
+slots_grow(void *slots, uint32_t n, uint32_t *max, size_t size)
+{
+    if (n < *max) {
+        return slots;
+    }
+    uint32_t wanted = *max ? *max * 2 : 64;
+    void *more = realloc(slots, wanted * size);
+    *max = more ? wanted : *max;
+    return more;
+}
+
+void *
 pages_reserve(size_t size)
 {
     void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,

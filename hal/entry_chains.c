@@ -157,15 +157,14 @@ static bool
 make_room_for_class(struct entry_store *store)
 {
     bool grown;
-    if (!store->free_class && store->n_classes >= store->max_classes) {
-        uint32_t max = store->max_classes ? store->max_classes * 2 : 16;
-        void *more = realloc(store->classes, max * sizeof *store->classes);
-        if (!more) {
-            return false;
-        }
-        store->classes = more;
-        store->max_classes = max;
+    void *more = store->classes;
+    if (!store->free_class) {
+        more = slots_grow(more, store->n_classes, &store->max_classes, sizeof *store->classes);
     }
+    if (!more) {
+        return false;
+    }
+    store->classes = more;
     if (!hash_heads_grow(&store->by_class, &grown)) {
         return false;
     }

@@ -122,6 +122,10 @@ struct entry_store {
  * when this returns true with *grown set. False without memory, nothing changed. */
 bool hash_heads_grow(struct hash_heads *, bool *grown);
 
+/* Room for one more behind 'n' of them: where they are from now on, or NULL without memory: they
+ * stay where they are. */
+void *slots_grow(void *slots, uint32_t n, uint32_t *max, size_t size);
+
 /* --- memory ------------------------------------------------------------------------ */
 
 /* Zeroed pages that take memory when they are touched. NULL: there are no addresses. */

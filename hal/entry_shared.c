@@ -73,15 +73,14 @@ static bool
 make_room_for_list(struct entry_store *store)
 {
     bool grown;
-    if (!store->free_actions && store->n_actions >= store->max_actions) {
-        uint32_t max = store->max_actions ? store->max_actions * 2 : 64;
-        void *more = realloc(store->actions, max * sizeof *store->actions);
-        if (!more) {
-            return false;
-        }
-        store->actions = more;
-        store->max_actions = max;
+    void *more = store->actions;
+    if (!store->free_actions) {
+        more = slots_grow(more, store->n_actions, &store->max_actions, sizeof *store->actions);
     }
+    if (!more) {
+        return false;
+    }
+    store->actions = more;
     if (!hash_heads_grow(&store->by_list, &grown)) {
         return false;
     }
@@ -260,15 +259,14 @@ static bool
 make_room_for_owner(struct entry_store *store)
 {
     bool grown;
-    if (!store->free_owner && store->n_owners >= store->max_owners) {
-        uint32_t max = store->max_owners ? store->max_owners * 2 : 64;
-        void *more = realloc(store->owners, max * sizeof *store->owners);
-        if (!more) {
-            return false;
-        }
-        store->owners = more;
-        store->max_owners = max;
+    void *more = store->owners;
+    if (!store->free_owner) {
+        more = slots_grow(more, store->n_owners, &store->max_owners, sizeof *store->owners);
     }
+    if (!more) {
+        return false;
+    }
+    store->owners = more;
     if (!hash_heads_grow(&store->by_owner, &grown)) {
         return false;
     }

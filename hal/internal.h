@@ -279,15 +279,17 @@ bool hal_policy_same(const struct hal_policy_rule *, const struct hal_policy_rul
 
 /* --- placement ------------------------------------------------------------------------------ */
 
-/* Places a derivation, which changes nothing. 'at': where the entry is, NULL if it is in no
- * table; 'plan': what else is taken to be in the tables, NULL: nothing. *device is NULL if the
- * ingress port has none. Returns the entry that has to make room, or ENTRY_NONE. */
+/* Places a derivation, which changes nothing: by capabilities, room and policy, and by the
+ * driver's own word. 'at': where the entry is, NULL if it is in no table; 'plan': what else is
+ * taken to be in the tables, NULL: nothing. *device is NULL if the ingress port has none.
+ * Returns the entry that has to make room, or ENTRY_NONE. */
 uint32_t stream_place(struct hal_bridge *, const struct hal_derivation *, uint32_t packets_per_s,
                       const struct entry *at, const struct hal_plan *plan, struct hal_placement *,
                       struct hal_device **device);
-/* The driver's own word on what capabilities can't say. */
-void stream_ask_driver(const struct hal_device *, const struct hal_derivation *,
-                       struct hal_placement *);
+/* The same, however busy it is. Returns the entry of that match that is wanted now, or NULL. */
+const struct entry *stream_place_anew(struct hal_bridge *, const struct hal_derivation *,
+                                      const struct hal_plan *plan, struct hal_placement *,
+                                      struct hal_device **device);
 /* Adds what the plan has put into the device's tables. */
 void plan_fill_rooms(const struct hal_plan *, const struct hal_device *, const struct flow_mask *,
                      struct hal_room room[]);

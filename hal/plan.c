@@ -135,11 +135,7 @@ hal_plan_add(struct hal_plan *plan, struct hal_bridge *bridge, const struct hal_
     if (!d->actions) {
         return true;
     }
-    uint32_t index = entry_find(plan->hal->store, bridge->id, &d->match);
-    const struct entry *e = index ? entry_at(plan->hal->store, index) : NULL;
-    const struct entry *at = e && e->wanted ? e : NULL;
-    stream_place(bridge, d, UINT32_MAX, at, plan, &placed, &device);
-    stream_ask_driver(device, d, &placed);
+    const struct entry *at = stream_place_anew(bridge, d, plan, &placed, &device);
     out->verdict = placed.verdict;
     if (placed.table < 0) {
         return true;

@@ -81,10 +81,11 @@ look_at_rooms(struct hal_device *device, const struct flow_mask *mask, struct ro
     }
 }
 
-uint32_t
-stream_place(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pps,
-             const struct entry *at, const struct hal_plan *plan, struct hal_placement *out,
-             struct hal_device **device)
+/* Where it goes by what is known of the device: see stream_place(). */
+static uint32_t
+place(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pps,
+      const struct entry *at, const struct hal_plan *plan, struct hal_placement *out,
+      struct hal_device **device)
 {
     struct hal *hal = bridge->hal;
     const struct hal_port_rec *ingress = bridge_port(bridge, d->match.value.in_port);
@@ -119,9 +120,10 @@ stream_place(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t
     return out->table >= 0 && out->evict ? rooms.cold[out->table] : ENTRY_NONE;
 }
 
-void
-stream_ask_driver(const struct hal_device *device, const struct hal_derivation *d,
-                  struct hal_placement *out)
+/* The driver's own word on what capabilities can't say. */
+static void
+ask_driver(const struct hal_device *device, const struct hal_derivation *d,
+           struct hal_placement *out)
 {
     struct hal_entry entry = { &d->match, d->actions, d->priority, (uint8_t) out->table };
     if (out->table >= 0 && device->driver->check
@@ -134,6 +136,29 @@ stream_ask_driver(const struct hal_device *device, const struct hal_derivation *
     }
 }
 
+uint32_t
+stream_place(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pps,
+             const struct entry *at, const struct hal_plan *plan, struct hal_placement *out,
+             struct hal_device **device)
+{
+    uint32_t cold = place(bridge, d, pps, at, plan, out, device);
+    ask_driver(*device, d, out);
+    return cold;
+}
+
+const struct entry *
+stream_place_anew(struct hal_bridge *bridge, const struct hal_derivation *d,
+                  const struct hal_plan *plan, struct hal_placement *out,
+                  struct hal_device **device)
+{
+    const struct entry_store *store = bridge->hal->store;
+    uint32_t index = entry_find(store, bridge->id, &d->match);
+    const struct entry *e = index ? entry_at(store, index) : NULL;
+    const struct entry *at = e && e->wanted ? e : NULL;
+    stream_place(bridge, d, UINT32_MAX, at, plan, out, device);
+    return at;
+}
+
 /* An entry that is in a table, for the actions it is to have now: whether it is worth its
  * place is not asked here. */
 void
@@ -144,9 +169,6 @@ engine_place(struct hal *hal, uint32_t index, const struct hal_derivation *d,
     struct hal_placement out;
     struct hal_device *device;
     stream_place(hal->bridges[e->bridge], d, UINT32_MAX, e, NULL, &out, &device);
-    if (out.table >= 0) {
-        stream_ask_driver(device, d, &out);
-    }
     if (out.table >= 0 && (device->index != e->device || out.table != e->table)) {
         /* It would go to another table now: what it is in must do as well, or it moves. */
         struct hal_ports_view view = { port_kind, bridge_port(hal->bridges[e->bridge],
@@ -166,10 +188,7 @@ hal_check(struct hal_bridge *bridge, const struct hal_derivation *d, struct hal_
     if (!d->actions) {
         return false;
     }
-    uint32_t index = entry_find(bridge->hal->store, bridge->id, &d->match);
-    const struct entry *e = index ? entry_at(bridge->hal->store, index) : NULL;
-    stream_place(bridge, d, UINT32_MAX, e && e->wanted ? e : NULL, NULL, &out, &device);
-    stream_ask_driver(device, d, &out);
+    stream_place_anew(bridge, d, NULL, &out, &device);
     *verdict = out.verdict;
     if (out.table >= 0) {
         verdict->table = (uint8_t) out.table;
@@ -225,7 +244,6 @@ offer_new(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pp
     struct hal_placement out;
     struct hal_device *device;
     uint32_t cold = stream_place(bridge, d, pps, NULL, NULL, &out, &device);
-    stream_ask_driver(device, d, &out);
     *verdict = out.verdict;
     if (out.table < 0) {
         return;

@@ -223,23 +223,24 @@ offload_config_changed(struct dp_bridge *bridge)
 
 /* --- learnt addresses ----------------------------------------------------------------------- */
 
-void
+bool
 offload_addresses_changed(struct dp_bridge *bridge)
 {
     struct fdb_address changes[FDB_MAX_CHANGES];
     bool all;
     if (!bridge->hal || !fdb_has_changes(bridge->fdb)) {
-        return;
+        return false;
     }
     unsigned n = fdb_take_changes(bridge->fdb, changes, &all);
     if (all) {
         counter_inc(COUNTER_offload_addresses_all);
         hal_changed_config(bridge->hal);
-        return;
+        return true;
     }
     for (unsigned i = 0; i < n; i++) {
         hal_changed_address(bridge->hal, changes[i].addr);
     }
+    return true;
 }
 
 /* True if there were any. */
@@ -248,8 +249,7 @@ follow_addresses(const struct dp *dp)
 {
     bool any = false;
     for (struct dp_bridge *b = dp->bridges; b; b = b->next) {
-        any = any || (b->hal && fdb_has_changes(b->fdb));
-        offload_addresses_changed(b);
+        any |= offload_addresses_changed(b);
     }
     return any;
 }

@@ -33,8 +33,9 @@ void offload_port_changed(struct dp_port *);
 void offload_port_removed(struct dp_port *);
 /* Addresses may have moved, or been forgotten: in the turn in which the control thread did it,
  * or was told of it by a worker that learnt. Until then, and until the device has answered,
- * hardware goes on as before; a barrier waits for what was learnt before it. */
-void offload_addresses_changed(struct dp_bridge *);
+ * hardware goes on as before; a barrier waits for what was learnt before it. False: nothing has
+ * changed. */
+bool offload_addresses_changed(struct dp_bridge *);
 /* Fragment mode, what a table miss does, or whether NORMAL forwards to reserved addresses. */
 void offload_config_changed(struct dp_bridge *);
 
