@@ -5,7 +5,7 @@
 # if it could not do its work. Any stage may be run alone: it builds what it needs.
 
 STAGES=(packages style build-gcc build-clang build-asan build-tsan unit unit-asan wire property
-    fuzz netns netns-asan barrier tsan distcheck)
+    fuzz netns netns-asan barrier vm tsan distcheck)
 
 list_stages()
 {
@@ -24,6 +24,7 @@ fuzz         corpora replayed, then short libFuzzer runs
 netns        end to end in network namespaces: ovs-ofctl, os-ken, ping, iperf3, mininet
 netns-asan   the same under AddressSanitizer and UndefinedBehaviorSanitizer
 barrier      no packet uses what a barrier has replaced
+vm           real tc flower offload, in a virtual machine with a simulated NIC
 tsan         the threaded tests under ThreadSanitizer
 distcheck    make distcheck: a release builds, tests, installs and uninstalls
 END
@@ -176,6 +177,14 @@ stage_property() { run_list gcc PROPERTY_TESTS "$1" "$JOBS"; }
 stage_netns() { run_list gcc NETNS_TESTS "$1"; }
 stage_netns_asan() { run_list asan NETNS_TESTS "$1"; }
 stage_barrier() { run_list gcc BARRIER_TESTS "$1"; }
+
+# Kernel and modules are made first, not within a test's time.
+stage_vm()
+{
+    (build_tree gcc && TURNOUT_BUILDDIR=$top/build/gcc "$top/tests/vm/run" --prepare) \
+        >>"$1" 2>&1 </dev/null || { one_test 1; return 1; }
+    run_list gcc VM_TESTS "$1"
+}
 
 stage_tsan()
 {

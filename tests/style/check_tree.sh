@@ -38,10 +38,14 @@ tracked()
     printf '%s\n' "$files"
 }
 
+# A kernel module: under the kernel's licence, in its style.
+KERNEL_CODE='^tests/vm/simnic/'
+
 without_licence()
 {
     tracked | grep -E '\.(c|h|def|py|sh|ac|am|inc)$|(^|/)(packages|demo\.sh|check\.sh|run)$' \
-        | xargs -r -d '\n' grep -L 'SPDX-License-Identifier: Apache-2.0'
+        | grep -v "$KERNEL_CODE" | xargs -r -d '\n' grep -L 'SPDX-License-Identifier: Apache-2.0'
+    tracked | grep "$KERNEL_CODE" | xargs -r -d '\n' grep -L 'SPDX-License-Identifier: GPL-2.0'
 }
 
 shell_scripts()
@@ -85,7 +89,7 @@ written_files()
 untidy_text()
 {
     written_files | xargs -r -d '\n' grep -InE '[[:blank:]]+$' | sed 's/$/ <- trailing blank/'
-    written_files | grep -E '\.(c|h|py)$' | xargs -r -d '\n' grep -nP '\t' | sed 's/$/ <- tab/'
+    written_files | grep -v "$KERNEL_CODE" | grep -E '\.(c|h|py)$' | xargs -r -d '\n' grep -nP '\t' | sed 's/$/ <- tab/'
     written_files | while read -r file; do
         [ -z "$(tail -c 1 "$file")" ] || echo "$file: no newline at the end"
     done

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests in the virtual machine share, beside tests/netns/lib.py.
+
+A script is an ordinary one over netns.lib; its main begins with enter(), which boots a machine
+that runs the script when this is not the machine already. Simnic is the simulated switch chip:
+its ports' representors p0, p1... and the far ends of their cables, w0, w1...
+"""
+
+import contextlib
+import os
+import sys
+
+from netns.lib import Capture, Failure, Namespace, check_equal, run_command, sent, wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+KNOBS = "/sys/module/simnic/parameters/"
+BUS = "/sys/bus/platform/drivers/simnic/"
+
+
+def enter(cpus=1, memory=1024, seconds=300, options=()):
+    """Returns in the virtual machine. Elsewhere this process becomes tests/vm/run, which boots one
+    that runs this script; 'options' are more of its options."""
+    if os.environ.get("TURNOUT_VM"):
+        return
+    argv = [os.path.join(HERE, "run"), "-s", str(cpus), "-m", str(memory), "-t", str(seconds),
+            *options, os.path.abspath(sys.argv[0]), *sys.argv[1:]]
+    sys.stdout.flush()
+    os.execv(argv[0], argv)
+
+
+class Root(Namespace):
+    """The machine's first namespace, in which devices are born, as a Namespace."""
+
+    def __init__(self):  # pylint: disable=super-init-not-called
+        self.name = "root"
+
+    def delete(self):
+        pass
+
+    def ip(self, *argv, ok=True):
+        return run_command("ip", *argv, ok=ok)
+
+    def run(self, *argv, **options):
+        return run_command(*argv, **options)
+
+    @contextlib.contextmanager
+    def inside(self):
+        yield
+
+
+class Simnic:
+    """The chip. Knobs are the parameters of tests/vm/simnic/knobs.c; they are given to the
+    constructor, or set later with set(). All devices are in the root namespace and up."""
+
+    def __init__(self, ports=4, clsact=True, **knobs):
+        self.root = Root()
+        self.n_ports = ports * knobs.get("asics", 1)
+        # An administrator's default: no address, no frames of the kernel's own.
+        run_command("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1",
+                    "net.ipv6.conf.default.disable_ipv6=1")
+        run_command("modprobe", "-a", "cls_flower", "sch_ingress", "act_mirred", "act_gact",
+                    "act_vlan", "act_pedit", "act_csum")
+        run_command("insmod", os.environ["TURNOUT_SIMNIC"], "ports=%d" % ports,
+                    *["%s=%s" % (name, value) for name, value in knobs.items()])
+        self.up(clsact)
+        self.senders = {}
+
+    def up(self, clsact=True, ports=None):
+        """Brings devices up that have just come."""
+        for port in range(self.n_ports) if ports is None else ports:
+            run_command("ip", "link", "set", "w%d" % port, "up")
+            run_command("ip", "link", "set", "p%d" % port, "up")
+            if clsact:
+                run_command("tc", "qdisc", "add", "dev", "p%d" % port, "clsact")
+
+    @staticmethod
+    def set(**knobs):
+        for name, value in knobs.items():
+            with open(KNOBS + name, "w", encoding="ascii") as knob:
+                knob.write("%s\n" % value)
+
+    @staticmethod
+    def get(name):
+        with open(KNOBS + name, encoding="ascii") as knob:
+            return knob.read().strip()
+
+    def used(self):
+        """How many rules are in the chip."""
+        return int(self.get("used"))
+
+    @staticmethod
+    def unbind(asic=0):
+        """The chip vanishes, with all its devices."""
+        with open(BUS + "unbind", "w", encoding="ascii") as bus:
+            bus.write("simnic.%d" % asic)
+
+    @staticmethod
+    def bind(asic=0):
+        with open(BUS + "bind", "w", encoding="ascii") as bus:
+            bus.write("simnic.%d" % asic)
+
+    def unload(self):
+        """Takes the module out; the kernel's log must have nothing to complain about."""
+        for sock in self.senders.values():
+            sock.close()
+        self.senders = {}
+        run_command("rmmod", "simnic")
+
+    def send(self, device, *frames):
+        """Sends frames out of a device; wN's enter the chip."""
+        if device not in self.senders:
+            self.senders[device] = self.root.packet_socket(device)
+        for frame in frames:
+            wait_for(lambda: sent(self.senders[device], frame), "%s takes a frame" % device)
+
+    def capture(self, device):
+        return Capture(self.root, device)
+
+
+def tc(*words, ok=True):
+    """tc with these words, each of which may hold several."""
+    return run_command("tc", *" ".join(map(str, words)).split(), ok=ok)
+
+
+def kernel_log():
+    return run_command("dmesg").stdout
+
+
+def refused(done, words, what):
+    """Fails unless a command failed and said 'words'."""
+    check_equal(done.returncode != 0, True, what + ": refused")
+    if words not in done.stderr + done.stdout:
+        raise Failure("%s: '%s' is not in '%s'" % (what, words, (done.stderr + done.stdout).strip()))
