@@ -181,7 +181,7 @@ stage_barrier() { run_list gcc BARRIER_TESTS "$1"; }
 # Kernel and modules are made first, not within a test's time.
 stage_vm()
 {
-    (build_tree gcc && TURNOUT_BUILDDIR=$top/build/gcc "$top/tests/vm/run" --prepare) \
+    (build_tree gcc && TURNOUT_BUILDDIR=$top/build/gcc "$top/tests/vm/run" -r --prepare) \
         >>"$1" 2>&1 </dev/null || { one_test 1; return 1; }
     run_list gcc VM_TESTS "$1"
 }

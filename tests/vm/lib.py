@@ -7,6 +7,7 @@ its ports' representors p0, p1... and the far ends of their cables, w0, w1...
 """
 
 import contextlib
+import json
 import os
 import sys
 
@@ -14,6 +15,7 @@ from netns.lib import Capture, Failure, Namespace, check_equal, run_command, sen
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KNOBS = "/sys/module/simnic/parameters/"
+FAR_ENDS = "02:52:4f:43:01:"  # see rocker_arguments in prepare.sh
 BUS = "/sys/bus/platform/drivers/simnic/"
 
 
@@ -115,6 +117,51 @@ class Simnic:
 
     def capture(self, device):
         return Capture(self.root, device)
+
+
+class Rocker:
+    """QEMU's Rocker switch (tests/vm/run -r): ports swp1 to swp4, whose cables end at w1 to w4.
+    All devices are in the root namespace and up. Static entries of a bridge over the ports are
+    in its hardware."""
+
+    ports = ["swp%d" % port for port in range(1, 5)]
+
+    def __init__(self):
+        self.root = Root()
+        self.senders = {}
+        run_command("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1",
+                    "net.ipv6.conf.default.disable_ipv6=1")
+        run_command("modprobe", "virtio_net")
+        run_command("insmod", os.environ["TURNOUT_ROCKER"])
+        for device, name in wait_for(self._names, "Rocker's devices are there").items():
+            # QEMU keeps from a far end what is not for its address, unless it is promiscuous.
+            run_command("ip", "link", "set", device, "name", name, "up", "promisc", "on")
+        # The carrier comes as an interrupt.
+        wait_for(lambda: all(self._carrier(port) for port in self.ports), "Rocker has its links")
+
+    @staticmethod
+    def _names():
+        """What each device is to be called, when all are there."""
+        links = json.loads(run_command("ip", "-d", "-j", "link", "show").stdout)
+        names = {link["ifname"]: link["phys_port_name"] for link in links
+                 if "phys_port_name" in link}
+        names.update({link["ifname"]: "w%d" % (int(link["address"][-2:]) + 1) for link in links
+                      if link.get("address", "").startswith(FAR_ENDS)})
+        return names if len(names) == 8 else None
+
+    @staticmethod
+    def _carrier(port):
+        with open("/sys/class/net/%s/carrier" % port, encoding="ascii") as carrier:
+            return carrier.read().strip() == "1"
+
+    def unload(self):
+        for sock in self.senders.values():
+            sock.close()
+        self.senders = {}
+        run_command("rmmod", "rocker")
+
+    send = Simnic.send
+    capture = Simnic.capture
 
 
 def tc(*words, ok=True):

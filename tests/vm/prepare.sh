@@ -112,5 +112,42 @@ build_module()
     [ -e "$headers/Makefile" ] || { echo "no headers of kernel $1"; return 1; }
     rm -rf "$3"
     mkdir -p "$3" && cp "$2"/* "$3/" || return
-    env -u MAKEFLAGS -u MAKELEVEL -u CFLAGS -u CC make -s -C "$headers" "M=$3" modules
+    env -u MAKEFLAGS -u MAKELEVEL -u CFLAGS -u CC make -s -C "$headers" "M=$3" modules "${@:4}"
+}
+
+# rocker_module: Debian doesn't build this driver, but has its sources.
+prepare_rocker()
+{
+    local folder=$1/rocker-$2.1 major minor
+    IFS=. read -r major minor _ <<<"$2"
+    rocker_module=$folder/rocker.ko
+    make_once "$folder" "$1/rocker.log" build_rocker "$2" "/usr/src/linux-source-$major.$minor.tar.xz"
+}
+
+# build_rocker VERSION ARCHIVE FOLDER
+build_rocker()
+{
+    local path=drivers/net/ethernet/rocker status
+    [ -f "$2" ] || { echo "no $2"; return 1; }
+    rm -rf "$3.sources"
+    mkdir -p "$3.sources" \
+        && tar -xJf "$2" -C "$3.sources" --strip-components=5 --wildcards "*/$path/*" \
+        && build_module "$1" "$3.sources" "$3" CONFIG_ROCKER=m
+    status=$?
+    rm -rf "$3.sources"
+    return $status
+}
+
+# rocker_arguments: adds to arguments a Rocker switch of four ports, on each a hub with a virtio
+# network device: the far end of that port's cable.
+rocker_arguments()
+{
+    local port device=rocker,name=sw,fp_start_macaddr=02:52:4f:43:00:01
+    for port in 0 1 2 3; do
+        arguments+=(-netdev "hubport,id=near$port,hubid=$port"
+            -netdev "hubport,id=far$port,hubid=$port"
+            -device "virtio-net-pci,netdev=far$port,mac=02:52:4f:43:01:0$port,romfile=")
+        device+=",ports[$port]=near$port"
+    done
+    arguments+=(-global rocker.len-ports=4 -device "$device")
 }
