@@ -56,7 +56,8 @@ class Simnic:
 
     def __init__(self, ports=4, clsact=True, **knobs):
         self.root = Root()
-        self.n_ports = ports * knobs.get("asics", 1)
+        first = knobs.get("first_port", 0)
+        self.ports = range(first, first + ports * knobs.get("asics", 1))
         # An administrator's default: no address, no frames of the kernel's own.
         run_command("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1",
                     "net.ipv6.conf.default.disable_ipv6=1")
@@ -64,12 +65,14 @@ class Simnic:
                     "act_vlan", "act_pedit", "act_csum")
         run_command("insmod", os.environ["TURNOUT_SIMNIC"], "ports=%d" % ports,
                     *["%s=%s" % (name, value) for name, value in knobs.items()])
+        self.first = {name: self.get(name) for name in os.listdir(KNOBS)
+                      if os.stat(KNOBS + name).st_mode & 0o777 == 0o644}
         self.up(clsact)
         self.senders = {}
 
     def up(self, clsact=True, ports=None):
         """Brings devices up that have just come."""
-        for port in range(self.n_ports) if ports is None else ports:
+        for port in self.ports if ports is None else ports:
             run_command("ip", "link", "set", "w%d" % port, "up")
             run_command("ip", "link", "set", "p%d" % port, "up")
             if clsact:
@@ -80,6 +83,10 @@ class Simnic:
         for name, value in knobs.items():
             with open(KNOBS + name, "w", encoding="ascii") as knob:
                 knob.write("%s\n" % value)
+
+    def reset(self):
+        """Every knob is again as it was in the beginning."""
+        self.set(**{name: value for name, value in self.first.items() if self.get(name) != value})
 
     @staticmethod
     def get(name):
@@ -103,10 +110,14 @@ class Simnic:
 
     def unload(self):
         """Takes the module out; the kernel's log must have nothing to complain about."""
-        for sock in self.senders.values():
-            sock.close()
-        self.senders = {}
+        self.forget()
         run_command("rmmod", "simnic")
+
+    def forget(self, *devices):
+        """Sockets for sending, of these devices or of all: the devices have gone."""
+        for device in devices or list(self.senders):
+            if device in self.senders:
+                self.senders.pop(device).close()
 
     def send(self, device, *frames):
         """Sends frames out of a device; wN's enter the chip."""
@@ -155,12 +166,11 @@ class Rocker:
             return carrier.read().strip() == "1"
 
     def unload(self):
-        for sock in self.senders.values():
-            sock.close()
-        self.senders = {}
+        self.forget()
         run_command("rmmod", "rocker")
 
     send = Simnic.send
+    forget = Simnic.forget
     capture = Simnic.capture
 
 

@@ -3,72 +3,13 @@
 """The simulated switch chip itself, on real frames through tc flower rules: what other tests in
 the virtual machine stand on."""
 
-import functools
 import json
 import re
 
 from netns.lib import Failure, check, check_equal, run
-from vm.frames import arp, ethernet, icmp, ipv4, network_part, sums_are_right, tcp, udp, udp_frame
-from vm.lib import Simnic, enter, kernel_log, refused, run_command, tc
-
-MARK = ethernet(b"the last frame" + bytes(40), 0x88b5)
-UDP = udp_frame(1000, 2000)
-KEY = "ip_proto udp src_ip 10.0.0.1 dst_ip 10.0.0.2 src_port 1000 dst_port 2000"
-TO_1 = "action mirred egress redirect dev p1"
-
-
-class Bench:
-    """The chip, and eyes on all far ends and on p0; what netns.lib's run() wants of a lab."""
-
-    def __init__(self):
-        self.chip = Simnic()
-        self.eyes = [self.chip.capture("w%d" % port) for port in range(4)] \
-            + [self.chip.capture("p0")]
-
-    def close(self):
-        for eye in self.eyes:
-            eye.close()
-        self.eyes = []
-
-    @staticmethod
-    def logs():
-        return "\n".join(line for line in kernel_log().splitlines() if "simnic" in line)
-
-    @staticmethod
-    def sanitizer_reports():
-        return []
-
-    def seen(self, *frames):
-        """Sends frames into w0; what came out: of w0 to w3, and of p0's stack."""
-        self.chip.send("w0", *frames)
-        # Each eye gets a mark after the frames: what comes by then is all there is.
-        for port in range(4):
-            self.chip.send("p%d" % port, MARK)
-        self.chip.send("w0", MARK)
-        return [eye.until(MARK) for eye in self.eyes]
-
-    def counts(self, *frames):
-        return [len(frames) for frames in self.seen(*frames)]
-
-
-def rule(words, handle=1, prio=1, protocol="ip", dev="p0", flags="skip_sw", ok=True):
-    return tc("filter add dev", dev, "ingress prio", prio, "handle", handle, "protocol", protocol,
-              "flower", flags, words, ok=ok)
-
-
-def clear(dev="p0"):
-    tc("filter del dev", dev, "ingress")
-
-
-def filters(dev="p0"):
-    listed = json.loads(tc("-s -j filter show dev", dev, "ingress").stdout)
-    return [one for one in listed if "options" in one and "handle" in one["options"]]
-
-
-def hardware_counters(dev="p0"):
-    """(packets, bytes) by the chip of the only filter's last action."""
-    stats = filters(dev)[0]["options"]["actions"][-1]["stats"]
-    return stats["hw_packets"], stats["hw_bytes"]
+from vm.chip import KEY, MARK, TO_1, UDP, Bench, alone, clear, filters, hardware_counters, rule
+from vm.frames import arp, ethernet, icmp, ipv4, sums_are_right, tcp, udp, udp_frame
+from vm.lib import enter, kernel_log, refused, run_command, tc
 
 
 def ports_are_those_of_a_switch(bench):
@@ -234,16 +175,6 @@ def the_module_leaves_a_clean_log(bench):
     log = kernel_log()
     if re.search(r"WARNING|BUG|Oops|Call Trace", log):
         raise Failure(log[-4000:])
-
-
-def alone(test):
-    """The test, which begins without rules whatever the one before it left."""
-    @functools.wraps(test)
-    def begin(bench):
-        for port in range(4):
-            clear("p%d" % port)
-        test(bench)
-    return begin
 
 
 def main():

@@ -10,8 +10,16 @@
 
 static struct platform_device *devices[MAX_ASICS];
 struct simnic_asic *simnic_asics[MAX_ASICS];
+DEFINE_MUTEX(simnic_asics_lock);
 
-static void unplug_all(struct simnic_asic *asic)
+static void publish(int id, struct simnic_asic *asic)
+{
+	mutex_lock(&simnic_asics_lock);
+	simnic_asics[id] = asic;
+	mutex_unlock(&simnic_asics_lock);
+}
+
+void simnic_asic_unplug(struct simnic_asic *asic)
 {
 	unsigned int i;
 
@@ -19,26 +27,51 @@ static void unplug_all(struct simnic_asic *asic)
 		simnic_port_unplug(&asic->ports[i]);
 }
 
-static int plug_all(struct simnic_asic *asic)
+int simnic_asic_plug(struct simnic_asic *asic)
 {
 	unsigned int i;
 	int err;
 
 	for (i = 0; i < asic->n_ports; i++) {
-		asic->ports[i].asic = asic;
-		asic->ports[i].id = asic->id * asic->n_ports + i;
 		err = simnic_port_plug(&asic->ports[i]);
 		if (err) {
-			unplug_all(asic);
+			simnic_asic_unplug(asic);
 			return err;
 		}
 	}
 	return 0;
 }
 
+static void number_ports(struct simnic_asic *asic)
+{
+	unsigned int i;
+
+	for (i = 0; i < asic->n_ports; i++) {
+		asic->ports[i].asic = asic;
+		asic->ports[i].id = simnic_knobs.first_port + asic->id * asic->n_ports + i;
+	}
+}
+
+static int start(struct simnic_asic *asic)
+{
+	struct devlink *devlink = priv_to_devlink(asic);
+	int err;
+
+	devl_lock(devlink);
+	err = simnic_devlink_init(asic);
+	if (err)
+		goto unlock;
+	err = simnic_asic_plug(asic);
+	if (err)
+		simnic_devlink_fini(asic);
+unlock:
+	devl_unlock(devlink);
+	return err;
+}
+
 static int simnic_probe(struct platform_device *device)
 {
-	struct simnic_asic *asic = kzalloc(sizeof(*asic), GFP_KERNEL);
+	struct simnic_asic *asic = simnic_devlink_alloc(&device->dev);
 	int err = -ENOMEM;
 
 	if (!asic)
@@ -49,34 +82,41 @@ static int simnic_probe(struct platform_device *device)
 	asic->ports = kcalloc(asic->n_ports, sizeof(*asic->ports), GFP_KERNEL);
 	if (!asic->ports)
 		goto no_ports;
+	number_ports(asic);
 	err = simnic_table_init(&asic->table);
 	if (err)
 		goto no_table;
-	err = plug_all(asic);
+	err = start(asic);
 	if (err)
-		goto no_devices;
+		goto no_start;
 	platform_set_drvdata(device, asic);
-	simnic_asics[asic->id] = asic;
+	devlink_register(priv_to_devlink(asic));
+	publish(asic->id, asic);
 	return 0;
-no_devices:
+no_start:
 	simnic_table_fini(&asic->table);
 no_table:
 	kfree(asic->ports);
 no_ports:
-	kfree(asic);
+	simnic_devlink_free(asic);
 	return err;
 }
 
 static int simnic_remove(struct platform_device *device)
 {
 	struct simnic_asic *asic = platform_get_drvdata(device);
+	struct devlink *devlink = priv_to_devlink(asic);
 
-	simnic_asics[asic->id] = NULL;
-	unplug_all(asic);
+	publish(asic->id, NULL);
+	devlink_unregister(devlink);
+	devl_lock(devlink);
+	simnic_asic_unplug(asic);
+	simnic_devlink_fini(asic);
+	devl_unlock(devlink);
 	rcu_barrier();
 	simnic_table_fini(&asic->table);
 	kfree(asic->ports);
-	kfree(asic);
+	simnic_devlink_free(asic);
 	return 0;
 }
 
@@ -101,7 +141,8 @@ static int __init simnic_init(void)
 	int i, err;
 
 	if (simnic_knobs.asics < 1 || simnic_knobs.asics > MAX_ASICS || simnic_knobs.ports < 1 ||
-	    simnic_knobs.ports * simnic_knobs.asics > SIMNIC_MAX_PORTS)
+	    simnic_knobs.ports * simnic_knobs.asics > SIMNIC_MAX_PORTS ||
+	    simnic_knobs.first_port < 0 || simnic_knobs.first_port > SIMNIC_MAX_PORTS)
 		return -EINVAL;
 	err = platform_driver_register(&simnic_driver);
 	if (err)

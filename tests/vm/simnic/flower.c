@@ -26,6 +26,19 @@ static int injected_failure(struct netlink_ext_ack *extack)
 	return -abs(simnic_knobs.fail_errno);
 }
 
+static int chip_state(const struct simnic_asic *asic, struct netlink_ext_ack *extack)
+{
+	if (READ_ONCE(asic->legacy)) {
+		NL_SET_ERR_MSG_MOD(extack, "the eswitch is in legacy mode");
+		return -EOPNOTSUPP;
+	}
+	if (READ_ONCE(asic->faulty)) {
+		NL_SET_ERR_MSG_MOD(extack, "the firmware does not answer");
+		return -EIO;
+	}
+	return 0;
+}
+
 static int insert(struct simnic_port *port, struct flow_cls_offload *flower)
 {
 	struct netlink_ext_ack *extack = flower->common.extack;
@@ -64,11 +77,15 @@ static int flower_command(struct simnic_port *port, struct flow_cls_offload *flo
 	struct net_device *rep = rtnl_dereference(port->rep);
 	struct simnic_table *table = &port->asic->table;
 	struct simnic_rule *rule;
+	int err;
 
 	ASSERT_RTNL();
 	if (flower->command == FLOW_CLS_REPLACE) {
 		if (!tc_cls_can_offload_and_chain0(rep, &flower->common))
 			return -EOPNOTSUPP;
+		err = chip_state(port->asic, flower->common.extack);
+		if (err)
+			return err;
 		return insert(port, flower);
 	}
 	rule = simnic_table_find(table, port, flower->cookie);

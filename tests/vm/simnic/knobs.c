@@ -32,6 +32,7 @@ struct simnic_knobs simnic_knobs = {
 
 KNOB(ports, int, 0444, "ports of each chip");
 KNOB(asics, int, 0444, "chips, each with a switch id and a table of its own");
+KNOB(first_port, int, 0444, "the number of the first port");
 KNOB(table_size, int, 0644, "most rules in a table");
 KNOB(max_masks, int, 0644, "most different masks in a table");
 KNOB(max_actions, int, 0644, "most actions of a rule");
@@ -48,8 +49,22 @@ KNOB(count_fcs, bool, 0644, "bytes have the frame check sequence");
 KNOB(inert, bool, 0644, "the chip accepts rules and does nothing with frames");
 KNOB(priorities, bool, 0644, "of several rules that match, the one of lowest tc prio wins");
 KNOB(feature_busy, bool, 0644, "hw-tc-offload can't be switched off while there are rules");
+module_param_string(flavours, simnic_knobs.flavours, sizeof(simnic_knobs.flavours), 0444);
+MODULE_PARM_DESC(flavours, "a letter for each port of a chip: p physical, f PCI PF, v PCI VF");
 module_param_string(fw_version, simnic_knobs.fw_version, sizeof(simnic_knobs.fw_version), 0644);
 MODULE_PARM_DESC(fw_version, "what the chip says that its firmware is");
+
+char simnic_port_flavour(unsigned int number)
+{
+	return number < strlen(simnic_knobs.flavours) ? simnic_knobs.flavours[number] : 'p';
+}
+
+/* Without the line's end that a shell's echo leaves. */
+void simnic_fw_version(char *out, size_t size)
+{
+	strscpy(out, simnic_knobs.fw_version, size);
+	strim(out);
+}
 
 /* A parameter whose values have names. */
 static int set_named(const char *value, const char *const *names, int n, int *out)
@@ -155,22 +170,29 @@ module_param_cb(keys, &keys_ops, NULL, 0644);
 MODULE_PARM_DESC(keys, "what can be matched besides port, type and protocol: a list of eth, vlan, "
 		       "ipv4, tos, ports, icmp, arp, frag");
 
-static struct simnic_asic *asic_or_null(int i)
+/* Calls act() for each chip that is bound. */
+static void for_each_asic(void (*act)(struct simnic_asic *asic, void *data), void *data)
 {
-	return i < simnic_knobs.asics ? simnic_asics[i] : NULL;
+	int i;
+
+	mutex_lock(&simnic_asics_lock);
+	for (i = 0; i < simnic_knobs.asics; i++) {
+		if (simnic_asics[i])
+			act(simnic_asics[i], data);
+	}
+	mutex_unlock(&simnic_asics_lock);
+}
+
+static void add_used(struct simnic_asic *asic, void *n)
+{
+	*(unsigned int *)n += READ_ONCE(asic->table.n_rules);
 }
 
 static int used_get(char *out, const struct kernel_param *param)
 {
 	unsigned int n = 0;
-	int i;
 
-	rtnl_lock();
-	for (i = 0; i < simnic_knobs.asics; i++) {
-		if (asic_or_null(i))
-			n += asic_or_null(i)->table.n_rules;
-	}
-	rtnl_unlock();
+	for_each_asic(add_used, &n);
 	return sysfs_emit(out, "%u\n", n);
 }
 
@@ -179,20 +201,21 @@ static const struct kernel_param_ops used_ops = { .get = used_get };
 module_param_cb(used, &used_ops, NULL, 0444);
 MODULE_PARM_DESC(used, "rules that are in tables now");
 
+static void lose(struct simnic_asic *asic, void *n)
+{
+	rtnl_lock();
+	simnic_table_lose(&asic->table, *(unsigned int *)n);
+	rtnl_unlock();
+}
+
 static int lose_set(const char *value, const struct kernel_param *param)
 {
 	unsigned int n;
-	int i, err = kstrtouint(value, 0, &n);
+	int err = kstrtouint(value, 0, &n);
 
-	if (err)
-		return err;
-	rtnl_lock();
-	for (i = 0; i < simnic_knobs.asics; i++) {
-		if (asic_or_null(i))
-			simnic_table_lose(&asic_or_null(i)->table, n);
-	}
-	rtnl_unlock();
-	return 0;
+	if (!err)
+		for_each_asic(lose, &n);
+	return err;
 }
 
 static const struct kernel_param_ops lose_ops = { .set = lose_set };
@@ -200,36 +223,65 @@ static const struct kernel_param_ops lose_ops = { .set = lose_set };
 module_param_cb(lose, &lose_ops, NULL, 0200);
 MODULE_PARM_DESC(lose, "write N: each chip forgets its N oldest rules, and nobody is told");
 
-static int with_port(const char *value, void (*act)(struct simnic_port *port))
+static void fault(struct simnic_asic *asic, void *words)
 {
-	struct simnic_asic *asic;
-	int i, n, err = kstrtoint(value, 0, &n);
+	simnic_devlink_fault(asic, words);
+}
+
+static int fault_set(const char *value, const struct kernel_param *param)
+{
+	for_each_asic(fault, (void *)value);
+	return 0;
+}
+
+static const struct kernel_param_ops fault_ops = { .set = fault_set };
+
+module_param_cb(fault, &fault_ops, NULL, 0200);
+MODULE_PARM_DESC(fault, "write words: the firmware breaks down and forgets its rules; it takes none "
+			"until devlink's health reporter fw has recovered it");
+
+struct plugging {
+	int id;				/* of the port */
+	bool plug;
+	int err;
+};
+
+static void plug(struct simnic_asic *asic, void *data)
+{
+	struct devlink *devlink = priv_to_devlink(asic);
+	struct plugging *p = data;
+	int number = p->id - asic->ports[0].id;
+
+	if (number < 0 || number >= asic->n_ports)
+		return;
+	devl_lock(devlink);
+	p->err = 0;
+	if (p->plug)
+		p->err = simnic_port_plug(&asic->ports[number]);
+	else
+		simnic_port_unplug(&asic->ports[number]);
+	devl_unlock(devlink);
+}
+
+static int plug_by_name(const char *value, bool is_plug)
+{
+	struct plugging p = { .plug = is_plug, .err = -ENODEV };
+	int err = kstrtoint(value, 0, &p.id);
 
 	if (err)
 		return err;
-	for (i = 0; i < simnic_knobs.asics; i++) {
-		asic = asic_or_null(i);
-		if (asic && n >= asic->ports[0].id && n < asic->ports[0].id + asic->n_ports) {
-			act(&asic->ports[n - asic->ports[0].id]);
-			return 0;
-		}
-	}
-	return -ENODEV;
-}
-
-static void plug(struct simnic_port *port)
-{
-	simnic_port_plug(port);
+	for_each_asic(plug, &p);
+	return p.err;
 }
 
 static int plug_set(const char *value, const struct kernel_param *param)
 {
-	return with_port(value, plug);
+	return plug_by_name(value, true);
 }
 
 static int unplug_set(const char *value, const struct kernel_param *param)
 {
-	return with_port(value, simnic_port_unplug);
+	return plug_by_name(value, false);
 }
 
 static const struct kernel_param_ops plug_ops = { .set = plug_set };

@@ -55,9 +55,9 @@ void simnic_port_trap(struct simnic_port *port, struct sk_buff *skb)
 	dev_forward_skb(rep, skb);
 }
 
-static bool chip_forwards(const struct net_device *rep)
+static bool chip_forwards(const struct simnic_asic *asic, const struct net_device *rep)
 {
-	return !simnic_knobs.inert && rep->features & NETIF_F_HW_TC;
+	return !simnic_knobs.inert && !READ_ONCE(asic->legacy) && rep->features & NETIF_F_HW_TC;
 }
 
 static void enter_chip(struct simnic_port *port, struct sk_buff *skb)
@@ -73,7 +73,7 @@ static void enter_chip(struct simnic_port *port, struct sk_buff *skb)
 	atomic64_inc(&port->rx_packets);
 	atomic64_add(skb->len, &port->rx_bytes);
 	simnic_frame_parse(skb, port, &key);
-	if (chip_forwards(rep))
+	if (chip_forwards(port->asic, rep))
 		rule = simnic_table_lookup(&port->asic->table, &key);
 	if (rule) {
 		simnic_rule_count(rule, skb);
@@ -185,19 +185,10 @@ static int rep_set_features(struct net_device *dev, netdev_features_t features)
 	return 0;
 }
 
-static int rep_parent_id(struct net_device *dev, struct netdev_phys_item_id *id)
+/* devlink knows the port's name and the switch's id. */
+static struct devlink_port *rep_devlink_port(struct net_device *dev)
 {
-	static const u8 base[] = { 0x53, 0x49, 0x4d, 0 };
-
-	id->id_len = sizeof(base);
-	memcpy(id->id, base, sizeof(base));
-	id->id[3] = port_of_end(dev)->asic->id + 1;
-	return 0;
-}
-
-static int rep_port_name(struct net_device *dev, char *name, size_t size)
-{
-	return snprintf(name, size, "p%d", port_of_end(dev)->id) < size ? 0 : -EINVAL;
+	return &port_of_end(dev)->devlink;
 }
 
 static const struct net_device_ops rep_ops = {
@@ -206,8 +197,7 @@ static const struct net_device_ops rep_ops = {
 	.ndo_start_xmit = rep_xmit,
 	.ndo_setup_tc = simnic_setup_tc,
 	.ndo_set_features = rep_set_features,
-	.ndo_get_port_parent_id = rep_parent_id,
-	.ndo_get_phys_port_name = rep_port_name,
+	.ndo_get_devlink_port = rep_devlink_port,
 	.ndo_get_stats64 = rep_stats,
 	.ndo_has_offload_stats = rep_has_offload_stats,
 	.ndo_get_offload_stats = rep_get_offload_stats,
@@ -228,7 +218,7 @@ static void end_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
 {
 	strscpy(info->driver, "simnic", sizeof(info->driver));
 	strscpy(info->bus_info, dev_name(dev->dev.parent), sizeof(info->bus_info));
-	strscpy(info->fw_version, strim(simnic_knobs.fw_version), sizeof(info->fw_version));
+	simnic_fw_version(info->fw_version, sizeof(info->fw_version));
 }
 
 static int end_link_settings(struct net_device *dev, struct ethtool_link_ksettings *settings)
@@ -310,9 +300,16 @@ int simnic_port_plug(struct simnic_port *port)
 
 	if (rcu_access_pointer(port->rep))
 		return 0;
+	err = simnic_devlink_add_port(port);
+	if (err)
+		return err;
 	err = register_end(port, &port->rep, true);
-	if (!err)
-		err = register_end(port, &port->wire, false);
+	if (err) {
+		devl_port_unregister(&port->devlink);
+		return err;
+	}
+	devlink_port_type_eth_set(&port->devlink, rcu_dereference_protected(port->rep, true));
+	err = register_end(port, &port->wire, false);
 	if (err)
 		simnic_port_unplug(port);
 	return err;
@@ -321,6 +318,10 @@ int simnic_port_plug(struct simnic_port *port)
 /* The representor's rules go with its queueing discipline, before the pointer to it does. */
 void simnic_port_unplug(struct simnic_port *port)
 {
+	if (!rcu_access_pointer(port->rep))
+		return;
 	unregister_end(&port->wire);
+	devlink_port_type_clear(&port->devlink);
 	unregister_end(&port->rep);
+	devl_port_unregister(&port->devlink);
 }

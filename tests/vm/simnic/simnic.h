@@ -17,7 +17,9 @@
 #include <linux/atomic.h>
 #include <linux/if_ether.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/netdevice.h>
+#include <net/devlink.h>
 #include <net/flow_offload.h>
 
 #define SIMNIC_MAX_PORTS 64
@@ -47,6 +49,7 @@ struct simnic_port {
 	int id;				/* unique in the module: the N of pN and wN */
 	struct net_device __rcu *rep;	/* NULL while it is unplugged */
 	struct net_device __rcu *wire;
+	struct devlink_port devlink;
 	/* What went through the chip, and what of it went up to the processor. */
 	atomic64_t rx_packets, rx_bytes, tx_packets, tx_bytes, dropped;
 	atomic64_t cpu_packets, cpu_bytes;
@@ -103,12 +106,27 @@ struct simnic_asic {
 	struct device *dev;
 	int id;
 	unsigned int n_ports;
+	bool legacy;			/* the eswitch forwards nothing and takes no rules */
+	bool faulty;			/* the firmware has broken down */
+	struct devlink_health_reporter *health;
 	struct simnic_port *ports;
 	struct simnic_table table;
 };
 
-/* asic.c */
+/* asic.c: the chips that are bound; the lock goes before devlink's and the RTNL. Ports are plugged
+ * and unplugged under devl_lock(). */
 extern struct simnic_asic *simnic_asics[];
+extern struct mutex simnic_asics_lock;
+int simnic_asic_plug(struct simnic_asic *asic);
+void simnic_asic_unplug(struct simnic_asic *asic);
+
+/* devlink.c */
+struct simnic_asic *simnic_devlink_alloc(struct device *dev);
+void simnic_devlink_free(struct simnic_asic *asic);
+int simnic_devlink_init(struct simnic_asic *asic);
+void simnic_devlink_fini(struct simnic_asic *asic);
+int simnic_devlink_add_port(struct simnic_port *port);
+void simnic_devlink_fault(struct simnic_asic *asic, const char *words);
 
 /* port.c */
 int simnic_port_plug(struct simnic_port *port);
@@ -163,7 +181,7 @@ enum simnic_alter {
 };
 
 struct simnic_knobs {
-	int ports, asics;
+	int ports, asics, first_port;
 	int table_size, max_masks, max_actions;
 	int insert_delay_us, delete_delay_us, stats_delay_us;
 	int fail_next, fail_every, fail_errno;
@@ -177,8 +195,11 @@ struct simnic_knobs {
 	enum simnic_masks masks;
 	enum simnic_alter alter;
 	char fw_version[32];
+	char flavours[SIMNIC_MAX_PORTS + 1];
 };
 
 extern struct simnic_knobs simnic_knobs;
+char simnic_port_flavour(unsigned int number);
+void simnic_fw_version(char *out, size_t size);
 
 #endif
