@@ -8,6 +8,8 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 . "$run/environment"
 hostname vm
 ip link set lo up
+# There is no udev, and /dev/net/tun comes with its module.
+modprobe -q tun
 stty -F /dev/ttyS0 -opost
 cd "$(cat "$run/cwd")" 2>/dev/null || cd /
 
