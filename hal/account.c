@@ -5,12 +5,45 @@
 
 #include "hal/internal.h"
 
+static struct hal_account *
+find_account(const struct hal *hal, uint32_t number)
+{
+    struct hal_account *account = hal->oldest;
+    while (account->number != number) {
+        account = account->next;
+    }
+    return account;
+}
+
+static bool
+is_older(const struct hal *hal, uint32_t number, uint32_t than)
+{
+    const struct hal_account *account = hal->oldest;
+    while (account->number != number && account->number != than) {
+        account = account->next;
+    }
+    return account->number == number && number != than;
+}
+
 void
 account_owe(struct hal *hal, struct entry *e)
 {
+    uint32_t to = hal->owe_to ? hal->owe_to : hal->youngest->number;
+    if (e->debt && hal->owe_to && is_older(hal, to, e->debt)) {
+        find_account(hal, e->debt)->n_owed--;    /* not the last: an older one is open */
+        e->debt = 0;
+    }
     if (!e->debt) {
-        e->debt = hal->youngest->number;
-        hal->youngest->n_owed++;
+        e->debt = to;
+        (hal->owe_to ? find_account(hal, to) : hal->youngest)->n_owed++;
+    }
+}
+
+void
+account_hold(struct hal *hal, uint32_t number)
+{
+    if (number) {
+        find_account(hal, number)->n_owed++;
     }
 }
 
@@ -40,10 +73,7 @@ account_pay(struct hal *hal, uint32_t number, int error)
     if (!number) {
         return;
     }
-    struct hal_account *account = hal->oldest;
-    while (account->number != number) {
-        account = account->next;
-    }
+    struct hal_account *account = find_account(hal, number);
     account->n_owed--;
     account->error = error ? error : account->error;
     end_barriers(hal);
@@ -62,6 +92,7 @@ account_new(uint32_t number)
 void
 hal_barrier(struct hal *hal, void (*done)(void *aux, int error), void *aux)
 {
+    whole_settle(hal);
     if (hal->oldest == hal->youngest && !hal->youngest->n_owed) {
         done(aux, 0);
         return;

@@ -39,7 +39,6 @@ struct dump {
 /* One comparison of one device. */
 struct hal_audit_run {
     bool repair, failed;
-    uint32_t begun_ms;
     unsigned n_differences;
     unsigned *left, *total;      /* of the runs of all devices; NULL: nobody asked for it */
     void (*difference)(const char *kind, const char *device, const struct hal_entry_info *, void *aux);
@@ -307,10 +306,11 @@ static void
 find_missing(struct hal_audit_run *run, struct hal_device *device)
 {
     struct hal *hal = device->hal;
+    hal->owe_to = device->loss_debt;
     for (uint32_t i = 1; i < entry_limit(hal->store); i++) {
         struct entry *e = entry_at(hal->store, i);
         if (!(e->flags & ENTRY_USED) || e->device != device->index || !e->has || is_moving(e)
-            || e->flags & ENTRY_SEEN || e->created_ms - run->begun_ms < UINT32_MAX / 2) {
+            || (e->flags & (ENTRY_SEEN | ENTRY_OLD)) != ENTRY_OLD) {
             continue;
         }
         report(run, device, "missing", NULL, i);
@@ -321,6 +321,7 @@ find_missing(struct hal_audit_run *run, struct hal_device *device)
             engine_lost(device, i);
         }
     }
+    hal->owe_to = 0;
 }
 
 static bool begin(struct hal_device *, struct hal_audit_run *);
@@ -346,6 +347,11 @@ end_run(struct hal_device *device)
     device->audited_ms = clock_ms();
     if (next && (device->gone || device->fenced || !begin(device, next))) {
         finish_run(next);
+    }
+    if (!device->audit_again || device->gone || device->fenced) {
+        audit_forget_losses(device);
+    } else if (device->loss_debt) {
+        audit_tick(device, clock_ms());      /* there were more meanwhile */
     }
 }
 
@@ -405,9 +411,12 @@ begin(struct hal_device *device, struct hal_audit_run *run)
 {
     struct hal *hal = device->hal;
     for (uint32_t i = 1; i < entry_limit(hal->store); i++) {
-        entry_at(hal->store, i)->flags &= (uint16_t) ~ENTRY_SEEN;
+        struct entry *e = entry_at(hal->store, i);
+        if (e->device == device->index) {
+            e->flags &= (uint16_t) ~(ENTRY_SEEN | ENTRY_OLD);
+            e->flags |= e->flags & ENTRY_USED && e->has ? ENTRY_OLD : 0;
+        }
     }
-    run->begun_ms = (uint32_t) clock_ms();
     device->audit = run;
     if (!ask(device, 0, compared)) {
         device->audit = NULL;
@@ -461,6 +470,29 @@ void
 audit_soon(struct hal_device *device)
 {
     device->audit_again = true;
+}
+
+void
+audit_losses(struct hal_device *device)
+{
+    struct hal *hal = device->hal;
+    audit_soon(device);
+    if (!hal->has_whole || device->fenced || device->gone) {
+        return;
+    }
+    if (!device->loss_debt) {
+        device->loss_debt = hal->youngest->number;
+        account_hold(hal, device->loss_debt);
+    }
+    audit_tick(device, clock_ms());
+}
+
+void
+audit_forget_losses(struct hal_device *device)
+{
+    uint32_t debt = device->loss_debt;
+    device->loss_debt = 0;
+    account_pay(device->hal, debt, 0);
 }
 
 void

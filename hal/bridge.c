@@ -157,6 +157,16 @@ no_derivation(void *aux, const struct flow_key *key, struct hal_derivation *d)
     return false;
 }
 
+static bool
+no_whole(void *aux, const struct flow_match *whole, uint16_t priority, struct hal_derivation *d)
+{
+    (void) aux;
+    (void) whole;
+    (void) priority;
+    (void) d;
+    return false;
+}
+
 static void
 no_credit(void *aux, void *owner, uint64_t packets, uint64_t bytes, uint64_t used_ms)
 {
@@ -178,7 +188,8 @@ no_port_failed(void *aux, uint16_t port, const char *why)
 void
 hal_bridge_free(struct hal_bridge *bridge)
 {
-    static const struct hal_source nobody = { .derive = no_derivation, .credit = no_credit,
+    static const struct hal_source nobody = { .derive = no_derivation, .derive_whole = no_whole,
+                                              .credit = no_credit,
                                               .port_failed = no_port_failed };
     struct hal *hal = bridge->hal;
     bridge->source = &nobody;

@@ -37,6 +37,8 @@ struct hal_table_caps {
     uint8_t counters;                   /* enum hal_counter_kind */
     uint8_t outputs;                    /* HAL_OUTPUT_* */
     bool priorities;                    /* entries may overlap; a higher priority wins */
+    bool whole_rules;                   /* with priorities: gets whole rules, not exact matches, of
+                                         * flows whose policy does not say which */
     bool changes;                       /* HAL_CHANGE is atomic; else it is removed and added */
     uint32_t required;                  /* 1 << enum field_id: must be matched exactly */
     uint32_t actions;                   /* 1 << enum action_type */

@@ -54,6 +54,9 @@ make_change(struct hal_device *device, uint32_t index, struct hal_change *change
         return false;
     }
     enum hal_change_kind kind = next_change(device, e);
+    if (whole_must_wait(hal, index, kind)) {
+        return false;
+    }
     e->slot = take_off(device, index, now_ms);
     struct flow_match *match = &device->slots[e->slot].match;
     entry_get_match(hal->store, e, match);
@@ -84,6 +87,7 @@ engine_pump(struct hal_device *device)
 {
     uint64_t now_ms = clock_ms();
     size_t n = 0;
+    whole_settle(device->hal);
     while (!device->fenced && !device->hal->held && device->n_in_flight < HAL_WINDOW) {
         uint32_t index = fifo_pop(&device->urgent);
         index = index ? index : fifo_pop(&device->normal);
@@ -97,6 +101,7 @@ engine_pump(struct hal_device *device)
         }
     }
     hand_out(device, n);
+    whole_settle(device->hal);
 }
 
 /* --- completions ---------------------------------------------------------------------------- */
@@ -105,6 +110,7 @@ static void
 added(struct hal_device *device, struct entry *e, const struct hal_completion *c)
 {
     e->handle = c->handle;
+    e->flags &= (uint16_t) ~ENTRY_OLD;
     e->packets = e->bytes = 0;
     e->created_ms = e->read_ms = (uint32_t) clock_ms();
     e->reason = 0;
@@ -246,5 +252,6 @@ engine_complete(struct hal_device *device, const struct hal_completion *c)
     entry_actions_put(hal->store, e->sent);
     e->sent = 0;
     e->flags &= (uint16_t) ~ENTRY_IN_FLIGHT;
+    whole_release(hal, index);
     engine_settle(hal, index);
 }

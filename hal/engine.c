@@ -56,6 +56,9 @@ engine_set_wanted(struct hal *hal, struct entry *e, uint32_t actions)
     uint32_t before = e->wanted;
     uint32_t *n = &hal->devices[e->device]->n_wanted[e->table];
     *n += (uint32_t) (actions != 0) - (uint32_t) (before != 0);
+    if (before && !actions) {
+        whole_unguard(hal, e);
+    }
     e->wanted = actions;
     entry_regroup(hal->store, entry_index(hal->store, e));
     entry_actions_put(hal->store, before);
@@ -67,6 +70,7 @@ engine_at_rest(struct hal *hal, uint32_t index)
 {
     struct entry *e = entry_at(hal->store, index);
     uint32_t debt = account_take(e);
+    whole_release(hal, index);
     bool is_out = !e->has && !(e->flags & ENTRY_LIMBO);
     if (is_out && e->flags & ENTRY_AGAIN) {
         e->flags &= (uint16_t) ~ENTRY_AGAIN;
@@ -162,11 +166,24 @@ engine_leave(struct hal *hal, uint32_t index, bool again, enum hal_reason reason
 void
 engine_note_dependencies(struct entry *e, const struct hal_derivation *d)
 {
-    e->flags &= (uint16_t) ~(ENTRY_EXACT_RULE | ENTRY_DEP_ADDRESS | ENTRY_DEP_FLOOD);
-    e->flags |= (uint16_t) ((d->exact_rule ? ENTRY_EXACT_RULE : 0)
+    e->flags &= (uint16_t) ~(ENTRY_EXACT_RULE | ENTRY_DEP_ADDRESS | ENTRY_DEP_FLOOD | ENTRY_WHOLE
+                             | ENTRY_RULE_GONE);
+    e->flags |= (uint16_t) ((d->exact_rule ? ENTRY_EXACT_RULE : 0) | (d->is_whole ? ENTRY_WHOLE : 0)
                             | (d->depends.address ? ENTRY_DEP_ADDRESS : 0)
                             | (d->depends.flood ? ENTRY_DEP_FLOOD : 0));
     e->priority = d->priority;
+}
+
+/* What packets of the entry get can't differ if the source looks at nothing else in them. */
+static bool
+looks_at_all(const struct hal *hal, const struct entry *e, const struct flow_mask *mask)
+{
+    const struct flow_mask *has = entry_mask(hal->store, e);
+    uint64_t missing = 0;
+    for (unsigned i = 0; i < FLOW_LANES; i++) {
+        missing |= mask->bits.lane[i] & ~has->bits.lane[i];
+    }
+    return !missing;
 }
 
 /* A limbo entry that the source says the same of becomes an entry like others; what the
@@ -175,7 +192,8 @@ static bool
 adopt(struct hal *hal, uint32_t index, const struct hal_derivation *d, uint32_t actions)
 {
     struct entry *e = entry_at(hal->store, index);
-    if (e->has != actions || !entry_set_owner(hal->store, index, d->owner, d->cookie)) {
+    if (e->has != actions || !looks_at_all(hal, e, &d->match.mask)
+        || !entry_set_owner(hal->store, index, d->owner, d->cookie)) {
         return false;
     }
     e->flags &= (uint16_t) ~ENTRY_LIMBO;
@@ -215,6 +233,9 @@ take_derivation(struct hal *hal, uint32_t index, const struct hal_derivation *d)
     /* Where the entry is must be able to hold what it becomes. */
     struct hal_verdict verdict;
     engine_place(hal, index, d, &verdict);
+    if (!verdict.reason && d->is_whole && !whole_is_guarded(hal, index, d)) {
+        verdict.reason = HAL_REASON_OVERLAPPED;
+    }
     if (verdict.reason) {
         entry_actions_put(hal->store, actions);
         engine_leave(hal, index, false, verdict.reason);
@@ -233,7 +254,11 @@ engine_rederive(struct hal *hal, uint32_t index)
     struct flow_match match;
     memset(&d, 0, sizeof d);
     entry_get_match(hal->store, e, &match);
-    bool found = bridge->source->derive(bridge->aux, &match.value, &d);
+    bool whole = e->flags & ENTRY_WHOLE, found = whole_is_limbo(hal, index, &d);
+    if (!found) {
+        found = whole ? bridge->source->derive_whole(bridge->aux, &match, e->priority, &d)
+                      : bridge->source->derive(bridge->aux, &match.value, &d);
+    }
     counter_inc(COUNTER_hal_rederived);
     if (!found && e->flags & ENTRY_LIMBO) {
         return;                      /* no rule yet: it stays until the grace ends */
@@ -242,7 +267,8 @@ engine_rederive(struct hal *hal, uint32_t index)
         engine_leave(hal, index, false, d.verdict.reason ? d.verdict.reason : HAL_REASON_TABLE_MISS);
         return;
     }
-    if (e->has || e->flags & (ENTRY_IN_FLIGHT | ENTRY_LIMBO | ENTRY_UNKNOWN)) {
+    if (e->has || (whole && e->wanted)
+        || e->flags & (ENTRY_IN_FLIGHT | ENTRY_LIMBO | ENTRY_UNKNOWN)) {
         take_derivation(hal, index, &d);
         return;
     }
@@ -251,13 +277,17 @@ engine_rederive(struct hal *hal, uint32_t index)
     if (pps >= hal->config.demote_pps && pps < hal->config.promote_pps) {
         pps = hal->config.promote_pps;   /* it was worth its place, and keeps it */
     }
-    struct flow_key key = match.value;
+    uint16_t priority = e->priority;
     e->flags &= (uint16_t) ~ENTRY_AGAIN;
     engine_set_verdict(hal, e, NULL);
     engine_set_wanted(hal, e, 0);
     if (!(e->flags & ENTRY_QUEUED)) {
         engine_settle(hal, index);
-        hal_offer(bridge, &key, pps, NULL);
+        if (whole) {
+            hal_offer_whole(bridge, &match, priority, NULL);
+        } else {
+            hal_offer(bridge, &match.value, pps, NULL);
+        }
     } else {
         e->flags |= ENTRY_AGAIN;
     }

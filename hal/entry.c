@@ -295,18 +295,29 @@ entry_find(const struct entry_store *store, uint16_t bridge, const struct flow_m
     return mask ? find(store, bridge, word, mask - 1) : ENTRY_NONE;
 }
 
+/* Whether packets of both get 'a' rather than 'b'. */
+static bool
+comes_first(const struct entry *a, const struct entry *b)
+{
+    if (!a->has != !b->has) {
+        return a->has;
+    }
+    return a->table < b->table || (a->table == b->table && a->priority > b->priority);
+}
+
 uint32_t
 entry_find_key(const struct entry_store *store, uint16_t bridge, const struct flow_key *key)
 {
+    uint32_t best = ENTRY_NONE;
     for (uint32_t i = 0; i < store->n_masks; i++) {
         uint64_t word[ENTRY_KEY_WORDS];
         struct flow_key masked;
         flow_key_mask(key, &store->masks[i].mask, &masked);
         uint32_t index = store->masks[i].refs && pack(&masked, word) ? find(store, bridge, word, i)
                                                                      : ENTRY_NONE;
-        if (index) {
-            return index;
+        if (index && (!best || comes_first(&store->entries[index], &store->entries[best]))) {
+            best = index;
         }
     }
-    return ENTRY_NONE;
+    return best;
 }

@@ -35,10 +35,13 @@ enum entry_flag {
     ENTRY_DEP_ADDRESS = 1 << 5,
     ENTRY_DEP_FLOOD = 1 << 6,
     ENTRY_SEEN = 1 << 7,         /* by the comparison that is under way */
+    ENTRY_OLD = 1 << 14,         /* the device had it when that began */
     ENTRY_AGAIN = 1 << 8,        /* derive again once it is out of the device */
     ENTRY_UNKNOWN = 1 << 9,      /* a change failed: the device may or may not have it */
     ENTRY_REFUSED = 1 << 10,     /* see its verdict */
     ENTRY_ADOPT = 1 << 11,       /* its device has yet to be told its cookie */
+    ENTRY_WHOLE = 1 << 12,       /* a rule as a whole */
+    ENTRY_RULE_GONE = 1 << 13,   /* its rule was deleted: nothing below relies on it */
 };
 
 struct entry_links {
@@ -117,13 +120,19 @@ void entry_get_match(const struct entry_store *, const struct entry *, struct fl
 
 /* The one with exactly this match. */
 uint32_t entry_find(const struct entry_store *, uint16_t bridge, const struct flow_match *);
-/* One that packets with the key match. */
+/* One that packets with the key match: of the first table, and there of the highest priority;
+ * one that is in its device rather than one that is not. */
 uint32_t entry_find_key(const struct entry_store *, uint16_t bridge, const struct flow_key *);
 
 /* Calls visit for each entry of the bridge that some packet of 'match' hits. visit may free
  * the entry it is given, nothing else. Returns how many entries were looked at. */
 uint32_t entry_for_each_overlap(struct entry_store *, uint16_t bridge, const struct flow_match *,
                                 void (*visit)(uint32_t index, void *aux), void *aux);
+
+/* Some entry of the bridge that 'match' overlaps and that 'is_wanted' says yes to, or ENTRY_NONE. */
+uint32_t entry_find_overlap(struct entry_store *, uint16_t bridge, const struct flow_match *,
+                            bool (*is_wanted)(const struct entry *, const void *aux),
+                            const void *aux);
 
 /* The same for entries whose match names this address, whole, as its dl_dst or its dl_src... */
 uint32_t entry_for_each_of_address(struct entry_store *, uint16_t bridge, const uint8_t addr[6],
@@ -151,6 +160,7 @@ void entry_regroup(struct entry_store *, uint32_t index);
 
 const struct flow_mask *entry_mask(const struct entry_store *, const struct entry *);
 /* One more than the number (entry.mask) by which entries have this mask; 0: none has it. */
+uint32_t entry_n_masks(const struct entry_store *);
 uint32_t entry_mask_find(const struct entry_store *, const struct flow_mask *);
 
 #endif /* hal/entry.h */

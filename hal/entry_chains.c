@@ -292,13 +292,27 @@ struct walk {
     void (*visit)(uint32_t index, void *aux);
     void *aux;
     uint32_t n_seen;
+    /* Instead of 'visit', until one is found. */
+    bool (*is_wanted)(const struct entry *, const void *aux);
+    const void *wanted_aux;
+    uint32_t found;
 };
+
+static void
+tell(struct walk *w, uint32_t index)
+{
+    if (!w->is_wanted) {
+        w->visit(index, w->aux);
+    } else if (w->is_wanted(&w->store->entries[index], w->wanted_aux)) {
+        w->found = index;
+    }
+}
 
 /* 'only': those with its value in the chain's field; NULL: all. */
 static void
 walk_chain(struct walk *w, const struct chain_head *head, unsigned link, const struct flow_key *only)
 {
-    for (uint32_t i = head->first, next; i; i = next) {
+    for (uint32_t i = head->first, next; i && !w->found; i = next) {
         const struct entry *e = &w->store->entries[i];
         struct flow_match match;
         next = e->chain[link].next;
@@ -306,7 +320,7 @@ walk_chain(struct walk *w, const struct chain_head *head, unsigned link, const s
         entry_get_match(w->store, e, &match);
         bool has_value = !only || (address_of(link - 1, &match.value) ^ address_of(link - 1, only)) >> 8 == 0;
         if (has_value && e->bridge == w->bridge && flow_match_overlaps(&match, w->match)) {
-            w->visit(i, w->aux);
+            tell(w, i);
         }
     }
 }
@@ -365,7 +379,7 @@ static void
 walk_prefix(struct walk *w, const struct prefix *p)
 {
     const struct chain_table *t = &w->store->fields[p->chain];
-    for (uint32_t value = p->first; value <= p->last; value++) {
+    for (uint32_t value = p->first; value <= p->last && !w->found; value++) {
         if (!t->by_prefix[value >> 8]) {
             value |= 0xff;
             continue;
@@ -400,26 +414,27 @@ names_keys(const struct walk *w, uint32_t *best)
 static void
 walk_keys(struct walk *w)
 {
-    for (uint32_t m = 0; m < w->store->n_masks; m++) {
+    for (uint32_t m = 0; m < w->store->n_masks && !w->found; m++) {
         struct flow_match one = { .mask = w->store->masks[m].mask };
         flow_key_mask(&w->match->value, &one.mask, &one.value);
         uint32_t i = w->store->masks[m].refs ? entry_find(w->store, w->bridge, &one) : ENTRY_NONE;
         w->n_seen++;
         if (i) {
-            w->visit(i, w->aux);
+            tell(w, i);
         }
     }
 }
 
-uint32_t
-entry_for_each_overlap(struct entry_store *store, uint16_t bridge, const struct flow_match *match,
-                       void (*visit)(uint32_t index, void *aux), void *aux)
+/* By the way that looks at the fewest. */
+static void
+walk_overlap(struct walk *w)
 {
-    struct walk w = { store, match, bridge, visit, aux, 0 };
-    uint32_t best = count_by_class(&w);
-    if (names_keys(&w, &best)) {
-        walk_keys(&w);
-        return w.n_seen;
+    struct entry_store *store = w->store;
+    const struct flow_match *match = w->match;
+    uint32_t best = count_by_class(w);
+    if (names_keys(w, &best)) {
+        walk_keys(w);
+        return;
     }
     int field = -1;
     struct prefix prefix, best_prefix = { 0, 1, 0 };
@@ -431,28 +446,46 @@ entry_for_each_overlap(struct entry_store *store, uint16_t bridge, const struct 
             best = head->n + wild->n;
             field = (int) f;
         }
-        if (prefix_of(&w, f, &prefix) && prefix_cost(&w, &prefix) < best) {
-            best = prefix_cost(&w, &prefix);
+        if (prefix_of(w, f, &prefix) && prefix_cost(w, &prefix) < best) {
+            best = prefix_cost(w, &prefix);
             best_prefix = prefix;
             field = -1;
         }
     }
     if (field < 0 && best_prefix.first <= best_prefix.last) {
-        walk_prefix(&w, &best_prefix);
-        return w.n_seen;
+        walk_prefix(w, &best_prefix);
+        return;
     }
     if (field >= 0) {
         const struct chain_table *t = &store->fields[field];
-        walk_chain(&w, field_head(store, (unsigned) field, &match->value, &match->mask),
+        walk_chain(w, field_head(store, (unsigned) field, &match->value, &match->mask),
                    (unsigned) field + 1, NULL);
-        walk_chain(&w, &t->wild, (unsigned) field + 1, NULL);
+        walk_chain(w, &t->wild, (unsigned) field + 1, NULL);
     }
-    for (uint32_t c = 1; field < 0 && c < store->n_classes; c++) {
-        if (class_overlaps(&w, &store->classes[c])) {
-            walk_chain(&w, &store->classes[c].head, CHAIN_CLASS, NULL);
+    for (uint32_t c = 1; field < 0 && c < store->n_classes && !w->found; c++) {
+        if (class_overlaps(w, &store->classes[c])) {
+            walk_chain(w, &store->classes[c].head, CHAIN_CLASS, NULL);
         }
     }
+}
+
+uint32_t
+entry_for_each_overlap(struct entry_store *store, uint16_t bridge, const struct flow_match *match,
+                       void (*visit)(uint32_t index, void *aux), void *aux)
+{
+    struct walk w = { .store = store, .match = match, .bridge = bridge, .visit = visit, .aux = aux };
+    walk_overlap(&w);
     return w.n_seen;
+}
+
+uint32_t
+entry_find_overlap(struct entry_store *store, uint16_t bridge, const struct flow_match *match,
+                   bool (*is_wanted)(const struct entry *, const void *aux), const void *aux)
+{
+    struct walk w = { .store = store, .match = match, .bridge = bridge, .is_wanted = is_wanted,
+                      .wanted_aux = aux };
+    walk_overlap(&w);
+    return w.found;
 }
 
 /* Entries with all of the field's value. */
@@ -471,7 +504,7 @@ entry_for_each_of_address(struct entry_store *store, uint16_t bridge, const uint
 {
     struct flow_match to = { .mask = chain_masks[CHAIN_DL_DST] };
     struct flow_match from = { .mask = chain_masks[CHAIN_DL_SRC] };
-    struct walk w = { store, &to, bridge, visit, aux, 0 };
+    struct walk w = { .store = store, .match = &to, .bridge = bridge, .visit = visit, .aux = aux };
     memcpy(to.value.dl_dst, addr, sizeof to.value.dl_dst);
     memcpy(from.value.dl_src, addr, sizeof from.value.dl_src);
     walk_value(&w, CHAIN_DL_DST);

@@ -40,6 +40,12 @@ entry_mask_find(const struct entry_store *store, const struct flow_mask *mask)
     return 0;
 }
 
+uint32_t
+entry_n_masks(const struct entry_store *store)
+{
+    return store->n_masks;
+}
+
 void
 masks_put(struct entry_store *store, uint32_t i)
 {

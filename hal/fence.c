@@ -23,6 +23,7 @@ engine_lost(struct hal_device *device, uint32_t index)
     if (!entry_owner(device->hal->store, e)) {   /* it was in limbo: nobody wants it back */
         engine_set_wanted(device->hal, e, 0);
     }
+    whole_lost(device->hal, index);
     engine_settle(device->hal, index);
 }
 
@@ -135,6 +136,7 @@ forget_entries(struct hal_device *device, int error)
         }
         engine_set_wanted(hal, e, 0);
         engine_set_verdict(hal, e, NULL);
+        whole_forget(hal, i);
         entry_free(hal->store, i);
         account_pay(hal, debt, error);
     }
@@ -203,6 +205,7 @@ engine_fence(struct hal_device *device, enum hal_reason reason, const char *why)
     device->urgent.n = device->normal.n = 0;
     free_slots(device);
     forget_entries(device, error ? -EIO : 0);
+    audit_forget_losses(device);
 }
 
 void

@@ -75,7 +75,7 @@ handle_events(struct hal_device *device, const struct hal_said *said)
         engine_reset(device);
     } else if (said->events >> HAL_EVENT_LOST & 1) {
         log_warn("%s: entries may be lost: %s", device->driver->name, said->why);
-        audit_soon(device);
+        audit_losses(device);
     }
 }
 
@@ -173,6 +173,7 @@ hal_free(struct hal *hal, bool keep)
         return;                      /* the driver may still look at all that it was given */
     }
     accounts_fini(hal);
+    whole_fini(hal);
     for (unsigned i = 0; i < HAL_MAX_BRIDGES; i++) {
         if (hal->bridges[i]) {
             free(hal->bridges[i]->ports);

@@ -59,8 +59,18 @@ struct hal_derivation {
     uint64_t cookie;              /* the rule's OpenFlow cookie: policies and explain go by it */
     uint16_t priority;
     bool exact_rule;              /* the rule itself has no wildcards: place at once */
+    bool is_whole;                /* all that the rule has on the ingress port: place at once, in a
+                                   * table with priorities */
+    bool has_whole;               /* of a rule that has wildcards: 'whole' is to be asked about */
+    struct flow_match whole;      /* by derive_whole() */
     struct hal_depends depends;
     struct hal_verdict verdict;   /* reason 0, or why it can't be in any hardware */
+};
+
+/* A rule above another: what an entry for it on the same ingress port matches. */
+struct hal_above {
+    const struct flow_match *match;
+    const void *owner;
 };
 
 /* What the HAL asks of the source. Control thread. */
@@ -68,6 +78,18 @@ struct hal_source {
     /* Derives the entry for packets with 'key' as the source is now. False: there is no
      * rule for them any more. */
     bool (*derive)(void *aux, const struct flow_key *key, struct hal_derivation *);
+    /* Whole rules, which a device's table with priorities may have; NULL, both: there are none.
+     * 'whole' is what the entry for a rule with wildcards has to match on one ingress port, all
+     * but what no such entry can have (fragments). Derives it as the source is now. False: there
+     * is no such rule of that priority. The actions may be made where derive() does not. */
+    bool (*derive_whole)(void *aux, const struct flow_match *whole, uint16_t priority,
+                         struct hal_derivation *);
+    /* Calls visit for each rule that some packet of 'whole' also matches, of this or a higher
+     * priority, but for 'owner' itself; until visit returns false. False if it did, or if there
+     * are too many rules to tell. */
+    bool (*each_above)(void *aux, const struct flow_match *whole, uint16_t priority,
+                       const void *owner, bool (*visit)(const struct hal_above *, void *aux2),
+                       void *aux2);
     /* Packets that hardware forwarded for the owner since the last credit. used_ms:
      * hal_now_ms() of the last packet, as well as it is known. */
     void (*credit)(void *aux, void *owner, uint64_t packets, uint64_t bytes, uint64_t used_ms);
@@ -142,12 +164,17 @@ void hal_start(struct hal *);
 
 enum hal_policy { HAL_PREFER_HW, HAL_REQUIRE_HW, HAL_SW_ONLY, HAL_N_POLICIES };
 
+/* Whether a rule with wildcards goes to a table with priorities as a whole, or exact matches of its
+ * flows do as they come. By default the table's capabilities say. */
+enum hal_whole { HAL_WHOLE_DEFAULT, HAL_WHOLE_YES, HAL_WHOLE_NO };
+
 /* For the flows whose cookies are 'cookie' in the bits of 'mask', where 'cookie' has no others:
  * mask 0, all of the bridge's; all ones, one cookie's. */
 struct hal_policy_rule {
     uint64_t cookie, mask;
     enum hal_policy policy;
     bool allow_uncounted;        /* also in tables without counters */
+    enum hal_whole whole_rules;
 };
 
 enum { HAL_MAX_POLICIES = 64 };
@@ -178,8 +205,26 @@ void hal_capture(struct hal_bridge *, const struct flow_match *match);
 void hal_offer(struct hal_bridge *, const struct flow_key *, uint32_t packets_per_s,
                struct hal_verdict *);
 
+/* The rule that 'whole' names (hal_source.derive_whole) is to have an entry, if a table with
+ * priorities takes it, and the policy wants it, and all rules above it that overlap it are in the
+ * table, too, or go there before it. True: it has, or will have one; else *verdict (may be NULL) is
+ * why not, and its flows are to get exact matches. */
+bool hal_offer_whole(struct hal_bridge *, const struct flow_match *whole, uint16_t priority,
+                     struct hal_verdict *);
+/* The same for what hal_offer_whole() would say now; nothing changes. */
+bool hal_check_whole(struct hal_bridge *, const struct flow_match *whole, uint16_t priority,
+                     struct hal_verdict *);
+/* False: no table of the port's device takes whole rules of flows with the cookie. Cheap. */
+bool hal_takes_whole(const struct hal_bridge *, uint16_t port, uint64_t cookie);
+/* ... of none, whatever the policy. */
+bool hal_has_priorities(const struct hal_bridge *, uint16_t port);
+
+/* A rule is in the source, and was offered; rank: its priority, 0x10000 without wildcards. Entries
+ * that 'match' overlaps are derived again; whole rules below it stay if it goes to hardware. */
+void hal_rule_added(struct hal_bridge *, const void *owner, const struct flow_match *,
+                    uint32_t rank);
 /* The source has changed; entries that the change overlaps are derived again. Those that
- * 'match' overlaps (a rule was added, or removed)... */
+ * 'match' overlaps... */
 void hal_changed_match(struct hal_bridge *, const struct flow_match *);
 /* ... the same for a removal that was asked for by name, which also ends limbo for what it
  * overlaps ... */
@@ -189,6 +234,8 @@ void hal_changed_owner(struct hal_bridge *, void *owner);
 /* ... or which is gone: it is not derived from any more, but it may still be credited, until
  * a barrier from now on is over or hal_owner_is_used() says no ... */
 void hal_owner_gone(struct hal_bridge *, void *owner);
+/* ... the same if another rule of the same match and rank is there already ... */
+void hal_owner_replaced(struct hal_bridge *, void *owner);
 bool hal_owner_is_used(const struct hal_bridge *, const void *owner);
 /* ... those to or from an address that moved, was learnt, or is not known any more; those that come in by or go out to a port, which may be new;
  * all, because the fragment mode or the like changed. */
@@ -278,6 +325,7 @@ struct hal_entry_info {
     uint64_t cookie;                     /* of the rule */
     void *owner;
     uint16_t priority;
+    bool is_whole;                       /* a rule as a whole; else an exact match */
     uint64_t packets, bytes;             /* in hardware, all its life */
     uint64_t age_ms, used_ms;
     uint32_t packets_per_s;

@@ -32,6 +32,7 @@ enum {
                                   * thread to be over */
     HAL_FENCE_OP_MS = 100,       /* ... before it fences, or shows */
     HAL_STOP_MS = 3000,          /* ... at the end */
+    HAL_NO_WHOLE_SLOTS = 1024,
     HAL_FULL_MS = 5000,          /* how long a table is held for full at what it had then */
 };
 
@@ -126,6 +127,7 @@ struct hal_device {
     struct hal_audit_run *audit_next;    /* asked for meanwhile; one at most */
     bool audit_again;            /* losses were told of, and not repaired since */
     uint64_t audited_ms;
+    uint32_t loss_debt;          /* the account that waits for the losses to be repaired */
     struct hal_said heard;       /* being handled */
 };
 
@@ -192,6 +194,20 @@ struct hal_account {
     void *aux;
 };
 
+/* A guard that is not wanted any more: what it was, and the account that is held for it. */
+struct hal_unguarded {
+    struct flow_match match;
+    uint32_t debt;
+    uint16_t bridge, priority;
+    uint8_t device, table;
+};
+
+/* A whole rule that can't be, as the source was at 'version'. */
+struct hal_no_whole {
+    uint64_t hash, version, when_ms;
+    enum hal_reason reason;
+};
+
 struct hal {
     struct hal_config config;
     int event_fd;
@@ -206,6 +222,14 @@ struct hal {
     void *loaded[HAL_MAX_DEVICES];           /* handles of shared objects */
     unsigned n_drivers;
     struct hal_account *oldest, *youngest;
+    uint32_t owe_to;                         /* the account that entries owe to; 0: the youngest */
+    uint64_t version;                        /* of what the source has said */
+    bool has_whole;                          /* there were whole rules: the next are there, too */
+    uint32_t *first_waiter, *next_waiter;    /* by entry: those that wait for it */
+    struct hal_no_whole *no_whole;
+    struct hal_unguarded *unguarded;
+    uint32_t n_unguarded, max_unguarded;
+    bool unguarded_lost;                     /* there was no memory for one */
     uint16_t boot;                           /* in cookies: tells this run's from others' */
     uint64_t tick_ms;
     uint64_t limbo_ends_ms;                  /* 0: not begun */
@@ -254,8 +278,10 @@ void engine_count_table(struct hal_device *, const struct entry *, int change);
 /* Accounts. False without memory. */
 bool accounts_init(struct hal *);
 void accounts_fini(struct hal *);
-/* The entry owes. */
+/* The entry owes: to hal->owe_to, if that is set. */
 void account_owe(struct hal *, struct entry *);
+/* The account (0: none) stays open until account_pay(). */
+void account_hold(struct hal *, uint32_t debt);
 /* What it owes, of which it is relieved; 0: nothing. */
 uint32_t account_take(struct entry *);
 /* 'debt' is from account_take(). It may end barriers, whose callbacks may call anything: it
@@ -269,6 +295,32 @@ void engine_reset(struct hal_device *);
 /* Tries a fenced device again, from nothing. */
 void engine_unfence(struct hal_device *);
 bool bridge_has_entries(const struct hal *, unsigned bridge);
+
+/* --- whole rules (hal/whole.c) ----------------------------------------------------------------- */
+
+/* Whether the whole rule, of which the source says this, has all that it needs above it; what is
+ * still on its way owes if the device has the rule already. */
+bool whole_is_guarded(struct hal *, uint32_t index, const struct hal_derivation *);
+/* The entry is not wanted any more: what relied on it goes with the next whole_settle(), which
+ * comes before barriers and before changes are handed out. */
+void whole_unguard(struct hal *, const struct entry *);
+void whole_settle(struct hal *);
+/* True if the change has to wait for that of another entry; or if it is not the one any more. */
+bool whole_must_wait(struct hal *, uint32_t index, enum hal_change_kind);
+/* Who waited for the entry need not. */
+void whole_release(struct hal *, uint32_t index);
+/* The entry goes, and all that could wait for it. */
+void whole_forget(struct hal *, uint32_t index);
+/* The device lost the entry: what is below owes until it is back. */
+void whole_lost(struct hal *, uint32_t index);
+/* True if the entry is in limbo, and a rule's as a whole: *d is what becomes of it. */
+bool whole_is_limbo(struct hal *, uint32_t index, struct hal_derivation *);
+/* A rule came that overlaps a whole one. */
+void whole_rule_above(struct hal *, uint32_t index, const void *owner, uint32_t rank);
+/* A rule overlaps an entry in limbo, of whose packets the rule has some, in the source: true if the
+ * rule gets them nevertheless, since it is above, in the device too. */
+bool whole_stays_in_limbo(struct hal *, uint32_t index, const void *owner, uint32_t rank);
+void whole_fini(struct hal *);
 
 /* --- policy --------------------------------------------------------------------------------- */
 
@@ -290,6 +342,9 @@ uint32_t stream_place(struct hal_bridge *, const struct hal_derivation *, uint32
 const struct entry *stream_place_anew(struct hal_bridge *, const struct hal_derivation *,
                                       const struct hal_plan *plan, struct hal_placement *,
                                       struct hal_device **device);
+/* An entry where it was placed; 'cold' makes room. False without memory. */
+bool stream_take_place(struct hal_bridge *, const struct hal_derivation *, struct hal_device *,
+                       unsigned table, uint32_t cold);
 /* Adds what the plan has put into the device's tables. */
 void plan_fill_rooms(const struct hal_plan *, const struct hal_device *, const struct flow_mask *,
                      struct hal_room room[]);
@@ -302,6 +357,10 @@ void audit_tick(struct hal_device *, uint64_t now_ms);
 void audit_abandon(struct hal_device *);
 /* With the next tick. */
 void audit_soon(struct hal_device *);
+/* Entries may be lost: it is compared at once if others may rely on those, and barriers wait. */
+void audit_losses(struct hal_device *);
+/* The device is out of use: nothing is to be repaired. */
+void audit_forget_losses(struct hal_device *);
 void show_entry(const struct hal *, uint32_t index, struct hal_entry_info *);
 
 /* --- counters ------------------------------------------------------------------------- */

@@ -95,7 +95,7 @@ credit_one(struct hal_device *device, uint64_t cookie, const struct hal_counters
     ledger_credit(hal, e, counters, now_ms);
     bool slow = e->pps < hal->config.demote_pps
                 && (uint32_t) now_ms - e->created_ms >= 1000;
-    if (slow && e->wanted && !(e->flags & (ENTRY_EXACT_RULE | ENTRY_LIMBO))
+    if (slow && e->wanted && !(e->flags & (ENTRY_EXACT_RULE | ENTRY_WHOLE | ENTRY_LIMBO))
         && engine_may_move(hal)) {
         counter_inc(COUNTER_hal_demoted);
         device->moves++;

@@ -12,7 +12,7 @@ software(struct hal_placement *out, enum hal_reason reason)
 static bool
 is_worth_it(const struct hal_place_input *in)
 {
-    return in->exact_rule || in->pps >= (in->placed ? in->demote_pps : in->promote_pps);
+    return in->exact_rule || in->whole || in->pps >= (in->placed ? in->demote_pps : in->promote_pps);
 }
 
 bool
@@ -40,7 +40,7 @@ has_room(const struct hal_place_input *in, unsigned table, bool *evict, enum hal
         return true;
     }
     *evict = room->coldest_pps != UINT32_MAX
-             && (in->exact_rule || in->pps / HAL_EVICT_FACTOR > room->coldest_pps);
+             && (in->exact_rule || in->whole || in->pps / HAL_EVICT_FACTOR > room->coldest_pps);
     *why = HAL_REASON_TABLE_FULL;
     return *evict;
 }
@@ -57,12 +57,30 @@ remember(struct hal_placement *out, const struct hal_verdict *verdict, unsigned 
     }
 }
 
+/* Why the table takes no whole rules; 0: it does. */
+static enum hal_reason
+refuses_whole(const struct hal_place_input *in, const struct hal_table_caps *caps)
+{
+    if (!caps->priorities) {
+        return HAL_REASON_NO_PRIORITIES;
+    }
+    bool wanted = in->whole_rules == HAL_WHOLE_DEFAULT ? caps->whole_rules
+                                                       : in->whole_rules == HAL_WHOLE_YES;
+    return wanted ? 0 : HAL_REASON_POLICY_EXACT;
+}
+
 static bool
 try_table(const struct hal_place_input *in, unsigned table, struct hal_placement *out)
 {
     struct hal_verdict verdict = { .field = HAL_OBJECT_NONE, .action = HAL_OBJECT_NONE };
     enum hal_reason why;
     bool evict;
+    why = in->whole ? refuses_whole(in, &in->caps->table[table]) : 0;
+    if (why) {
+        verdict.reason = (uint16_t) why;
+        remember(out, &verdict, table, in->caps->table[table].priorities);
+        return false;
+    }
     if (!hal_fits(&in->caps->table[table], in->match, in->actions, in->ports, &verdict)) {
         remember(out, &verdict, table, false);
         return false;
@@ -99,7 +117,7 @@ hal_place(const struct hal_place_input *in, struct hal_placement *out)
              * entry has to change for that. */
             if (!is_worth_it(in)) {
                 software(out, HAL_REASON_NOT_WORTH_IT);
-            } else if (!in->placed && !in->may_move && !in->exact_rule) {
+            } else if (!in->placed && !in->may_move && !in->exact_rule && !in->whole) {
                 software(out, HAL_REASON_CHURN_LIMIT);
             }
             return;

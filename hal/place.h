@@ -25,6 +25,8 @@ struct hal_place_input {
     enum hal_policy policy;
     bool allow_uncounted;
     bool exact_rule;             /* wants its place whatever its traffic */
+    bool whole;                  /* a rule as a whole: it does, too, where there are priorities */
+    enum hal_whole whole_rules;  /* what the policy says of those */
     bool placed;                 /* it is in hardware now: the lower threshold counts */
     bool may_move;               /* the budget for moves is not used up */
     uint32_t pps;                /* packets a second, lately */

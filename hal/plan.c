@@ -24,7 +24,7 @@ count_entries(struct hal_plan *plan)
     const struct entry_store *store = plan->hal->store;
     for (uint32_t i = 1; i < entry_limit(store); i++) {
         const struct entry *e = entry_at(store, i);
-        if (e->flags & ENTRY_USED && e->wanted && !(e->flags & ENTRY_EXACT_RULE)) {
+        if (e->flags & ENTRY_USED && e->wanted && !(e->flags & (ENTRY_EXACT_RULE | ENTRY_WHOLE))) {
             plan->table[e->device][e->table].evictable++;
         }
     }

@@ -29,7 +29,7 @@ hal_policy_parse(const char *name, enum hal_policy *policy)
 const struct hal_policy_rule *
 hal_policy_in(const struct hal_policy_rule rules[], unsigned n, uint64_t cookie)
 {
-    static const struct hal_policy_rule standard = { 0, 0, HAL_PREFER_HW, false };
+    static const struct hal_policy_rule standard = { 0, 0, HAL_PREFER_HW, false, HAL_WHOLE_DEFAULT };
     while (n-- > 0) {
         if (!((cookie ^ rules[n].cookie) & rules[n].mask)) {
             return &rules[n];
@@ -41,7 +41,8 @@ hal_policy_in(const struct hal_policy_rule rules[], unsigned n, uint64_t cookie)
 bool
 hal_policy_same(const struct hal_policy_rule *a, const struct hal_policy_rule *b)
 {
-    return a->policy == b->policy && a->allow_uncounted == b->allow_uncounted;
+    return a->policy == b->policy && a->allow_uncounted == b->allow_uncounted
+           && a->whole_rules == b->whole_rules;
 }
 
 const struct hal_policy_rule *

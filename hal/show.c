@@ -58,6 +58,7 @@ show_entry(const struct hal *hal, uint32_t index, struct hal_entry_info *info)
     info->cookie = owner ? owner->cookie : 0;
     info->owner = owner ? owner->owner : NULL;
     info->priority = e->priority;
+    info->is_whole = e->flags & ENTRY_WHOLE;
     info->packets = e->packets;
     info->bytes = e->bytes;
     info->age_ms = e->created_ms ? now_ms - e->created_ms : 0;

@@ -40,7 +40,7 @@ find_cold(struct hal_device *device, unsigned table)
         uint32_t index = 1 + (uint32_t) ((hal->random >> 33) % (limit - 1));
         const struct entry *e = entry_at(hal->store, index);
         if (!(e->flags & ENTRY_USED) || e->device != device->index || e->table != table || !e->has
-            || !e->wanted || e->flags & (ENTRY_EXACT_RULE | ENTRY_IN_FLIGHT | ENTRY_QUEUED)) {
+            || !e->wanted || e->flags & (ENTRY_EXACT_RULE | ENTRY_WHOLE | ENTRY_IN_FLIGHT | ENTRY_QUEUED)) {
             continue;
         }
         seen++;
@@ -113,7 +113,8 @@ place(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pps,
         .caps = *device ? &(*device)->caps : NULL, .room = rooms.room, .match = &d->match,
         .actions = d->actions, .ports = &(struct hal_ports_view) { port_kind, ingress },
         .policy = policy->policy, .allow_uncounted = policy->allow_uncounted,
-        .exact_rule = d->exact_rule, .placed = at != NULL, .may_move = plan || engine_may_move(hal),
+        .exact_rule = d->exact_rule, .whole = d->is_whole, .whole_rules = policy->whole_rules,
+        .placed = at != NULL, .may_move = plan || engine_may_move(hal),
         .pps = pps, .promote_pps = hal->config.promote_pps, .demote_pps = hal->config.demote_pps,
     };
     hal_place(&in, out);
@@ -260,6 +261,16 @@ offer_new(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pp
     bridge->hal->moves_left -= !d->exact_rule && bridge->hal->moves_left > 0;
 }
 
+bool
+stream_take_place(struct hal_bridge *bridge, const struct hal_derivation *d,
+                  struct hal_device *device, unsigned table, uint32_t cold)
+{
+    if (cold) {
+        evict(bridge->hal, cold);
+    }
+    return make_entry(bridge, d, 0, device, table);
+}
+
 void
 hal_offer(struct hal_bridge *bridge, const struct flow_key *key, uint32_t pps,
           struct hal_verdict *verdict)
@@ -276,6 +287,10 @@ hal_offer(struct hal_bridge *bridge, const struct flow_key *key, uint32_t pps,
     }
     if (!d.actions) {
         *verdict = d.verdict;
+        return;
+    }
+    if (d.has_whole && hal_takes_whole(bridge, key->in_port, d.cookie)
+        && hal_offer_whole(bridge, &d.whole, d.priority, verdict)) {
         return;
     }
     uint32_t index = entry_find(hal->store, bridge->id, &d.match);
@@ -346,15 +361,69 @@ rederive_found(struct found *found)
 }
 
 static void
+end_limbo(struct hal *hal, uint32_t index)
+{
+    struct entry *e = entry_at(hal->store, index);
+    if (e->flags & ENTRY_LIMBO) {
+        e->flags &= (uint16_t) ~ENTRY_LIMBO;
+        account_owe(hal, e);
+        engine_want_nothing(hal, index, HAL_REASON_TABLE_MISS);
+    }
+}
+
+static void
 leave_again(struct hal *hal, uint32_t index)
 {
+    entry_at(hal->store, index)->flags |= ENTRY_RULE_GONE;
     engine_leave(hal, index, true, HAL_REASON_DEPENDS_CHANGED);
+}
+
+static void
+leave_replaced(struct hal *hal, uint32_t index)
+{
+    engine_leave(hal, index, true, HAL_REASON_DEPENDS_CHANGED);
+}
+
+/* A rule came that has some of the entry's packets; its own entry is as it should be. */
+static void
+rule_overlaps(struct hal *hal, uint32_t index, const void *owner, uint32_t rank)
+{
+    struct entry *e = entry_at(hal->store, index);
+    const struct entry_owner *of = entry_owner(hal->store, e);
+    bool was_limbo = e->flags & ENTRY_LIMBO;
+    if (!(e->flags & ENTRY_USED) || (of && of->owner == owner)) {
+        return;
+    }
+    if (e->flags & ENTRY_WHOLE && e->wanted) {
+        whole_rule_above(hal, index, owner, rank);
+        return;
+    }
+    engine_rederive(hal, index);
+    if (was_limbo && e->flags & ENTRY_LIMBO && !whole_stays_in_limbo(hal, index, owner, rank)) {
+        end_limbo(hal, index);       /* it is not known to have none of the rule's packets */
+    }
+}
+
+void
+hal_rule_added(struct hal_bridge *bridge, const void *owner, const struct flow_match *match,
+               uint32_t rank)
+{
+    struct hal *hal = bridge->hal;
+    struct found found = { .hal = hal };
+    hal->version++;
+    entry_for_each_overlap(hal->store, bridge->id, match, collect, &found);
+    for (size_t i = 0; i < found.n; i++) {
+        rule_overlaps(hal, found.at[i], owner, rank);
+    }
+    found.n = 0;                     /* they are done; without memory for all, devices are fenced */
+    for_found(&found, engine_rederive);
 }
 
 void
 hal_changed_match(struct hal_bridge *bridge, const struct flow_match *match)
 {
     struct found found = { .hal = bridge->hal };
+    bridge->hal->version++;
     entry_for_each_overlap(bridge->hal->store, bridge->id, match, collect, &found);
     rederive_found(&found);
 }
@@ -364,14 +433,10 @@ hal_deleted_match(struct hal_bridge *bridge, const struct flow_match *match)
 {
     struct hal *hal = bridge->hal;
     struct found found = { .hal = hal };
+    hal->version++;
     entry_for_each_overlap(hal->store, bridge->id, match, collect, &found);
     for (size_t i = 0; i < found.n; i++) {
-        struct entry *e = entry_at(hal->store, found.at[i]);
-        if (e->flags & ENTRY_LIMBO) {
-            e->flags &= (uint16_t) ~ENTRY_LIMBO;
-            account_owe(hal, e);
-            engine_want_nothing(hal, found.at[i], HAL_REASON_TABLE_MISS);
-        }
+        end_limbo(hal, found.at[i]);
     }
     rederive_found(&found);
 }
@@ -380,6 +445,7 @@ void
 hal_changed_owner(struct hal_bridge *bridge, void *owner)
 {
     struct found found = { .hal = bridge->hal };
+    bridge->hal->version++;
     entry_for_each_of_owner(bridge->hal->store, bridge->id, owner, collect, &found);
     rederive_found(&found);
 }
@@ -388,8 +454,18 @@ void
 hal_owner_gone(struct hal_bridge *bridge, void *owner)
 {
     struct found found = { .hal = bridge->hal };
+    bridge->hal->version++;
     entry_for_each_of_owner(bridge->hal->store, bridge->id, owner, collect, &found);
     for_found(&found, leave_again);
+}
+
+void
+hal_owner_replaced(struct hal_bridge *bridge, void *owner)
+{
+    struct found found = { .hal = bridge->hal };
+    bridge->hal->version++;
+    entry_for_each_of_owner(bridge->hal->store, bridge->id, owner, collect, &found);
+    for_found(&found, leave_replaced);
 }
 
 bool
@@ -422,6 +498,7 @@ hal_changed_config(struct hal_bridge *bridge)
 {
     struct found found = { .hal = bridge->hal };
     struct flow_match all = { 0 };
+    bridge->hal->version++;
     entry_for_each_overlap(bridge->hal->store, bridge->id, &all, collect, &found);
     rederive_found(&found);
 }
@@ -450,6 +527,7 @@ hal_changed_port(struct hal_bridge *bridge, const struct hal_port *port)
 {
     struct found found = { .hal = bridge->hal };
     struct hal_port_rec *rec = bridge_port(bridge, port->no);
+    bridge->hal->version++;
     if (rec) {
         rec->port = *port;
         if (rec->device && !rec->device->gone) {
@@ -497,6 +575,7 @@ hal_policies_set(struct hal_bridge *bridge, const struct hal_policy_rule rules[]
         memmove(bridge->policies, rules, n * sizeof rules[0]);
     }
     bridge->n_policies = n;
+    bridge->hal->version++;
     entry_for_each_overlap(bridge->hal->store, bridge->id, &all, collect_policy, &p.found);
     rederive_found(&p.found);
     return 0;

@@ -93,7 +93,8 @@ is_same(const struct hw_policies *a, const struct hw_policies *b)
     for (unsigned i = 0; i < a->n && same; i++) {
         const struct hal_policy_rule *one = &a->rules[i], *other = &b->rules[i];
         same = one->cookie == other->cookie && one->mask == other->mask
-               && one->policy == other->policy && one->allow_uncounted == other->allow_uncounted;
+               && one->policy == other->policy && one->allow_uncounted == other->allow_uncounted
+               && one->whole_rules == other->whole_rules;
     }
     return same;
 }

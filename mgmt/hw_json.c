@@ -51,9 +51,9 @@ hw_json_entry(const struct hal_entry_info *info, size_t *bytes)
     json_t *used = info->used_ms == UINT64_MAX ? json_null()
                                                : json_real((double) info->used_ms / 1000);
     return json_pack(
-        "{s:s, s:s, s:s, s:o, s:i, s:s, s:I, s:o, s:I, s:f, s:o, s:o, s:o}",
+        "{s:s, s:s, s:s, s:o, s:b, s:i, s:s, s:I, s:o, s:I, s:f, s:o, s:o, s:o}",
         "device", info->device, "table", info->table, "state", states[info->state],
-        "match", method_take_text(&match), "priority", (int) info->priority, "cookie", cookie,
+        "match", method_take_text(&match), "whole", (int) info->is_whole, "priority", (int) info->priority, "cookie", cookie,
         "packets", (json_int_t) info->packets, "bytes", method_counter(info->bytes),
         "packets_per_s", (json_int_t) info->packets_per_s, "age_s", (double) info->age_ms / 1000,
         "used_s", used, "actions", info->actions ? method_take_text(&actions) : json_null(),
@@ -164,12 +164,13 @@ table_caps(const struct hal_table_caps *caps)
         "other-device", (caps->outputs & HAL_OUTPUT_OTHER_DEVICE) != 0,
         "nowhere", (caps->outputs & HAL_OUTPUT_NOWHERE) != 0);
     return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:I, s:b, s:b, s:o, s:o, s:o, s:o}",
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:I, s:b, s:b, s:b, s:o, s:o, s:o, s:o}",
         "name", caps->name, "known", known[caps->learnt <= HAL_QUIRK ? caps->learnt : 0],
         "capacity", limit(caps->capacity), "max_masks", limit(caps->max_masks),
         "max_actions", limit(caps->max_actions), "max_outputs", limit(caps->max_outputs),
         "counters", counters[caps->counters <= HAL_COUNT_BOTH ? caps->counters : 0],
         "counter_lag_ms", (json_int_t) caps->counter_lag_ms, "priorities", (int) caps->priorities,
+        "whole_rules", (int) caps->whole_rules,
         "changes", (int) caps->changes, "fields", table_fields(caps),
         "required", table_required(caps), "actions", table_actions(caps), "outputs", outputs);
 }

@@ -48,14 +48,19 @@ set_key(struct hal_policy_rule *rule, const char *key, const char *value, struct
     if (!strcmp(key, "cookie")) {
         return hw_policy_parse_cookie(value ? value : "", rule, err);
     }
-    if (strcmp(key, "allow-uncounted")) {
-        errmsg_set(err, "unknown key '%.40s'; valid: cookie allow-uncounted", key);
+    bool is_whole = !strcmp(key, "whole-rules"), yes = value && !strcmp(value, "yes");
+    if (!is_whole && strcmp(key, "allow-uncounted")) {
+        errmsg_set(err, "unknown key '%.40s'; valid: cookie allow-uncounted whole-rules", key);
         return -EINVAL;
     }
-    rule->allow_uncounted = value && !strcmp(value, "yes");
-    if (!rule->allow_uncounted && (!value || strcmp(value, "no"))) {
+    if (!yes && (!value || strcmp(value, "no"))) {
         errmsg_set(err, "%s: '%.40s' is not yes or no", key, value ? value : "");
         return -EINVAL;
+    }
+    if (is_whole) {
+        rule->whole_rules = yes ? HAL_WHOLE_YES : HAL_WHOLE_NO;
+    } else {
+        rule->allow_uncounted = yes;
     }
     return 0;
 }
@@ -97,9 +102,12 @@ hex(uint64_t number)
 json_t *
 hw_policy_json(const struct hal_policy_rule *rule)
 {
-    return json_pack("{s:s, s:b, s:o, s:o}", "policy", hal_policy_name(rule->policy),
-                     "allow_uncounted", (int) rule->allow_uncounted, "cookie", hex(rule->cookie),
-                     "mask", hex(rule->mask));
+    static const char *const whole[] = {
+        [HAL_WHOLE_DEFAULT] = "default", [HAL_WHOLE_YES] = "yes", [HAL_WHOLE_NO] = "no",
+    };
+    return json_pack("{s:s, s:b, s:s, s:o, s:o}", "policy", hal_policy_name(rule->policy),
+                     "allow_uncounted", (int) rule->allow_uncounted, "whole_rules",
+                     whole[rule->whole_rules], "cookie", hex(rule->cookie), "mask", hex(rule->mask));
 }
 
 /* --- lists ------------------------------------------------------------------------------------ */

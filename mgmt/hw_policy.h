@@ -17,11 +17,11 @@ struct hw_policies {
     unsigned n;
 };
 
-/* "POLICY[,allow-uncounted=yes|no][,cookie=VALUE[/MASK]]". 0, or -EINVAL and *err. */
+/* "POLICY[,allow-uncounted=yes|no][,whole-rules=yes|no][,cookie=VALUE[/MASK]]". 0, or -EINVAL and *err. */
 int hw_policy_parse(const char *text, struct hal_policy_rule *, struct errmsg *err);
 /* "VALUE[/MASK]", numbers as in C; without a mask all bits count. 0, or -EINVAL and *err. */
 int hw_policy_parse_cookie(const char *text, struct hal_policy_rule *, struct errmsg *err);
-/* {"policy", "allow_uncounted", "cookie", "mask"}. */
+/* {"policy", "allow_uncounted", "whole_rules", "cookie", "mask"}. */
 json_t *hw_policy_json(const struct hal_policy_rule *);
 
 /* Puts one at the end; one for the same cookies goes. 0, or -ENOSPC and *err. */

@@ -129,6 +129,21 @@ name_place(json_t *result, const struct hal_bridge *hal, uint16_t in_port,
                         known ? json_string(caps->table[verdict->table].name) : json_null());
 }
 
+/* {"is", "table", "reason"}: whether the packet's rule is there as a whole; null: it has no
+ * wildcards, or there is none. */
+static json_t *
+whole_to_json(struct dp_bridge *bridge, const struct flow_key *key)
+{
+    struct hal_verdict verdict;
+    bool is;
+    if (!dp_check_whole(bridge, key, &is, &verdict)) {
+        return json_null();
+    }
+    json_t *whole = json_pack("{s:b, s:o}", "is", (int) is, "reason", hw_json_verdict(&verdict));
+    name_place(whole, dp_bridge_hal(bridge), key->in_port, &verdict);
+    return whole;
+}
+
 static enum rpc_code
 explain_packet(struct bridge *bridge, const char *flow, json_t **result, struct errmsg *err)
 {
@@ -155,6 +170,7 @@ explain_packet(struct bridge *bridge, const char *flow, json_t **result, struct 
                         "reason", hw_json_verdict(&verdict));
     name_place(*result, hal, key.in_port, &verdict);
     json_object_set_new(*result, "entry", entry ? entry : json_null());
+    json_object_set_new(*result, "whole", whole_to_json(dp_bridge, &key));
     const struct hal_policy_rule *policy = dp_policy_for(dp_bridge, &key);
     json_object_set_new(*result, "policy", policy ? hw_policy_json(policy) : json_null());
     bool found = dp_find_offload_rule(dp_bridge, &key, &rule.owner, &rule.cookie);

@@ -37,7 +37,8 @@ const struct option_row option_rows[] = {
     }, {
         "hw-policy", "POLICY[,KEY=VALUE,...]", OPTION_BRIDGE, true,
         "flows may (prefer-hw, default), must (require-hw) or must not (sw-only) be in hardware; "
-        "keys: cookie (VALUE[/MASK]: only of these), allow-uncounted (yes or no)",
+        "keys: cookie (VALUE[/MASK]: only of these), allow-uncounted, "
+        "whole-rules (yes or no)",
         option_set_hw_policy,
     }, {
         "controller", "TARGET", OPTION_MEMBER, true,

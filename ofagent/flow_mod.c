@@ -110,7 +110,7 @@ flow_table_publish(struct flow_table *ft, struct flow *flow, struct flow *old,
         flow_table_set_acting(ft, old, false);
         classifier_replace(ft->classifier, &old->rule, &flow->rule);
         if (ft->bridge) {
-            dp_rule_removed(ft->bridge, &old->rule);
+            dp_rule_removed(ft->bridge, &old->rule, NULL);
         }
         flow_list_replace(ft, old, flow);
         flow_timer_remove(&ft->timer, old);

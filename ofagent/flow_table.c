@@ -132,13 +132,15 @@ free_lingering(struct flow_table *ft, bool all)
 static void
 take_out(struct flow_table *ft, struct flow *flow)
 {
+    struct flow_match match;
+    classifier_rule_match(ft->classifier, &flow->rule, &match);
     classifier_remove(ft->classifier, &flow->rule);
     flow_timer_remove(&ft->timer, flow);
     flow_list_remove(ft, flow);
     ft->n_flows--;
     ft->n_acting -= flow->flags & OFPFF_EMERG ? 1 : 0;
     if (ft->bridge) {
-        dp_rule_removed(ft->bridge, &flow->rule);
+        dp_rule_removed(ft->bridge, &flow->rule, &match);
     }
 }
 

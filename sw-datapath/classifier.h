@@ -73,6 +73,13 @@ size_t classifier_count_candidates(const struct classifier *, const struct flow_
 struct rule *classifier_find_overlap(const struct classifier *, const struct flow_match *,
                                      uint32_t rank);
 
+/* Calls visit for each rule that some packet of 'match' also matches and whose rank is from 'low' to
+ * 'high', until it returns false; visit changes nothing. False if it did, or if more than 'budget'
+ * rules would have to be looked at. Control thread. */
+bool classifier_for_each_overlap(const struct classifier *, const struct flow_match *match,
+                                 uint32_t low, uint32_t high, size_t budget,
+                                 bool (*visit)(struct rule *, void *aux), void *aux);
+
 /* The match of an initialised rule. Any thread that may use the rule. */
 void classifier_rule_match(const struct classifier *, const struct rule *, struct flow_match *);
 

@@ -213,3 +213,86 @@ classifier_find_overlap(const struct classifier *cls, const struct flow_match *m
     }
     return walk.found;
 }
+
+/* --- all of them -------------------------------------------------------------------- */
+
+struct overlaps {
+    const struct classifier *cls;
+    const struct flow_match *match;
+    uint32_t low, high;
+    size_t left;                     /* rules that may be looked at */
+    bool (*visit)(struct rule *, void *aux);
+    void *aux;
+};
+
+static bool
+visit_if_overlaps(struct rule *rule, void *overlaps)
+{
+    const struct overlaps *o = overlaps;
+    struct flow_match match;
+    if (rule->rank < o->low || rule->rank > o->high) {
+        return true;
+    }
+    classifier_rule_match(o->cls, rule, &match);
+    return !flow_match_overlaps(o->match, &match) || o->visit(rule, o->aux);
+}
+
+static bool
+take_from_budget(struct overlaps *o, size_t n)
+{
+    bool enough = n <= o->left;
+    o->left -= enough ? n : 0;
+    return enough;
+}
+
+/* The rules with one value, which are all that may overlap. */
+static bool
+overlaps_in_chain(struct rule *rule, struct overlaps *o)
+{
+    for (; rule; rule = chain_next(rule)) {
+        if (!take_from_budget(o, 1) || !visit_if_overlaps(rule, o)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+overlaps_in_subtable(const struct subtable *st, struct overlaps *o)
+{
+    if (st->rank_bound <= o->low) {
+        return true;
+    }
+    if (mask_includes(&o->match->mask, &st->mask)) {
+        return overlaps_in_chain(find_chain(o->cls, st, &o->match->value), o);
+    }
+    return take_from_budget(o, st->table.n_rules)
+           && rule_table_for_each(&st->table, visit_if_overlaps, o);
+}
+
+static bool
+overlaps_in_exact(struct overlaps *o)
+{
+    if (o->high < RULE_RANK_EXACT || !o->cls->exact.n_rules) {
+        return true;
+    }
+    if (mask_includes(&o->match->mask, &exact_mask)) {
+        return overlaps_in_chain(find_exact_chain(o->cls, &o->match->value), o);
+    }
+    return take_from_budget(o, o->cls->exact.n_rules)
+           && rule_table_for_each(&o->cls->exact, visit_if_overlaps, o);
+}
+
+bool
+classifier_for_each_overlap(const struct classifier *cls, const struct flow_match *match,
+                            uint32_t low, uint32_t high, size_t budget,
+                            bool (*visit)(struct rule *, void *aux), void *aux)
+{
+    struct overlaps o = { cls, match, low, high, budget, visit, aux };
+    bool more = overlaps_in_exact(&o);
+    const struct subtable *st;
+    for (unsigned cursor = 0; more && (st = classifier_index_next(cls, match, &cursor)); ) {
+        more = overlaps_in_subtable(st, &o);
+    }
+    return more;
+}

@@ -246,8 +246,9 @@ int dp_port_set_device(struct dp_bridge *, uint16_t port_no, struct hal_device *
  * another's place; its actions were replaced; it was removed, or replaced. */
 void dp_rule_added(struct dp_bridge *, struct rule *);
 void dp_rule_changed(struct dp_bridge *, struct rule *);
-void dp_rule_removed(struct dp_bridge *, struct rule *);
-/* A rule without wildcards has no entry, for a reason that may be gone. */
+/* 'match': what it matched; NULL: another rule of the same match and rank took its place. */
+void dp_rule_removed(struct dp_bridge *, struct rule *, const struct flow_match *match);
+/* A rule that gets entries without traffic has none, for a reason that may be gone. */
 void dp_rule_offer(struct dp_bridge *, const struct rule *);
 /* All rules that 'match' covers were removed by name. */
 void dp_rules_deleted(struct dp_bridge *, const struct flow_match *);
@@ -274,6 +275,11 @@ bool dp_may_require_hardware(const struct dp_bridge *);
  * there are: *verdict is why not (reason 0: they could). True if they only could in place of
  * others that are less busy. Nothing changes. Of no effect without offload. */
 bool dp_check_offload(struct dp_bridge *, const struct flow_key *, struct hal_verdict *);
+/* Whether the rule that packets with this key get is in hardware as a whole, for their port, or
+ * would be if it were offered now: *is_whole, or *verdict is why not. False: the question is moot,
+ * since there is no such rule, it has no wildcards, or the port has no device. */
+bool dp_check_whole(struct dp_bridge *, const struct flow_key *, bool *is_whole,
+                    struct hal_verdict *);
 /* The policy that counts for packets with this key; NULL: no rule matches them, or no offload. */
 const struct hal_policy_rule *dp_policy_for(struct dp_bridge *, const struct flow_key *);
 /* The rule that packets with this key get, as entries name it, and its cookie. False: none.

@@ -7,7 +7,7 @@
 #include "lib/field.h"
 #include "sw-datapath/frame.h"
 #include "sw-datapath/in_band.h"
-#include "sw-datapath/offload.h"
+#include "sw-datapath/offload_whole.h"
 
 static void
 refuse(struct hal_derivation *d, enum hal_reason reason, unsigned action, uint16_t port)
@@ -339,6 +339,48 @@ derive_from(const struct dp_bridge *bridge, const struct flow_key *key,
     }
 }
 
+void
+derive_exact_match(const struct dp_bridge *bridge, const struct flow_match *rule,
+                   struct flow_match *out)
+{
+    *out = *rule;
+    if (atomic_load_explicit(&bridge->drop_fragments, memory_order_relaxed)) {
+        out->mask.bits.nw_frag = FLOW_FRAG_ANY | FLOW_FRAG_LATER;
+    }
+}
+
+void
+derive_whole(const struct dp_bridge *bridge, const struct derive_rule *rule,
+             struct action_list *room, struct hal_derivation *d)
+{
+    const struct flow_key *key = &rule->match->value;
+    const struct port_map *map = atomic_load_explicit(&bridge->map, memory_order_relaxed);
+    *d = (struct hal_derivation) {
+        .match = *rule->match, .cookie = rule->cookie, .priority = (uint16_t) rule->rank,
+        .is_whole = true,
+        .verdict = { .field = HAL_OBJECT_NONE, .action = HAL_OBJECT_NONE },
+    };
+    if (derive_learns(rule->actions)) {
+        refuse(d, HAL_REASON_PER_PACKET, ACTION_OUTPUT, PORT_NORMAL);
+        return;
+    }
+    if (in_band_overlaps(bridge, rule->match)) {
+        refuse(d, HAL_REASON_PER_PACKET, HAL_OBJECT_NONE, 0);
+        return;
+    }
+    if (!receives_all(port_map_find(map, key->in_port))) {
+        refuse(d, HAL_REASON_INGRESS_BLOCKED, HAL_OBJECT_NONE, key->in_port);
+        return;
+    }
+    struct resolver r = { .bridge = bridge, .key = key, .map = map, .d = d, .room = room,
+                          .now = frame_begin(key) };
+    if (resolve(&r, rule->actions)) {
+        d->actions = room;
+    } else {
+        refuse(d, r.refusal, ACTION_OUTPUT, r.refused_port);
+    }
+}
+
 bool
 derive_entry(const struct dp_bridge *bridge, const struct flow_key *key, struct action_list *room,
              struct hal_derivation *d)
@@ -350,9 +392,7 @@ derive_entry(const struct dp_bridge *bridge, const struct flow_key *key, struct 
         d->verdict.field = d->verdict.action = HAL_OBJECT_NONE;
         return false;
     }
-    if (rule->rank == RULE_RANK_EXACT) {
-        classifier_rule_match(bridge->classifier, rule, &match);
-    }
+    classifier_rule_match(bridge->classifier, rule, &match);
     const struct derive_rule from = {
         .match = &match, .rank = rule->rank,
         .cookie = bridge->ops->rule_cookie ? bridge->ops->rule_cookie(bridge->ops_aux, rule) : 0,
@@ -360,5 +400,7 @@ derive_entry(const struct dp_bridge *bridge, const struct flow_key *key, struct 
     };
     derive_from(bridge, key, &from, room, d);
     d->owner = rule;
+    d->has_whole = !d->exact_rule && !key->nw_frag
+                   && offload_whole_match(&match, key->in_port, &d->whole);
     return true;
 }

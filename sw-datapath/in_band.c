@@ -112,6 +112,22 @@ in_band_narrow(const struct dp_bridge *bridge, const struct flow_key *key, struc
     return false;
 }
 
+static bool
+is_from_local(struct rule *rule, void *aux)
+{
+    (void) aux;
+    return rule->rank == DP_HIDDEN_FROM_LOCAL;   /* what comes from elsewhere is not it */
+}
+
+bool
+in_band_overlaps(const struct dp_bridge *bridge, const struct flow_match *match)
+{
+    enum { MAX_HIDDEN = 256 };
+    return in_band_state(bridge)
+           && !classifier_for_each_overlap(bridge->hidden, match, 0, RULE_RANK_EXACT, MAX_HIDDEN,
+                                           is_from_local, NULL);
+}
+
 /* --- the user's side ------------------------------------------------------------------------ */
 
 struct classifier *

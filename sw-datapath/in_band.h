@@ -33,4 +33,8 @@ struct rule *in_band_find(const struct dp_bridge *, uint64_t state, const struct
  * 'mask' what keeps them apart: the fields that hidden rules look at. Control thread. */
 bool in_band_narrow(const struct dp_bridge *, const struct flow_key *, struct flow_mask *mask);
 
+/* True if some packet of the match, which does not come from LOCAL, may be a hidden rule's. Control
+ * thread. */
+bool in_band_overlaps(const struct dp_bridge *, const struct flow_match *);
+
 #endif /* sw-datapath/in_band.h */

@@ -12,6 +12,7 @@
 #include "sw-datapath/govern.h"
 #include "sw-datapath/heat.h"
 #include "sw-datapath/offers.h"
+#include "sw-datapath/offload_whole.h"
 
 LOG_MODULE(offload);
 
@@ -20,6 +21,7 @@ struct offload {
     struct hal *hal;
     struct event *ready, *timer;
     struct action_list *room;    /* for the latest derivation */
+    struct action_list *whole_room;      /* ... of a whole rule */
     struct offers *offers;
     unsigned n_parked;           /* barriers that wait for the HAL */
 };
@@ -60,13 +62,26 @@ used(void *aux, void *owner, const struct flow_match *match, uint64_t used_ms)
 }
 
 static const struct hal_source source = {
-    .derive = derive, .credit = credit, .used = used, .port_failed = port_failed,
+    .derive = derive, .derive_whole = offload_derive_whole, .each_above = offload_each_above, .credit = credit, .used = used, .port_failed = port_failed,
 };
 
 struct action_list *
 offload_room(struct offload *offload)
 {
     return offload->room;
+}
+
+struct action_list *
+offload_room_of_whole(struct offload *offload)
+{
+    return offload->whole_room;
+}
+
+static struct action_list *
+make_room(void)
+{
+    struct action_list *room = NULL;
+    return malloc(sizeof *room + DERIVE_MAX_ACTIONS * sizeof room->actions[0]);
 }
 
 /* --- life --------------------------------------------------------------------------------- */
@@ -99,9 +114,9 @@ offload_new(struct dp *dp, struct hal *hal, struct errmsg *err)
     }
     offload->dp = dp;
     offload->hal = hal;
-    offload->room = malloc(sizeof *offload->room
-                           + DERIVE_MAX_ACTIONS * sizeof offload->room->actions[0]);
-    offload->offers = offload->room ? offers_new(dp, hal, offload->room) : NULL;
+    offload->room = make_room();
+    offload->whole_room = make_room();
+    offload->offers = offload->room && offload->whole_room ? offers_new(dp, hal, offload->room) : NULL;
     offload->ready = event_new(dp->base, hal_fd(hal), EV_READ | EV_PERSIST, on_ready, offload);
     offload->timer = evtimer_new(dp->base, on_ready, offload);
     if (!offload->offers || !offload->ready || !offload->timer || event_add(offload->ready, NULL)) {
@@ -135,6 +150,7 @@ offload_free(struct offload *offload)
     }
     offers_free(offload->offers);
     free(offload->room);
+    free(offload->whole_room);
     free(offload);
 }
 
@@ -263,6 +279,8 @@ dp_rule_offer(struct dp_bridge *bridge, const struct rule *rule)
     if (bridge->hal && rule->rank == RULE_RANK_EXACT) {
         classifier_rule_match(bridge->classifier, rule, &match);
         hal_offer(bridge->hal, &match.value, 0, NULL);
+    } else if (bridge->hal) {
+        offload_offer_whole(bridge, rule);
     }
 }
 
@@ -272,25 +290,31 @@ dp_rule_added(struct dp_bridge *bridge, struct rule *rule)
     struct flow_match match;
     if (bridge->hal) {
         classifier_rule_match(bridge->classifier, rule, &match);
-        hal_changed_match(bridge->hal, &match);
-        dp_rule_offer(bridge, rule);
+        dp_rule_offer(bridge, rule); /* first: what is below may rely on it */
+        hal_rule_added(bridge->hal, rule, &match, rule->rank);
     }
 }
 
 void
 dp_rule_changed(struct dp_bridge *bridge, struct rule *rule)
 {
+    struct flow_match match;
     if (bridge->hal) {
+        classifier_rule_match(bridge->classifier, rule, &match);
         hal_changed_owner(bridge->hal, rule);
         dp_rule_offer(bridge, rule);
+        offload_offer_below(bridge, &match, rule->rank);
     }
 }
 
 void
-dp_rule_removed(struct dp_bridge *bridge, struct rule *rule)
+dp_rule_removed(struct dp_bridge *bridge, struct rule *rule, const struct flow_match *match)
 {
-    if (bridge->hal) {
+    if (bridge->hal && match) {
         hal_owner_gone(bridge->hal, rule);
+        offload_offer_below(bridge, match, rule->rank);
+    } else if (bridge->hal) {
+        hal_owner_replaced(bridge->hal, rule);
     }
 }
 
@@ -327,6 +351,21 @@ dp_check_offload(struct dp_bridge *bridge, const struct flow_key *key, struct ha
     }
     verdict->reason = HAL_REASON_TABLE_MISS;
     return false;
+}
+
+bool
+dp_check_whole(struct dp_bridge *bridge, const struct flow_key *key, bool *is_whole,
+               struct hal_verdict *verdict)
+{
+    struct hal_derivation d;
+    if (!bridge->hal || !hal_port_device(bridge->hal, key->in_port)
+        || !derive_entry(bridge, key, bridge->dp->offload->room, &d) || d.exact_rule) {
+        return false;
+    }
+    *verdict = (struct hal_verdict) { .reason = HAL_REASON_FRAGMENT, .field = HAL_OBJECT_NONE,
+                                      .action = HAL_OBJECT_NONE };
+    *is_whole = d.has_whole && hal_check_whole(bridge->hal, &d.whole, d.priority, verdict);
+    return true;
 }
 
 const struct hal_policy_rule *

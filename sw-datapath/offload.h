@@ -23,6 +23,8 @@ void offload_free(struct offload *);
 
 /* Where a derivation's actions may be made; good until the next. */
 struct action_list *offload_room(struct offload *);
+/* ... that of a whole rule: it does not disturb another one. */
+struct action_list *offload_room_of_whole(struct offload *);
 
 /* A bridge comes, and goes. 0 or -ENOMEM. */
 int offload_bridge_added(struct dp_bridge *);
@@ -89,6 +91,11 @@ struct derive_rule {
 /* The same if packets with the key got this rule; the owner is NULL. */
 void derive_from(const struct dp_bridge *, const struct flow_key *, const struct derive_rule *,
                  struct action_list *room, struct hal_derivation *);
+/* The rule without wildcards as the match of its entry. */
+void derive_exact_match(const struct dp_bridge *, const struct flow_match *, struct flow_match *);
+/* A rule as a whole, where rule->match is offload_whole_match()'s; the owner is NULL. */
+void derive_whole(const struct dp_bridge *, const struct derive_rule *, struct action_list *room,
+                  struct hal_derivation *);
 /* The list has NORMAL: packets are learnt from, and go where addresses were learnt. */
 bool derive_learns(const struct action_list *);
 

@@ -92,7 +92,8 @@ sim_probe(void *device, struct hal_caps *caps)
         *table = (struct hal_table_caps) {
             .learnt = HAL_DECLARED, .counters = o->counters,
             .outputs = HAL_OUTPUT_PORT | HAL_OUTPUT_IN_PORT | HAL_OUTPUT_NOWHERE,
-            .priorities = t == SIM_TCAM, .changes = o->changes, .required = 1u << FIELD_IN_PORT & ~o->without_fields,
+            .priorities = t == SIM_TCAM,
+            .whole_rules = t == SIM_TCAM && o->rules, .changes = o->changes, .required = 1u << FIELD_IN_PORT & ~o->without_fields,
             .actions = ((1u << N_ACTION_TYPES) - 1) & ~(1u << ACTION_ENQUEUE) & ~o->without_actions,
             .max_actions = (uint16_t) o->max_actions, .max_outputs = (uint16_t) o->max_outputs,
             .capacity = t == SIM_EXACT ? o->exact : o->tcam,

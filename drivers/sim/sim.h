@@ -61,6 +61,7 @@ struct sim_options {
     bool file;                   /* the tables are in a file that outlives the process ... */
     char path[256];              /* ... of this name; "": where the HAL says */
     bool changes;                /* HAL_CHANGE is atomic */
+    bool rules;                  /* the TCAM gets whole rules by default */
     uint32_t without_fields;     /* 1 << enum field_id */
     uint32_t without_actions;    /* 1 << enum action_type */
 };
@@ -108,6 +109,7 @@ struct sim_tables {
     uint32_t n_buckets;
     _Atomic(struct sim_entry *) *tcam;    /* by descending priority, then age */
     _Atomic uint32_t n_tcam;
+    _Atomic uint32_t tcam_shifts;         /* odd: entries are moving to the front */
     uint32_t n_exact;
     struct sim_entry **slots;    /* by handle */
     uint32_t n_slots, free_hint;

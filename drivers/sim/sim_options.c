@@ -17,6 +17,7 @@ const char sim_options_help[] =
     "max-outputs=N: outputs of an entry; 0: no limit (default)\n"
     "counters=none|packets|both: what entries count (default both)\n"
     "changes=yes|no: actions can be replaced in place (default yes)\n"
+    "rules=yes|no: the TCAM gets whole rules by default (default no)\n"
     "without=NAME: a field or action that it can't do; may be repeated\n"
     "file=yes|no|PATH: keep the tables in a file that stays (default no)\n"
     "faults=N: percent of the changes that go wrong (default 0)\n"
@@ -187,8 +188,11 @@ set_option(const char *name, const char *value, struct sim_options *o, char *err
     if (!strcmp(name, "changes")) {
         return set_flag(name, value, &o->changes, error);
     }
+    if (!strcmp(name, "rules")) {
+        return set_flag(name, value, &o->rules, error);
+    }
     snprintf(error, HAL_ERROR_SIZE, "unknown option '%.32s'; valid: exact, tcam, masks, latency-us, "
-             "rate, lag-ms, max-actions, max-outputs, counters, changes, without, file, faults, plan, seed",
+             "rate, lag-ms, max-actions, max-outputs, counters, changes, rules, without, file, faults, plan, seed",
              name);
     return -EINVAL;
 }

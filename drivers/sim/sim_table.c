@@ -126,18 +126,28 @@ look_up_exact(const struct sim_tables *t, const struct flow_key *key)
     return NULL;
 }
 
+/* While entries move to the front one can be missed on the way up, and one of lower priority found
+ * in its place: then it is a miss, and software knows better. */
+static struct sim_entry *
+look_up_tcam(const struct sim_tables *t, const struct flow_key *key)
+{
+    uint32_t shifts = atomic_load(&t->tcam_shifts);
+    uint32_t n = atomic_load_explicit(&t->n_tcam, memory_order_acquire);
+    struct sim_entry *found = NULL;
+    for (uint32_t i = 0; i < n && !found; i++) {
+        struct sim_entry *e = atomic_load_explicit(&t->tcam[i], memory_order_acquire);
+        found = e && flow_match_contains(&e->match, key) ? e : NULL;
+    }
+    atomic_thread_fence(memory_order_acquire);
+    bool moved = shifts & 1 || atomic_load(&t->tcam_shifts) != shifts;
+    return moved ? NULL : found;
+}
+
 struct sim_entry *
 sim_lookup(const struct sim_tables *t, const struct flow_key *key)
 {
     struct sim_entry *e = look_up_exact(t, key);
-    uint32_t n = e ? 0 : atomic_load_explicit(&t->n_tcam, memory_order_acquire);
-    for (uint32_t i = 0; i < n; i++) {
-        struct sim_entry *in_tcam = atomic_load_explicit(&t->tcam[i], memory_order_acquire);
-        if (in_tcam && flow_match_contains(&in_tcam->match, key)) {
-            return in_tcam;
-        }
-    }
-    return e;
+    return e ? e : look_up_tcam(t, key);
 }
 
 /* --- workers ---------------------------------------------------------------------------------- */
@@ -245,14 +255,14 @@ static void
 unlink_tcam(struct sim_tables *t, const struct sim_entry *e)
 {
     uint32_t n = atomic_load_explicit(&t->n_tcam, memory_order_relaxed);
-    /* Closing the gap from here up, a reader that goes up could miss one: it then goes up as
-     * a miss, to software, which knows better. */
+    atomic_fetch_add(&t->tcam_shifts, 1);
     for (uint32_t i = e->place; i + 1 < n; i++) {
         struct sim_entry *after = atomic_load_explicit(&t->tcam[i + 1], memory_order_relaxed);
         after->place = i;
         atomic_store_explicit(&t->tcam[i], after, memory_order_release);
     }
     atomic_store_explicit(&t->n_tcam, n - 1, memory_order_release);
+    atomic_fetch_add(&t->tcam_shifts, 1);
 }
 
 static uint32_t

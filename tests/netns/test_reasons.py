@@ -381,6 +381,33 @@ def it_says_too_much(lab):
 
 # --- counted -------------------------------------------------------------------------------
 
+def expect_not_whole(lab, name):
+    """Why the packet's flow is not in hardware as a whole."""
+    def told():
+        why = explain(lab)["whole"]
+        return why if why and (why["reason"] or {}).get("name") == name else None
+    why = wait_for(told, "it is not whole: " + name)
+    check_equal((why["is"], why["reason"]["number"], why["reason"]["summary"]),
+                (False, *reasons()[name]), name)
+    text = lab.switch.ctl("hw", "explain", PACKET).stdout
+    check("as a whole rule: no; %s\n" % examples()[name] in text, text)
+    lab.provoked.add(name)
+
+
+def flows_are_not_whole(lab):
+    sim(lab, "exact=64,tcam=16,rules=yes")
+    flow(lab, IP + "output:2")
+    wait_for(lambda: explain(lab)["whole"]["is"], "it is whole")
+    flow(lab, "priority=20,udp,tp_dst=9,actions=controller")
+    expect_not_whole(lab, "overlapped")
+    sim(lab, "exact=64,tcam=16")
+    flow(lab, IP + "output:2")
+    expect_not_whole(lab, "policy-exact")
+    sim(lab, "exact=64,tcam=0")
+    flow(lab, IP + "output:2")
+    expect_not_whole(lab, "no-priorities")
+
+
 def flows_of_a_rule_are_counted(lab):
     sim(lab, "exact=64,tcam=1")
     flow(lab, "cookie=0x1f,priority=10,in_port=1,dl_type=0x88b5,actions=output:2")
@@ -435,7 +462,7 @@ def main():
     run(lab, what_the_table_lacks, what_the_odd_device_lacks, where_it_goes,
         what_turnoutd_never_asks, a_full_table, a_moment_of_limits,
         on_its_way, entries_are_lost, policy_forbids, the_governor_holds_back,
-        packets_are_captured, it_refuses, it_fails, it_says_too_much,
+        packets_are_captured, flows_are_not_whole, it_refuses, it_fails, it_says_too_much,
         flows_of_a_rule_are_counted, bad_questions_are_refused, every_reason_was_provoked)
 
 

@@ -63,6 +63,23 @@ static struct hardware kinds[] = {
       .plain_percent = 90, .demote_pps = 1, .late_ms = 250,
       .faults = FAULT(REFUSE) | FAULT(AGAIN) | FAULT(IO_ERROR) | FAULT(LATE_ACK) | FAULT(LOSE_ACK)
                 | FAULT(STALL) },
+    { .name = "whole", .driver = "sim:rules=yes,tcam=512,seed=20", .plain_percent = 97,
+      .min_hit_percent = 50 },
+    { .name = "whole-tiny", .driver = "sim:rules=yes,exact=8,tcam=6,seed=21", .plain_percent = 97 },
+    { .name = "whole-only", .driver = "sim:rules=yes,exact=0,tcam=64,seed=22", .plain_percent = 97,
+      .min_hit_percent = 30 },
+    { .name = "whole-slow", .driver = "sim:rules=yes,latency-us=3000,rate=2000,seed=23",
+      .plain_percent = 97, .demote_pps = 1, .late_ms = 100, .min_hit_percent = 25 },
+    { .name = "whole-no-changes", .driver = "sim:rules=yes,changes=no,seed=24",
+      .plain_percent = 97, .min_hit_percent = 40 },
+    { .name = "whole-late", .driver = "sim:rules=yes,latency-us=500,seed=25", .plain_percent = 97,
+      .min_hit_percent = 30, .faults = FAULT(LATE_ACK) | FAULT(AGAIN), .late_ms = 250 },
+    { .name = "whole-bad", .driver = "sim:rules=yes,exact=64,tcam=32,latency-us=1000,seed=26",
+      .plain_percent = 90, .demote_pps = 1, .late_ms = 250,
+      .faults = FAULT(REFUSE) | FAULT(AGAIN) | FAULT(IO_ERROR) | FAULT(LATE_ACK) | FAULT(LOSE_ACK)
+                | FAULT(STALL) },
+    { .name = "whole-forgetful", .driver = "sim:rules=yes,seed=27", .plain_percent = 97,
+      .min_hit_percent = 30, .faults = FAULT(LOSE_ENTRY) | FAULT(RESET) | FAULT(ACK_ONLY) },
     { .name = "reset", .driver = "sim:latency-us=2500,seed=19", .plain_percent = 97,
       .late_ms = 100, .min_hit_percent = 25, .faults = FAULT(RESET) },
 };

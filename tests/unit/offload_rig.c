@@ -191,8 +191,10 @@ rig_barrier(struct rig *f)
 void
 rig_remove_rule(struct rig *f, struct rule *rule)
 {
+    struct flow_match match;
+    classifier_rule_match(dp_bridge_classifier(f->bridge), rule, &match);
     classifier_remove(dp_bridge_classifier(f->bridge), rule);
-    dp_rule_removed(f->bridge, rule);
+    dp_rule_removed(f->bridge, rule, &match);
     rig_barrier(f);
     assert_false(dp_rule_is_in_hardware(f->bridge, rule));
     epoch_defer(free, (void *) (uintptr_t) atomic_load(&rule->actions));

@@ -21,6 +21,8 @@ expect(const char *text, enum hal_policy policy, bool uncounted, uint64_t cookie
     }
     assert_int_equal(rule.policy, policy);
     assert_int_equal(rule.allow_uncounted, uncounted);
+    bool yes = strstr(text, "whole-rules=yes"), no = strstr(text, "whole-rules=no");
+    assert_int_equal(rule.whole_rules, yes ? HAL_WHOLE_YES : no ? HAL_WHOLE_NO : HAL_WHOLE_DEFAULT);
     assert_int_equal(rule.cookie, cookie);
     assert_int_equal(rule.mask, mask);
 }
@@ -33,6 +35,8 @@ text_is_understood(void **state)
     expect("sw-only,cookie=0", HAL_SW_ONLY, false, 0, UINT64_MAX);
     expect("require-hw,cookie=0x10/0xf0", HAL_REQUIRE_HW, false, 0x10, 0xf0);
     expect("prefer-hw,allow-uncounted=yes,cookie=0/0", HAL_PREFER_HW, true, 0, 0);
+    expect("prefer-hw,whole-rules=yes,allow-uncounted=yes,cookie=0/0", HAL_PREFER_HW, true, 0, 0);
+    expect("require-hw,whole-rules=no", HAL_REQUIRE_HW, false, 0, 0);
     expect("prefer-hw,cookie=18446744073709551615,allow-uncounted=no", HAL_PREFER_HW, false,
            UINT64_MAX, UINT64_MAX);
 }
@@ -44,7 +48,7 @@ nonsense_is_refused(void **state)
         "", "hard", "sw-only,", "sw-only,cookie", "sw-only,cookie=", "sw-only,cookie=-1",
         "sw-only,cookie= 1", "sw-only,cookie=1/", "sw-only,cookie=1/x", "sw-only,cookie=1/2",
         "sw-only,cookie=0x10000000000000000", "sw-only,cookie=1x", "sw-only,allow-uncounted",
-        "sw-only,allow-uncounted=maybe", "sw-only,colour=red",
+        "sw-only,allow-uncounted=maybe", "prefer-hw,whole-rules", "prefer-hw,whole-rules=1", "sw-only,colour=red",
     };
     (void) state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {

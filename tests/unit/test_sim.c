@@ -715,7 +715,7 @@ each_option_has_its_help(void **state)
         assert_non_null(strstr(sim_options_help, name));
         at += length + strspn(at + length, ", ");
     }
-    assert_int_equal(n, 15);
+    assert_int_equal(n, 16);
     for (unsigned f = 0; f < SIM_N_FAULTS; f++) {
         assert_non_null(strstr(sim_options_help, sim_fault_names[f]));
     }

@@ -156,8 +156,9 @@ hw_print_entry(const json_t *entry, void *aux)
     } else {
         putchar('?');
     }
-    printf(", age=%.1fs, cookie=%s, priority=%lld,%s actions=%s", ctl_real(entry, "age_s"),
-           ctl_text(entry, "cookie"), (long long) ctl_number(entry, "priority"),
+    printf(", age=%.1fs, cookie=%s,%s priority=%lld,%s actions=%s", ctl_real(entry, "age_s"),
+           ctl_text(entry, "cookie"), json_is_true(json_object_get(entry, "whole")) ? " whole," : "",
+           (long long) ctl_number(entry, "priority"),
            ctl_text(entry, "match"), ctl_text(entry, "actions"));
     if (json_is_object(reason)) {
         printf(" (%s)", ctl_text(reason, "name"));

@@ -85,6 +85,7 @@ table_facts(const json_t *table, size_t place)
     put_limit(facts, table, "max_actions", "actions of an entry", "any");
     put_limit(facts, table, "max_outputs", "outputs of an entry", "any");
     put_flag(facts, table, "priorities", "priorities");
+    put_flag(facts, table, "whole_rules", "whole rules by default");
     put_flag(facts, table, "changes", "changes in place");
     put(facts, "counters", ctl_text(table, "counters"));
     put_limit(facts, table, "counter_lag_ms", "counter lag, ms", "0");

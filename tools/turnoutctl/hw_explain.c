@@ -38,6 +38,18 @@ print_reason(const json_t *result, const json_t *reason)
     printf("  remedy: %s\n", ctl_text(reason, "remedy"));
 }
 
+/* Whether the rule is there as a whole; if not, why, as above. */
+static void
+print_whole(const json_t *whole)
+{
+    const json_t *reason = json_object_get(whole, "reason");
+    bool is = json_is_true(json_object_get(whole, "is"));
+    printf("as a whole rule: %s", is ? "yes\n" : "no; ");
+    if (!is && json_is_object(reason)) {
+        print_reason(whole, reason);
+    }
+}
+
 /* A line of states that there are any of, and a table of reasons. */
 static void
 print_flows(const struct ctl *ctl, const char *whose, const json_t *flows)
@@ -84,6 +96,9 @@ print_explanation(const struct ctl *ctl, const json_t *result)
     }
     if (json_is_object(reason)) {
         print_reason(result, reason);
+    }
+    if (json_is_object(json_object_get(result, "whole"))) {
+        print_whole(json_object_get(result, "whole"));
     }
     if (json_is_object(json_object_get(result, "policy"))) {
         fputs("policy: ", stdout);

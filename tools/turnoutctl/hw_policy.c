@@ -8,9 +8,12 @@
 void
 hw_print_policy(const json_t *policy)
 {
-    const char *mask = ctl_text(policy, "mask");
+    const char *mask = ctl_text(policy, "mask"), *whole = ctl_text(policy, "whole_rules");
     printf("%s%s", ctl_text(policy, "policy"),
            json_is_true(json_object_get(policy, "allow_uncounted")) ? ",allow-uncounted=yes" : "");
+    if (strcmp(whole, "default")) {
+        printf(",whole-rules=%s", whole);
+    }
     if (!strcmp(mask, "0xffffffffffffffff")) {
         printf(",cookie=%s", ctl_text(policy, "cookie"));
     } else if (strcmp(mask, "0x0")) {
