@@ -2,5 +2,6 @@
 #include "drivers/builtin.h"
 
 #include "drivers/sim/sim.h"
+#include "drivers/tc/driver.h"
 
-const struct hal_driver *const builtin_drivers[] = { &sim_driver, NULL };
+const struct hal_driver *const builtin_drivers[] = { &sim_driver, &tc_driver, NULL };

@@ -78,8 +78,8 @@ device_port(const struct hal_device *device, uint16_t no)
 static void
 forget_port(struct hal_device *device, uint16_t no)
 {
-    if (device->gone) {
-        return;
+    if (device->gone || device->hal->held) {
+        return;                      /* what is held stays, and goes on without us */
     }
     if (device_enter(device, HAL_OP_MS, NULL)) {
         device->driver->port_del(device->state, no);

@@ -16,8 +16,7 @@
 
 #include "lib/netdev/rtnl.h"
 
-/* The filter's place: behind those of others (tc chooses 49152 and downwards). */
-enum { FILTER_PRIO = 64222, FILTER_HANDLE = 1 };
+enum { FILTER_PRIO = INGRESS_DROP_PRIO, FILTER_HANDLE = 1 };
 
 /* "trnO", and loads of constants that no program has a use for. */
 enum { MAGIC = 0x74726e4f, PROGRAM_LEN = 5 };

@@ -9,6 +9,9 @@
 
 #include "lib/errmsg.h"
 
+/* The filter's place: behind those of others (tc chooses 49152 and downwards). */
+enum { INGRESS_DROP_PRIO = 64222 };
+
 /* What its maker changed, and is to be undone with it. */
 enum {
     INGRESS_DROP_MADE_QDISC = 1 << 0,

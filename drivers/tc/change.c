@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changes: filters are added, replaced and deleted in batches, and what the kernel made is
+ * looked at before a change is complete.
+ *
+ * Counters. A filter that goes is told of with its last counts (NLM_F_ECHO), and one that is
+ * replaced is read in the same batch, just before. Between that reading and the end of the
+ * filter in the device some packets may still be counted; nobody tells of these. */
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "drivers/tc/tc.h"
+#include "lib/counters.h"
+
+/* A change on its way, and what was said of it. */
+struct doing {
+    const struct hal_change *change;
+    uint32_t handle;
+    struct flower_stats before;  /* CHANGE: of the filter that it replaces */
+    struct hal_completion completion;
+    bool undo;                   /* the filter is not what was asked for: it goes again */
+};
+
+/* A run of submit(): messages, and whose they are. */
+struct run {
+    struct tc *tc;
+    struct doing doing[HAL_SUBMIT_MAX];
+    unsigned n;
+    uint16_t whose[TC_BATCH_MAX];
+    bool is_reading[TC_BATCH_MAX];
+};
+
+/* --- verdicts -------------------------------------------------------------------------------------- */
+
+static void
+refuse(struct hal_completion *c, int error, enum hal_reason reason, const char *words)
+{
+    c->error = error;
+    c->verdict = (struct hal_verdict) { .reason = reason, .field = HAL_OBJECT_NONE,
+                                        .action = HAL_OBJECT_NONE, .error = -error };
+    snprintf(c->verdict.words, sizeof c->verdict.words, "%s", words);
+}
+
+/* What an error of the kernel's, or of the NIC's driver behind it, means to the HAL. */
+static void
+judge(struct hal_completion *c, const struct tc_answer *said)
+{
+    const char *words = said->words[0] ? said->words : said->error < 0 ? strerror(-said->error) : "";
+    switch (said->error) {
+    case -ENOSPC:
+        refuse(c, -ENOSPC, strstr(words, "mask") ? HAL_REASON_TOO_MANY_MASKS : HAL_REASON_TABLE_FULL, words);
+        break;
+    case -EEXIST:
+        refuse(c, -EEXIST, HAL_REASON_DRIVER_REFUSED, words);
+        break;
+    case -ENODEV:
+        refuse(c, -EOPNOTSUPP, HAL_REASON_DEVICE_GONE, words);
+        break;
+    case -EAGAIN:
+    case -ENOBUFS:
+    case -ENOMEM:
+    case -EINTR:
+    case -EBUSY:
+        refuse(c, -EAGAIN, HAL_REASON_DEVICE_BUSY, words);
+        counter_inc(COUNTER_tc_again);
+        break;
+    case TC_NOT_TOLD:
+        refuse(c, -EIO, HAL_REASON_DRIVER_REFUSED, "the kernel's answer was lost");
+        counter_inc(COUNTER_tc_answer_lost);
+        break;
+    case -EIO:
+    case -ETIMEDOUT:
+        refuse(c, -EIO, HAL_REASON_DRIVER_REFUSED, words);
+        break;
+    default:
+        refuse(c, -EOPNOTSUPP, HAL_REASON_DRIVER_REFUSED, words);
+        c->verdict.error = -said->error;
+        break;
+    }
+}
+
+/* --- messages ---------------------------------------------------------------------------------------- */
+
+static struct flower_options
+options_of(const struct tc *tc)
+{
+    return (struct flower_options) {
+        .flags = tc->mode == TC_SKIP_HW ? TCA_CLS_FLAGS_SKIP_HW : TCA_CLS_FLAGS_SKIP_SW,
+        .num_of_vlans = tc->num_of_vlans,
+    };
+}
+
+static uint64_t
+handle_of(const struct tc_rule *rule, uint32_t handle)
+{
+    return (uint64_t) rule->port << 48 | (uint64_t) rule->prio << 32 | handle;
+}
+
+static struct flower_place
+place_of(const struct tc_port *port, const struct tc_rule *rule, uint32_t handle)
+{
+    return (struct flower_place) { .ifindex = port->ifindex, .in_port = port->no, .prio = rule->prio,
+                                   .protocol = rule->protocol, .handle = handle };
+}
+
+/* Builds one message at the batch's end; false: 'completion' says why not. */
+static bool
+put(struct run *run, struct doing *d, enum flower_command command, const struct tc_port *port,
+    const struct tc_rule *rule, bool reading)
+{
+    struct tc *tc = run->tc;
+    struct flower_options options = options_of(tc);
+    struct flower_place place = place_of(port, rule, d->handle);
+    uint8_t cookie[FLOWER_COOKIE_SIZE];
+    const struct hal_entry *entry = &d->change->entry;
+    tc_cookie_write(cookie, d->change->cookie, entry->table, entry->priority);
+    struct flower_request request = {
+        .command = command, .place = &place, .options = &options, .ports = &tc->view,
+        .entry = entry, .cookie = cookie, .nl_flags = reading ? 0 : NLM_F_ECHO,
+    };
+    size_t room, size;
+    void *to = tc_batch_next(&tc->batch, &room);
+    int error = to ? flower_encode(&request, to, room, &size, &d->completion.verdict) : -EMSGSIZE;
+    if (error) {
+        d->completion.error = -EOPNOTSUPP;
+        return false;
+    }
+    run->whose[tc->batch.n] = (uint16_t) (d - run->doing);
+    run->is_reading[tc->batch.n] = reading;
+    tc_batch_add(&tc->batch, to);
+    return true;
+}
+
+/* --- what was made --------------------------------------------------------------------------------- */
+
+/* Compares what the kernel says that it has with the message that it was sent. */
+static bool
+is_as_asked(struct tc *tc, const struct nlmsghdr *asked, const struct nlmsghdr *made,
+            struct hal_completion *c)
+{
+    if (flower_decode(made, made->nlmsg_len, &tc->made) || flower_decode(asked, asked->nlmsg_len, &tc->asked)) {
+        refuse(c, -EOPNOTSUPP, HAL_REASON_DRIVER_REFUSED, "what the kernel made of it can't be read");
+        return false;
+    }
+    if (tc->mode == TC_SKIP_SW && !(tc->made.flags & TCA_CLS_FLAGS_IN_HW)) {
+        refuse(c, -EOPNOTSUPP, HAL_REASON_DRIVER_REFUSED, "it was accepted, but is not in hardware");
+        return false;
+    }
+    c->verdict = (struct hal_verdict) { .field = HAL_OBJECT_NONE, .action = HAL_OBJECT_NONE };
+    if (flower_compare(&tc->asked, &tc->made, &c->verdict)) {
+        c->error = -EOPNOTSUPP;
+        c->verdict.reason = HAL_REASON_DRIVER_REFUSED;
+        return false;
+    }
+    return true;
+}
+
+static void
+was_added(struct run *run, struct doing *d, const struct nlmsghdr *asked, const struct tc_answer *said)
+{
+    struct tc *tc = run->tc;
+    struct hal_completion *c = &d->completion;
+    c->handle = handle_of(&tc->rules[d->handle], d->handle);
+    if (said->error) {
+        judge(c, said);
+        if (c->error != -EIO) {      /* of one that may be there the HAL says what becomes of it */
+            tc_rule_free(tc, d->handle);
+        }
+    } else if (said->echo && !is_as_asked(tc, asked, said->echo, c)) {
+        d->undo = true;
+        tc->n_altered++;
+        counter_inc(COUNTER_tc_altered);
+    }
+}
+
+static void
+was_changed(struct run *run, struct doing *d, const struct nlmsghdr *asked, const struct tc_answer *said)
+{
+    struct tc *tc = run->tc;
+    struct tc_rule *rule = &tc->rules[d->handle];
+    if (said->error) {
+        judge(&d->completion, said);
+        d->completion.error = said->error == -ENOENT ? -ENOENT : d->completion.error;
+        return;
+    }
+    struct hal_counters total;
+    tc_count(tc, rule, &d->before, &total);
+    rule->packets = rule->base_packets = total.packets;
+    rule->bytes = rule->base_bytes = total.bytes;
+    if (said->echo && !is_as_asked(tc, asked, said->echo, &d->completion)) {
+        d->completion.error = -EIO;  /* the HAL removes it, and says why */
+        tc->n_altered++;
+        counter_inc(COUNTER_tc_altered);
+    }
+}
+
+static void
+was_removed(struct run *run, struct doing *d, const struct tc_answer *said)
+{
+    struct tc *tc = run->tc;
+    struct tc_rule *rule = &tc->rules[d->handle];
+    bool has_stats = said->echo && !flower_decode(said->echo, said->echo->nlmsg_len, &tc->made)
+                     && tc->made.stats.known;
+    switch (said->error) {
+    case 0:
+        if (has_stats) {
+            tc_count(tc, rule, &tc->made.stats, &d->completion.final);
+        } else {
+            d->completion.final = (struct hal_counters) { rule->packets, rule->bytes };
+            counter_inc(COUNTER_tc_final_unknown);
+        }
+        break;
+    case -ENOENT:
+    case -ENODEV:
+    case -EINVAL:                    /* its qdisc is gone, and all that was there */
+        d->completion.error = -ENOENT;
+        break;
+    default:
+        judge(&d->completion, said);
+        d->completion.error = d->completion.error == -EAGAIN ? -EAGAIN : -EIO;
+        return;                      /* it may be there */
+    }
+    tc_rule_free(tc, d->handle);
+}
+
+/* Where message number 'index' of the batch is. */
+static const struct nlmsghdr *
+message_at(const struct tc_batch *batch, unsigned index)
+{
+    size_t at = 0;
+    for (unsigned i = 0; i < index; i++) {
+        at += MNL_ALIGN(((const struct nlmsghdr *) (const void *) (batch->data + at))->nlmsg_len);
+    }
+    return (const void *) (batch->data + at);
+}
+
+struct answers {
+    struct run *run;
+    const struct nlmsghdr *asked;    /* of the answer that comes next */
+};
+
+static void
+on_answer(void *aux, unsigned index, const struct tc_answer *said)
+{
+    struct answers *answers = aux;
+    struct run *run = answers->run;
+    struct doing *d = &run->doing[run->whose[index]];
+    const struct nlmsghdr *asked = answers->asked;
+    answers->asked = (const void *) ((const char *) asked + MNL_ALIGN(asked->nlmsg_len));
+    if (run->is_reading[index]) {
+        if (said->echo && !flower_decode(said->echo, said->echo->nlmsg_len, &run->tc->made)) {
+            d->before = run->tc->made.stats;
+        }
+        return;
+    }
+    switch (d->change->kind) {
+    case HAL_ADD: was_added(run, d, asked, said); break;
+    case HAL_CHANGE: was_changed(run, d, asked, said); break;
+    case HAL_REMOVE: was_removed(run, d, said); break;
+    case HAL_ADOPT: break;
+    }
+}
+
+/* --- a run --------------------------------------------------------------------------------------------- */
+
+static void
+say_all(struct run *run, int error)
+{
+    for (unsigned i = 0; i < run->tc->batch.n; i++) {
+        on_answer(&(struct answers) { run, message_at(&run->tc->batch, i) }, i,
+                  &(struct tc_answer) { .error = error, .words = "" });
+    }
+}
+
+/* Sends what was put together. */
+static void
+send_batch(struct run *run)
+{
+    struct tc *tc = run->tc;
+    struct answers answers = { run, (const void *) tc->batch.data };
+    int error = tc_exchange(tc->nl, &tc->batch, on_answer, &answers);
+    if (error) {
+        say_all(run, error);
+    }
+    tc_batch_clear(&tc->batch);
+}
+
+static void
+add(struct run *run, struct doing *d)
+{
+    struct tc *tc = run->tc;
+    const struct flow_match *match = d->change->entry.match;
+    struct tc_port *port = tc_port_find(tc, match->value.in_port);
+    struct flower_options options = options_of(tc);
+    struct hal_completion *c = &d->completion;
+    uint16_t protocol, prio;
+    if (!port || port->gone) {
+        refuse(c, -EOPNOTSUPP, HAL_REASON_DEVICE_GONE, "the port's device is gone");
+        return;
+    }
+    if (flower_protocol(match, &options, &protocol, &c->verdict)) {
+        c->error = -EOPNOTSUPP;
+        return;
+    }
+    prio = tc_prio_exact(port, protocol);
+    d->handle = prio ? tc_rule_new(tc) : 0;
+    if (!d->handle) {
+        refuse(c, -ENOSPC, HAL_REASON_TABLE_FULL, prio ? "no memory for more filters"
+               : "no tc priority is left for one more ethertype on the port");
+        return;
+    }
+    tc->rules[d->handle] = (struct tc_rule) {
+        .cookie = d->change->cookie, .port = port->no, .prio = prio, .protocol = protocol,
+        .is_new = true, .tagged = protocol == ETH_P_8021Q,
+    };
+    if (!put(run, d, FLOWER_ADD, port, &tc->rules[d->handle], false)) {
+        tc_rule_free(tc, d->handle);
+    }
+}
+
+/* Of what there is: its rule and its port, or that it is gone. */
+static void
+change_existing(struct run *run, struct doing *d)
+{
+    struct tc *tc = run->tc;
+    const struct hal_change *change = d->change;
+    d->handle = (uint32_t) change->handle;
+    struct tc_rule *rule = d->handle && d->handle < tc->n_rules ? &tc->rules[d->handle] : NULL;
+    bool known = rule && rule->cookie && rule->port == change->handle >> 48
+                 && rule->prio == (uint16_t) (change->handle >> 32)
+                 && (change->kind == HAL_ADOPT || rule->cookie == change->cookie);
+    struct tc_port *port = known ? tc_port_find(tc, rule->port) : NULL;
+    if (!port || port->gone) {
+        d->completion.error = -ENOENT;
+    } else if (change->kind == HAL_ADOPT) {
+        rule->cookie = change->cookie;
+    } else if (change->kind == HAL_REMOVE) {
+        put(run, d, FLOWER_DELETE, port, rule, false);
+    } else if (put(run, d, FLOWER_GET, port, rule, true)) {
+        put(run, d, FLOWER_REPLACE, port, rule, false);
+    }
+}
+
+/* Deletes what was accepted and is not what was asked for. */
+static void
+undo(struct run *run)
+{
+    struct tc *tc = run->tc;
+    for (unsigned i = 0; i < run->n; i++) {
+        struct doing *d = &run->doing[i];
+        if (!d->undo) {
+            continue;
+        }
+        char buffer[1024] __attribute__((aligned(NLMSG_ALIGNTO)));
+        const struct tc_rule *rule = &tc->rules[d->handle];
+        struct tc_port *port = tc_port_find(tc, rule->port);
+        struct flower_options options = options_of(tc);
+        struct flower_place place = place_of(port, rule, d->handle);
+        struct flower_request request = { .command = FLOWER_DELETE, .place = &place, .options = &options };
+        size_t size;
+        struct hal_verdict unused;
+        int error = flower_encode(&request, buffer, sizeof buffer, &size, &unused);
+        error = error ? error : tc_request(tc->nl, (void *) buffer, NULL, NULL);
+        if (error && error != -ENOENT) {
+            d->completion.error = -EIO;      /* it is there: the HAL goes on trying */
+        } else {
+            tc_rule_free(tc, d->handle);
+        }
+    }
+}
+
+size_t
+tc_submit(void *device, const struct hal_change *changes, size_t n)
+{
+    struct tc *tc = device;
+    struct run run = { .tc = tc };
+    struct hal_completion said[HAL_SUBMIT_MAX];
+    tc_batch_clear(&tc->batch);
+    for (size_t i = 0; i < n && i < HAL_SUBMIT_MAX; i++) {
+        struct doing *d = &run.doing[run.n++];
+        *d = (struct doing) { .change = &changes[i] };
+        d->completion = (struct hal_completion) { .cookie = changes[i].cookie, .kind = changes[i].kind,
+                                                  .handle = changes[i].handle };
+        d->completion.verdict.field = d->completion.verdict.action = HAL_OBJECT_NONE;
+        if (tc->batch.n + 2 > TC_BATCH_MAX || tc->batch.size + 2 * FLOWER_MSG_MAX > TC_BATCH_SIZE) {
+            send_batch(&run);
+        }
+        if (changes[i].kind == HAL_ADD) {
+            add(&run, d);
+        } else {
+            change_existing(&run, d);
+        }
+    }
+    send_batch(&run);
+    undo(&run);
+    for (unsigned i = 0; i < run.n; i++) {
+        said[i] = run.doing[i].completion;
+    }
+    tc->host->complete(tc->host, said, run.n);
+    return run.n;
+}
+
+int
+tc_check(const void *device, const struct hal_entry *entry, struct hal_verdict *verdict)
+{
+    const struct tc *tc = device;
+    struct flower_options options = options_of(tc);
+    uint16_t protocol;
+    int error = flower_protocol(entry->match, &options, &protocol, verdict);
+    error = error ? error : flower_check(entry, entry->match->value.in_port, &tc->view, &options, verdict);
+    return error ? error : tc_check_outputs(tc, entry, verdict);
+}
+
+/* --- all at once --------------------------------------------------------------------------------------- */
+
+static void
+put_delete(struct tc *tc, const struct tc_port *port, uint32_t handle)
+{
+    const struct tc_rule *rule = &tc->rules[handle];
+    struct flower_options options = options_of(tc);
+    struct flower_place place = place_of(port, rule, handle);
+    struct flower_request request = { .command = FLOWER_DELETE, .place = &place, .options = &options };
+    struct hal_verdict unused;
+    size_t room, size;
+    void *to = tc_batch_next(&tc->batch, &room);
+    if (to && !flower_encode(&request, to, room, &size, &unused)) {
+        tc_batch_add(&tc->batch, to);
+    }
+}
+
+/* An error that leaves a filter where it was. */
+static void
+note_failure(void *aux, unsigned index, const struct tc_answer *said)
+{
+    int *error = aux;
+    (void) index;
+    if (said->error && said->error != -ENOENT && said->error != -ENODEV && said->error != -EINVAL) {
+        *error = -EIO;
+    }
+}
+
+static int
+send_deletes(struct tc *tc)
+{
+    int error = 0;
+    int result = tc_exchange(tc->nl, &tc->batch, note_failure, &error);
+    tc_batch_clear(&tc->batch);
+    return result ? result : error;
+}
+
+/* Those of one port, or of all for 0. */
+static int
+flush_rules(struct tc *tc, uint16_t no)
+{
+    int error = 0;
+    tc_batch_clear(&tc->batch);
+    for (uint32_t i = 1; i < tc->n_rules; i++) {
+        const struct tc_rule *rule = &tc->rules[i];
+        const struct tc_port *port = rule->cookie && (!no || rule->port == no) ? tc_port_find(tc, rule->port) : NULL;
+        if (!port) {
+            continue;
+        }
+        put_delete(tc, port, i);
+        tc_rule_free(tc, i);
+        if (tc->batch.n == TC_BATCH_MAX) {
+            error = send_deletes(tc) ? -EIO : error;
+        }
+    }
+    return send_deletes(tc) ? -EIO : error;
+}
+
+int
+tc_flush(void *device)
+{
+    return flush_rules(device, 0);
+}
+
+void
+tc_flush_port(struct tc *tc, struct tc_port *port)
+{
+    int error = port->gone ? 0 : flush_rules(tc, port->no);
+    if (error) {
+        tc->host->log(tc->host, LOG_WARNING, "port %u, %s: some of its filters could not be deleted",
+                      port->no, port->name);
+    }
+}

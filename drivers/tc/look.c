@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the kernel has: counters by terse dumps, entries by full ones. */
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "drivers/tc/tc.h"
+#include "lib/clock.h"
+#include "lib/counters.h"
+
+enum { DUMP_TRIES = 8 };
+
+/* A dump of the filters at a port's ingress. */
+static struct nlmsghdr *
+dump_request(char *buffer, int ifindex, bool terse)
+{
+    struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+    request->nlmsg_type = RTM_GETTFILTER;
+    struct tcmsg *tc = mnl_nlmsg_put_extra_header(request, sizeof *tc);
+    tc->tcm_ifindex = ifindex;
+    tc->tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
+    if (terse) {
+        struct nla_bitfield32 flags = { TCA_DUMP_FLAGS_TERSE, TCA_DUMP_FLAGS_TERSE };
+        mnl_attr_put(request, TCA_DUMP_FLAGS, sizeof flags, &flags);
+    }
+    return request;
+}
+
+int
+tc_look_at_port(struct tc *tc, const struct tc_port *port, bool terse,
+                bool (*visit)(void *aux, const struct flower_filter *), void *aux)
+{
+    char buffer[256] __attribute__((aligned(NLMSG_ALIGNTO)));
+    const struct nlmsghdr *message;
+    int result = tc_dump_begin(tc->looks, dump_request(buffer, port->ifindex, terse));
+    while (!result && (result = tc_dump_next(tc->looks, &message)) > 0) {
+        int error = flower_decode(message, message->nlmsg_len, &tc->made);
+        result = 0;
+        if (error == -EBADMSG) {
+            counter_inc(COUNTER_tc_malformed);
+        } else if (!error && !visit(aux, &tc->made)) {
+            break;
+        }
+    }
+    return result == -EINVAL ? 0 : result;   /* no qdisc: nothing is there */
+}
+
+/* --- counters ------------------------------------------------------------------------------------- */
+
+void
+tc_count(const struct tc *tc, const struct tc_rule *rule, const struct flower_stats *stats,
+         struct hal_counters *out)
+{
+    struct hal_counters hardware, software;
+    flower_counters(stats, rule->tagged, tc->hw_has_header, &hardware, &software);
+    out->packets = rule->base_packets + hardware.packets + software.packets;
+    out->bytes = rule->base_bytes + hardware.bytes + software.bytes;
+    out->packets = out->packets > rule->packets ? out->packets : rule->packets;
+    out->bytes = out->bytes > rule->bytes ? out->bytes : rule->bytes;
+}
+
+static bool
+read_one(void *aux, const struct flower_filter *filter)
+{
+    struct tc *tc = aux;
+    uint64_t cookie;
+    unsigned table;
+    uint16_t priority;
+    uint32_t handle = filter->place.handle;
+    struct tc_rule *rule = handle && handle < tc->n_rules ? &tc->rules[handle] : NULL;
+    tc->n_read++;
+    if (!rule || !rule->cookie || rule->prio != filter->place.prio || !filter->stats.known
+        || !tc_cookie_read(filter->cookie, filter->cookie_size, &cookie, &table, &priority)) {
+        return true;
+    }
+    struct hal_counters now;
+    tc_count(tc, rule, &filter->stats, &now);
+    rule->packets = now.packets;
+    rule->bytes = now.bytes;
+    rule->found = true;
+    return true;
+}
+
+static void
+forget_found(struct tc *tc, uint16_t no)
+{
+    for (uint32_t i = 1; i < tc->n_rules; i++) {
+        if (tc->rules[i].port == no) {
+            tc->rules[i].found = tc->rules[i].is_new = false;
+        }
+    }
+}
+
+/* What a dump did not show is not there any more, unless the dump failed. */
+static int
+read_port(struct tc *tc, struct tc_port *port)
+{
+    int error = -EINTR;
+    for (unsigned i = 0; i < DUMP_TRIES && (error == -EINTR || error == -ENOBUFS); i++) {
+        if (i) {
+            counter_inc(COUNTER_tc_again);
+        }
+        forget_found(tc, port->no);
+        error = tc_look_at_port(tc, port, tc->kernel_has_terse, read_one, tc);
+    }
+    for (uint32_t i = 1; error && i < tc->n_rules; i++) {
+        tc->rules[i].found |= tc->rules[i].port == port->no;
+    }
+    return error;
+}
+
+/* Reads all counters, unless they were read just now: a dump of many filters takes its time, and
+ * is not made again before ten times that. */
+static void
+read_counters(struct tc *tc)
+{
+    uint64_t now_ms = clock_ms();
+    uint64_t wait_ms = tc->read_for_ms * 10 > TC_LAG_MS ? tc->read_for_ms * 10 : TC_LAG_MS;
+    if (tc->read_ms && now_ms < tc->read_ms + wait_ms) {
+        return;
+    }
+    tc->n_read = 0;
+    for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
+        if (tc->ports[i].no && !tc->ports[i].gone) {
+            read_port(tc, &tc->ports[i]);
+        }
+    }
+    tc->read_ms = clock_ms();
+    tc->read_for_ms = tc->read_ms - now_ms;
+}
+
+int
+tc_stats(void *device, const uint64_t *cookies, const uint64_t *handles, size_t n,
+         struct hal_counters *out)
+{
+    struct tc *tc = device;
+    read_counters(tc);
+    for (size_t i = 0; i < n; i++) {
+        const struct tc_rule *rule = tc_rule_find(tc, handles[i], cookies[i]);
+        bool there = rule && (rule->found || rule->is_new);
+        out[i] = there ? (struct hal_counters) { rule->packets, rule->bytes }
+                 : (struct hal_counters) { UINT64_MAX, UINT64_MAX };
+    }
+    return 0;
+}
+
+/* --- entries ----------------------------------------------------------------------------------------- */
+
+struct shown {
+    struct hal_dumped dumped;
+    struct flow_match match;
+    union {
+        struct action_list list;
+        uint64_t room[1 + FLOWER_MAX_ACTIONS];
+    } actions;
+};
+
+/* What the HAL is told of a filter. */
+static void
+describe(struct tc *tc, const struct tc_port *port, const struct flower_filter *filter, struct shown *s)
+{
+    char more[FLOWER_WORDS_SIZE];
+    uint64_t cookie = 0;
+    unsigned table = 0;
+    uint16_t priority = 0;
+    bool ours = tc_cookie_read(filter->cookie, filter->cookie_size, &cookie, &table, &priority);
+    const struct tc_rule *rule = ours ? &tc->rules[filter->place.handle] : NULL;
+    rule = rule && filter->place.handle < tc->n_rules && rule->cookie ? rule : NULL;
+    s->match = filter->match;
+    s->match.value.in_port = port->no;
+    s->match.mask.bits.in_port = UINT16_MAX;
+    s->actions.list.len = 0;
+    bool whole = flower_actions(&filter->ops, port->no, &tc->view, &s->actions.list, more) && !filter->more[0];
+    s->dumped = (struct hal_dumped) {
+        .cookie = rule ? rule->cookie : cookie,
+        .handle = (uint64_t) port->no << 48 | (uint64_t) filter->place.prio << 32 | filter->place.handle,
+        .entry = { &s->match, &s->actions.list, priority, (uint8_t) table },
+        .foreign = !ours || !whole,
+        .in_hardware = filter->flags & TCA_CLS_FLAGS_IN_HW,
+    };
+    struct tc_rule as_found = { .tagged = filter->place.protocol == ETH_P_8021Q };
+    if (filter->stats.known) {
+        tc_count(tc, rule ? rule : &as_found, &filter->stats, &s->dumped.counters);
+    }
+}
+
+static struct tc_port *
+port_number(struct tc *tc, unsigned at)
+{
+    while (at < TC_MAX_PORTS && (!tc->ports[at].no || tc->ports[at].gone)) {
+        at++;
+    }
+    return at < TC_MAX_PORTS ? &tc->ports[at] : NULL;
+}
+
+/* The position is 1 + the port's place in the table, in the high half, and how many of its filters
+ * were shown; a dump that another one was begun after begins again. */
+static int
+begin_at(struct tc *tc, uint64_t position)
+{
+    char buffer[256] __attribute__((aligned(NLMSG_ALIGNTO)));
+    const struct tc_port *port = port_number(tc, (unsigned) (position >> 32) - 1);
+    const struct nlmsghdr *message;
+    if (!port) {
+        return 0;
+    }
+    int result = tc_dump_begin(tc->slow, dump_request(buffer, port->ifindex, false));
+    for (uint32_t skip = (uint32_t) position; !result && skip; skip--) {
+        result = tc_dump_next(tc->slow, &message);
+        result = result == 1 ? 0 : -EINTR;
+    }
+    return result;
+}
+
+/* Shows the rest of a port's filters. 1: there are none left; 0: visit had enough. */
+static int
+visit_port(struct tc *tc, const struct tc_port *port, uint64_t *position,
+           bool (*visit)(const struct hal_dumped *, void *), void *aux)
+{
+    static _Thread_local struct shown shown;
+    const struct nlmsghdr *message;
+    int result;
+    while ((result = tc_dump_next(tc->slow, &message)) > 0) {
+        ++*position;
+        int error = flower_decode(message, message->nlmsg_len, &tc->made);
+        if (error || !flower_is_ingress(&tc->made)) {
+            continue;
+        }
+        describe(tc, port, &tc->made, &shown);
+        if (!visit(&shown.dumped, aux)) {
+            return 0;
+        }
+    }
+    return result == 0 || result == -EINVAL ? 1 : result;
+}
+
+int
+tc_visit(void *device, uint64_t *position, bool (*visit)(const struct hal_dumped *, void *), void *aux)
+{
+    struct tc *tc = device;
+    if (!*position || *position != tc->visit_at) {
+        *position = *position ? *position : UINT64_C(1) << 32;
+        int error = begin_at(tc, *position);
+        if (error) {
+            return error == -ENOBUFS ? -EINTR : error;
+        }
+    }
+    const struct tc_port *port;
+    int result = 1;
+    while (result == 1 && (port = port_number(tc, (unsigned) (*position >> 32) - 1))) {
+        *position = (uint64_t) (port - tc->ports + 1) << 32 | (uint32_t) *position;
+        result = visit_port(tc, port, position, visit, aux);
+        if (result == 1) {
+            *position = (uint64_t) (port - tc->ports + 2) << 32;
+            int error = begin_at(tc, *position);
+            result = error ? error : 1;
+        }
+    }
+    tc->visit_at = *position;
+    return result < 0 ? (result == -ENOBUFS ? -EINTR : result) : 0;
+}
+
+void
+tc_occupancy(const void *device, uint32_t entries[HAL_MAX_TABLES])
+{
+    const struct tc *tc = device;
+    entries[0] = tc->n_used;
+    for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
+        entries[0] += tc->ports[i].no ? tc->ports[i].n_foreign : 0;
+    }
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the tc driver share.
+ *
+ * Each entry of the HAL is one flower filter at the ingress of its port's clsact. The driver
+ * keeps a *rule* for each: where the filter is, and what it counted when it was last read. A
+ * rule's index is its filter's handle, so a handle is never used twice at a time, on whatever
+ * port; after a restart the filters that are found keep theirs.
+ *
+ * A filter says by the cookie of its first action whose it is (struct tc_cookie); what has none
+ * of ours is a stranger's, and is shown, and left alone.
+ *
+ * Threads: the device's, but for tc_check(), which looks at what does not change. */
+#ifndef DRIVERS_TC_TC_H
+#define DRIVERS_TC_TC_H 1
+
+#include <assert.h>
+#include <linux/rtnetlink.h>
+
+#include "drivers/tc/exchange.h"
+#include "drivers/tc/flower.h"
+#include "hal/driver.h"
+
+enum {
+    TC_MAX_PORTS = 256,
+    TC_MAX_RULES = 1 << 22,
+    TC_MAX_PROTOCOLS = 64,       /* distinct ethertypes in a port's exact entries */
+    /* Priorities of ours. Those of tc's own choice are 49152 and downwards, in their order. */
+    TC_PRIO_FENCE = 16383,
+    TC_PRIO_EXACT = 16384,       /* TC_N_EXACT of them, one for each ethertype */
+    TC_N_EXACT = 256,
+    TC_PRIO_PROBE = 16640,
+    TC_PRIO_RULES = 16641,       /* wildcarded rules: the higher their priority, the lower this */
+    TC_PRIO_LAST = 32767,
+    TC_RECEIVE_SIZE = 16 << 20,
+    TC_LAG_MS = 100,             /* counters are read again after this */
+};
+
+/* The cookie of a filter's first action. */
+struct tc_cookie {
+    uint8_t magic[4];            /* "TRNT" */
+    uint8_t version;             /* 1 */
+    uint8_t table;
+    uint8_t priority[2];         /* OpenFlow's, big-endian */
+    uint8_t cookie[8];           /* the HAL's, big-endian */
+};
+
+/* A filter of ours. */
+struct tc_rule {
+    uint64_t cookie;             /* the HAL's; 0: free */
+    uint64_t packets, bytes;     /* when it was last read; with those of filters that it replaced */
+    uint64_t base_packets, base_bytes;
+    uint16_t port, prio, protocol;
+    bool tagged;                 /* its packets come with a tag */
+    bool found;                  /* in the last dump */
+    bool is_new;                 /* it was made since */
+};
+
+/* A priority of ours on a port: one protocol each. */
+struct tc_prio {
+    uint16_t prio, protocol;
+    uint16_t of_priority;        /* of those of table TC_RULES */
+    uint32_t n;                  /* filters */
+};
+
+struct tc_port {
+    uint16_t no;                 /* 0: free */
+    int ifindex;
+    char name[PORT_NAME_SIZE];
+    uint32_t config;             /* PORT_CONFIG_* */
+    char switch_id[2 * 32 + 1];  /* phys_switch_id, hexadecimal; "" if it has none */
+    struct tc_prio prio[TC_MAX_PROTOCOLS];
+    unsigned n_prios;
+    uint16_t taken[64];          /* priorities of our range that strangers have */
+    unsigned n_taken;
+    uint32_t n_foreign;          /* filters */
+    bool made_qdisc;
+    bool gone;                   /* its device is */
+};
+
+static_assert(sizeof(struct tc_cookie) == FLOWER_COOKIE_SIZE, "TC_COOKIE_MAX_SIZE");
+
+enum tc_mode { TC_SKIP_SW, TC_SKIP_HW };
+
+struct tc {
+    struct hal_host *host;
+    struct tc_socket *nl;        /* requests */
+    struct tc_socket *looks;     /* dumps of a port */
+    struct tc_socket *slow;      /* the dump that tc_visit() goes on with */
+    struct tc_batch batch;
+    enum tc_mode mode;
+    bool looks_only;
+    bool kernel_has_terse, num_of_vlans;
+    bool hw_has_header;          /* hardware counts the Ethernet header */
+    uint32_t counter_lag_ms;
+    struct tc_port ports[TC_MAX_PORTS];
+    struct tc_rule *rules;       /* by handle; [0] is none */
+    uint32_t n_rules, max_rules; /* n_rules: 1 + the highest that was ever used */
+    uint32_t *free;              /* handles that are free below n_rules */
+    uint32_t n_free, max_free;
+    uint32_t n_used;
+    uint64_t read_ms;            /* when the counters were last read; 0: never */
+    uint64_t read_for_ms;        /* how long that took */
+    uint32_t n_read;             /* filters that it showed */
+    uint64_t visit_at;           /* where tc_visit() is; 0: nowhere */
+    struct flower_ports view;
+    struct flower_filter asked, made;    /* being compared */
+    uint64_t n_altered, n_foreign_changes;
+};
+
+/* --- ports (ports.c) ---------------------------------------------------------------------------- */
+
+int tc_port_add(void *device, const struct hal_port *, char *error);
+int tc_port_change(void *device, const struct hal_port *, char *error);
+void tc_port_del(void *device, uint16_t port);
+/* NULL: there is none. */
+struct tc_port *tc_port_find(struct tc *, uint16_t port);
+struct tc_port *tc_port_of_device(struct tc *, int ifindex);
+void tc_ports_view(struct tc *);
+/* Its filters are gone: forgets the rules. */
+void tc_forget_port(struct tc *, const struct tc_port *);
+/* -EOPNOTSUPP with the verdict if an output is a port of another switch. */
+int tc_check_outputs(const struct tc *, const struct hal_entry *, struct hal_verdict *);
+/* The priority for exact filters of a protocol on a port; 0: there are none left. */
+uint16_t tc_prio_exact(struct tc_port *, uint16_t protocol);
+
+/* --- rules (rules.c) ------------------------------------------------------------------------------ */
+
+/* A free handle, taken; 0 without memory, or if there are TC_MAX_RULES. */
+uint32_t tc_rule_new(struct tc *);
+/* Takes this one, for a filter that was found. NULL: it can't be ours. */
+struct tc_rule *tc_rule_take(struct tc *, uint32_t handle);
+void tc_rule_free(struct tc *, uint32_t handle);
+/* The rule that a handle of the HAL's and a cookie name; NULL: there is none. */
+struct tc_rule *tc_rule_find(struct tc *, uint64_t handle, uint64_t cookie);
+void tc_rules_fini(struct tc *);
+
+void tc_cookie_write(uint8_t cookie[FLOWER_COOKIE_SIZE], uint64_t hal_cookie, unsigned table,
+                     uint16_t priority);
+/* False: a stranger's. */
+bool tc_cookie_read(const uint8_t *cookie, size_t size, uint64_t *hal_cookie, unsigned *table,
+                    uint16_t *priority);
+
+/* --- changes (change.c) --------------------------------------------------------------------------- */
+
+int tc_check(const void *device, const struct hal_entry *, struct hal_verdict *);
+size_t tc_submit(void *device, const struct hal_change *, size_t n);
+int tc_flush(void *device);
+/* Removes the filters of a port that are ours. */
+void tc_flush_port(struct tc *, struct tc_port *);
+
+/* --- looking (look.c) -------------------------------------------------------------------------------- */
+
+int tc_stats(void *device, const uint64_t *cookies, const uint64_t *handles, size_t n,
+             struct hal_counters *out);
+int tc_visit(void *device, uint64_t *position, bool (*visit)(const struct hal_dumped *, void *),
+             void *aux);
+/* What a rule's filter counted, and those that it replaced; never less than it was. */
+void tc_count(const struct tc *, const struct tc_rule *, const struct flower_stats *,
+              struct hal_counters *);
+void tc_occupancy(const void *device, uint32_t entries[HAL_MAX_TABLES]);
+/* Visits the filters at a port's ingress. 0 or -errno. */
+int tc_look_at_port(struct tc *, const struct tc_port *, bool terse,
+                    bool (*visit)(void *aux, const struct flower_filter *), void *aux);
+
+/* --- fences (fence.c) ------------------------------------------------------------------------------- */
+
+int tc_fence(void *device, uint16_t port, bool on);
+
+#endif /* drivers/tc/tc.h */
