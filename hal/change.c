@@ -54,7 +54,7 @@ make_change(struct hal_device *device, uint32_t index, struct hal_change *change
         return false;
     }
     enum hal_change_kind kind = next_change(device, e);
-    if (whole_must_wait(hal, index, kind)) {
+    if (whole_must_wait(hal, index, kind) || order_holds(device, index, kind, now_ms)) {
         return false;
     }
     e->slot = take_off(device, index, now_ms);
@@ -88,6 +88,7 @@ engine_pump(struct hal_device *device)
     uint64_t now_ms = clock_ms();
     size_t n = 0;
     whole_settle(device->hal);
+    order_release(device, now_ms);
     while (!device->fenced && !device->hal->held && device->n_in_flight < HAL_WINDOW) {
         uint32_t index = fifo_pop(&device->urgent);
         index = index ? index : fifo_pop(&device->normal);

@@ -111,6 +111,7 @@ device_free(struct hal_device *device, bool keep)
     free(device->urgent.at);
     free(device->normal.at);
     free(device->slots);
+    free(device->held);
     free(device->options);
     free(device);
     return true;

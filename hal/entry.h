@@ -35,6 +35,7 @@ enum entry_flag {
     ENTRY_DEP_ADDRESS = 1 << 5,
     ENTRY_DEP_FLOOD = 1 << 6,
     ENTRY_SEEN = 1 << 7,         /* by the comparison that is under way */
+    ENTRY_DRAINED = 1 << 15,     /* packets that came before it have left software */
     ENTRY_OLD = 1 << 14,         /* the device had it when that began */
     ENTRY_AGAIN = 1 << 8,        /* derive again once it is out of the device */
     ENTRY_UNKNOWN = 1 << 9,      /* a change failed: the device may or may not have it */

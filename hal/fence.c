@@ -202,7 +202,7 @@ engine_fence(struct hal_device *device, enum hal_reason reason, const char *why)
             }
         }
     }
-    device->urgent.n = device->normal.n = 0;
+    device->urgent.n = device->normal.n = device->n_held = 0;
     free_slots(device);
     forget_entries(device, error ? -EIO : 0);
     audit_forget_losses(device);

@@ -138,6 +138,7 @@ hal_step(struct hal *hal)
         if (listen_to(hal->devices[i]) && hal->config.stepped) {
             again = 0;
         }
+        again = hal->devices[i]->n_held && again != 0 ? 1 : again;
     }
     uint64_t now_ms = clock_ms();    /* not before what this step sent */
     if (now_ms - hal->tick_ms >= HAL_TICK_MS) {

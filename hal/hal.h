@@ -93,6 +93,11 @@ struct hal_source {
     /* Packets that hardware forwarded for the owner since the last credit. used_ms:
      * hal_now_ms() of the last packet, as well as it is known. */
     void (*credit)(void *aux, void *owner, uint64_t packets, uint64_t bytes, uint64_t used_ms);
+    /* Order: a mark of what waits in software of 'port' now, before anybody looks at it; and whether
+     * all that came before the mark has left, or been dropped. NULL, both: nothing ever waits. Not
+     * asked about devices in the packet path. */
+    uint32_t (*queued)(void *aux, uint16_t port);
+    bool (*drained)(void *aux, uint16_t port, uint32_t mark);
     /* Packets of an entry that depends on an address were forwarded, as in credit(). NULL: it
      * does not matter. */
     void (*used)(void *aux, void *owner, const struct flow_match *, uint64_t used_ms);

@@ -28,6 +28,7 @@ enum {
     HAL_STATS_BATCH = 1000,
     HAL_TICK_MS = 50,
     HAL_RETRY_MS = 20,
+    HAL_DRAIN_MS = 10,           /* an entry waits so long for packets before it to leave */
     HAL_OP_MS = 1000,            /* how long the control thread waits for an op of the device's
                                   * thread to be over */
     HAL_FENCE_OP_MS = 100,       /* ... before it fences, or shows */
@@ -74,6 +75,13 @@ struct hal_slot {
     uint16_t order;              /* slots[i].order for i >= n_in_flight are the free ones */
 };
 
+/* An entry that waits for packets to leave software. */
+struct hal_held {
+    uint64_t since_ms;
+    uint32_t entry, mark;
+    uint16_t port;
+};
+
 struct hal_device {
     struct hal_host host;        /* first: the driver's handle of us */
     struct hal *hal;
@@ -103,6 +111,8 @@ struct hal_device {
 
     /* Control thread. */
     struct entry_fifo urgent, normal;
+    struct hal_held *held;
+    uint32_t n_held, max_held;
     struct hal_change out[HAL_SUBMIT_MAX];   /* being put together */
     struct hal_slot *slots;      /* of changes on their way: HAL_WINDOW of them */
     uint32_t n_in_flight;
@@ -321,6 +331,13 @@ void whole_rule_above(struct hal *, uint32_t index, const void *owner, uint32_t 
  * rule gets them nevertheless, since it is above, in the device too. */
 bool whole_stays_in_limbo(struct hal *, uint32_t index, const void *owner, uint32_t rank);
 void whole_fini(struct hal *);
+
+/* --- order (hal/order.c) ----------------------------------------------------------------------- */
+
+/* True if the change waits, for packets that came before it. */
+bool order_holds(struct hal_device *, uint32_t index, enum hal_change_kind, uint64_t now_ms);
+/* Those that need not wait any more are queued again. */
+void order_release(struct hal_device *, uint64_t now_ms);
 
 /* --- policy --------------------------------------------------------------------------------- */
 

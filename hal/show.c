@@ -197,7 +197,7 @@ hal_get_load(const struct hal *hal, struct hal_load *load)
     *load = (struct hal_load) { 0 };
     for (unsigned i = 0; i < hal->n_devices; i++) {
         const struct hal_device *d = hal->devices[i];
-        load->waiting += d->urgent.n + d->normal.n + d->n_in_flight;
+        load->waiting += d->urgent.n + d->normal.n + d->n_held + d->n_in_flight;
         load->refused += d->refused;
     }
 }

@@ -134,6 +134,7 @@ struct dp_port {
     _Atomic uint32_t path;              /* PORT_PATH_* */
     _Atomic(struct pktio *) io;
     _Atomic(struct hal_device *) device; /* flows may go there; NULL: nowhere */
+    _Atomic uint32_t emptied;           /* times that the worker took all that was there, if it may */
     struct pktio_stats gone;            /* of devices that were behind this port before */
     struct port_slot *slots;            /* dp_n_slots() of them */
     struct govern_port *governed;       /* the worker's; see govern.h */

@@ -61,8 +61,28 @@ used(void *aux, void *owner, const struct flow_match *match, uint64_t used_ms)
     derive_refresh(aux, owner, match, used_ms);
 }
 
+static uint32_t
+queued(void *aux, uint16_t port_no)
+{
+    const struct dp_bridge *bridge = aux;
+    const struct dp_port *port = port_map_find(atomic_load(&bridge->map), port_no);
+    return port ? atomic_load_explicit(&port->emptied, memory_order_acquire) : 0;
+}
+
+/* The first time that the worker found nothing more may have begun before the mark. A worker that
+ * sleeps has nothing. */
+static bool
+drained(void *aux, uint16_t port_no, uint32_t mark)
+{
+    const struct dp_bridge *bridge = aux;
+    const struct dp_port *port = port_map_find(atomic_load(&bridge->map), port_no);
+    return !port || !port->worker || !atomic_load(&port->worker->reader->seen)
+           || atomic_load_explicit(&port->emptied, memory_order_acquire) - mark >= 2;
+}
+
 static const struct hal_source source = {
-    .derive = derive, .derive_whole = offload_derive_whole, .each_above = offload_each_above, .credit = credit, .used = used, .port_failed = port_failed,
+    .derive = derive, .derive_whole = offload_derive_whole, .each_above = offload_each_above,
+    .queued = queued, .drained = drained, .credit = credit, .used = used, .port_failed = port_failed,
 };
 
 struct action_list *

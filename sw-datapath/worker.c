@@ -97,11 +97,23 @@ count_hit(struct worker *w, const struct rx_port *rx, const struct packet *packe
     }
 }
 
+/* All that waited on the port has been taken, and sent: offload_drained() looks at this. */
+static void
+note_emptied(const struct rx_port *rx, bool offered)
+{
+    if (offered) {
+        uint32_t n = atomic_load_explicit(&rx->port->emptied, memory_order_relaxed);
+        atomic_store_explicit(&rx->port->emptied, n + 1, memory_order_release);
+    }
+}
+
 static unsigned
 receive(struct worker *w, const struct rx_port *rx)
 {
     unsigned n = pktio_rx(rx->io, w->packets, PACKET_BATCH_MAX);
+    bool offered = atomic_load_explicit(&rx->port->device, memory_order_relaxed) != NULL;
     if (!n) {
+        note_emptied(rx, offered);
         return 0;
     }
     struct dp_bridge *bridge = rx->bridge;
@@ -109,7 +121,6 @@ receive(struct worker *w, const struct rx_port *rx)
     thread->now_ms = clock_ms();
     const struct port_map *map = atomic_load_explicit(&bridge->map, memory_order_acquire);
     unsigned kept = parse_batch(w, bridge, rx->port, n);
-    bool offered = atomic_load_explicit(&rx->port->device, memory_order_relaxed) != NULL;
     if (offered) {
         kept = offload_process(thread, rx, map, w->packets, w->keys, kept);
     }
@@ -137,6 +148,7 @@ receive(struct worker *w, const struct rx_port *rx)
     }
     pktio_tx_flush(thread->tx);
     pktio_rx_release(rx->io);
+    note_emptied(rx, offered && n < PACKET_BATCH_MAX);
     return n;
 }
 

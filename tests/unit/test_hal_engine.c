@@ -1029,6 +1029,99 @@ entries_from_before_are_in_limbo(void **state)
     end(false);
 }
 
+/* --- order ------------------------------------------------------------------------------------ */
+
+static uint32_t n_emptied, marks_asked;
+
+static uint32_t
+queued(void *aux, uint16_t port)
+{
+    (void) aux;
+    assert_int_equal(port, 1);
+    marks_asked++;
+    return n_emptied;
+}
+
+static bool
+drained(void *aux, uint16_t port, uint32_t mark)
+{
+    (void) aux;
+    (void) port;
+    return n_emptied != mark;
+}
+
+static void
+add_busy_flow(unsigned i)
+{
+    struct flow_key key = { .in_port = 1, .dl_type.raw = htobe16(0x0800), .nw_proto = 17,
+                            .nw_dst.ip4.raw = htobe32(0x0a000000 + i) };
+    hal_offer(bridge, &key, 1000, NULL);
+}
+
+/* An entry waits until what was before it has left software; not for ever, and not its removal. */
+static void
+an_entry_waits_for_packets_before_it(void **state)
+{
+    static const struct hal_source ordered = {
+        .derive = derive, .credit = credit, .port_failed = port_failed, .queued = queued,
+        .drained = drained,
+    };
+    struct hal_load load;
+    (void) state;
+    begin_new(1, true);
+    struct hal_bridge *plain = bridge;
+    char error[HAL_ERROR_SIZE];
+    hal_port_del(plain, 1);
+    bridge = hal_bridge_new(hal, "br1", &ordered, NULL);
+    assert_int_equal(hal_port_add(bridge, device, &(struct hal_port) { .no = 1 }, error), 0);
+    bury(0);
+    rules[0] = (struct test_rule) { .used = true, .rank = 1 };
+    n_emptied = marks_asked = 0;
+    add_busy_flow(1);
+    hal_step(hal);
+    for (unsigned i = 0; i < 5; i++) {
+        int again_ms = hal_step(hal);
+        assert_true(again_ms == 0 || again_ms == 1);
+        now_ns += 1000000;
+    }
+    hal_get_load(hal, &load);
+    assert_int_equal(load.waiting, 1);
+    assert_int_equal(fake.n_pending, 0);
+    n_emptied++;
+    hal_step(hal);
+    assert_int_equal(fake.n_pending, 1);
+    fake_work(1);
+    hal_step(hal);
+    assert_int_equal(marks_asked, 1);
+    assert_int_equal(n_in_device(), 1);
+    /* Software that is never done is not waited for longer than 10 ms. */
+    uint64_t late = counter_read(COUNTER_hal_not_drained);
+    add_busy_flow(2);
+    hal_step(hal);
+    now_ns += 11000000;
+    hal_step(hal);
+    assert_int_equal(counter_read(COUNTER_hal_not_drained), late + 1);
+    fake_work(1);
+    hal_step(hal);
+    assert_int_equal(n_in_device(), 2);
+    /* What leaves hardware does not wait, nor does what a fence forgets. */
+    rules[0].used = false;
+    hal_owner_gone(bridge, identity[0]);
+    hal_step(hal);
+    assert_int_equal(fake.n_pending, 2);
+    fake_work(2);
+    hal_step(hal);
+    assert_int_equal(n_in_device(), 0);
+    rules[0].used = true;
+    add_busy_flow(3);
+    hal_step(hal);
+    fake.host->event(fake.host, HAL_EVENT_GONE, "unplugged");
+    hal_step(hal);
+    hal_get_load(hal, &load);
+    assert_int_equal(load.waiting, 0);
+    end(false);
+}
+
 int
 main(void)
 {
@@ -1047,6 +1140,7 @@ main(void)
         cmocka_unit_test(a_full_table_keeps_the_busiest),
         cmocka_unit_test(an_audit_finds_and_repairs),
         cmocka_unit_test(entries_from_before_are_in_limbo),
+        cmocka_unit_test(an_entry_waits_for_packets_before_it),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
