@@ -119,6 +119,17 @@ get_ethernet(struct reading *r, uint16_t protocol, struct flow_match *m)
 
 /* --- IPv4 and ARP -------------------------------------------------------------------------------- */
 
+/* A type or code is a byte, in a field of two. */
+static void
+take_icmp(struct reading *r, unsigned type, struct be16 *value, struct be16 *mask)
+{
+    uint8_t v, k;
+    if (take_masked(r, type, type + 1, &v, &k, sizeof v)) {
+        *value = be16_from_host(v);
+        *mask = be16_from_host(k == UINT8_MAX ? UINT16_MAX : k);
+    }
+}
+
 static void
 get_ports(struct reading *r, struct flow_match *m)
 {
@@ -137,10 +148,8 @@ get_ports(struct reading *r, struct flow_match *m)
                     &mask->tp_dst, 2);
         break;
     case IPPROTO_ICMP:
-        take_masked(r, TCA_FLOWER_KEY_ICMPV4_TYPE, TCA_FLOWER_KEY_ICMPV4_TYPE_MASK,
-                    (uint8_t *) &value->tp_src + 1, (uint8_t *) &mask->tp_src + 1, 1);
-        take_masked(r, TCA_FLOWER_KEY_ICMPV4_CODE, TCA_FLOWER_KEY_ICMPV4_CODE_MASK,
-                    (uint8_t *) &value->tp_dst + 1, (uint8_t *) &mask->tp_dst + 1, 1);
+        take_icmp(r, TCA_FLOWER_KEY_ICMPV4_TYPE, &value->tp_src, &mask->tp_src);
+        take_icmp(r, TCA_FLOWER_KEY_ICMPV4_CODE, &value->tp_dst, &mask->tp_dst);
         break;
     default:
         break;

@@ -75,6 +75,10 @@ look_at_tag(const struct flow_match *m, struct flower_shape *shape, struct hal_v
                ? 0 : refuse(verdict, HAL_REASON_MASK_UNSUPPORTED, FIELD_VLAN,
                             "no filter takes both untagged frames and those of a VLAN");
     }
+    if (mask & FLOW_VLAN_PRESENT && !(tci & FLOW_VLAN_PRESENT)) {
+        return refuse(verdict, HAL_REASON_FIELD_UNSUPPORTED, FIELD_VLAN,
+                      "a VLAN without a tag is none");
+    }
     if ((vid && vid != FLOW_VLAN_VID_MASK) || (pcp && pcp != FLOW_VLAN_PCP_MASK)) {
         return refuse(verdict, HAL_REASON_MASK_UNSUPPORTED, FIELD_VLAN,
                       "VLAN and priority are matched whole");
@@ -201,6 +205,9 @@ look_at_fragments(const struct flow_match *m, struct flower_shape *shape,
     if (mask == FLOW_FRAG_LATER && !frag) {
         return refuse(verdict, HAL_REASON_FRAGMENT, FIELD_NW_FRAG,
                       "no filter takes all but later fragments");
+    }
+    if (mask & FLOW_FRAG_ANY && frag == FLOW_FRAG_LATER) {
+        return refuse(verdict, HAL_REASON_FRAGMENT, FIELD_NW_FRAG, "a later fragment is a fragment");
     }
     shape->fragments = frag;
     shape->whole_datagrams = mask && !frag;
