@@ -223,6 +223,9 @@ apply(struct hal_device *device, uint32_t index, const struct hal_completion *c)
     } else if (c->kind == HAL_ADD) {
         added(device, e, c);
     } else {
+        if (c->kind == HAL_CHANGE && (c->final.packets || c->final.bytes)) {
+            ledger_credit(device->hal, e, &c->final, clock_ms());
+        }
         engine_set_has(device, e, e->sent);
         device->changed++;
     }

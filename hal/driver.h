@@ -125,7 +125,9 @@ struct hal_completion {
      * -EIO        the device failed; the entry is in an unknown state until reconciled */
     int error;
     struct hal_verdict verdict;  /* with an error */
-    struct hal_counters final;   /* of HAL_REMOVE that succeeded: nothing counts after these */
+    /* Of HAL_REMOVE that succeeded: nothing counts after these. Of HAL_CHANGE: what was counted
+     * until then, zeros if that is not known. */
+    struct hal_counters final;
 };
 
 /* An entry as a device has it. */
@@ -242,8 +244,9 @@ struct hal_driver {
                  struct hal_counters *out);
 
     /* Reads a port's counters, which PORT statistics add to what the datapath counts. 0, or
-     * -EIO: ask again later. NULL: there are none. So it is with a driver in the packet path,
-     * whose packets the datapath receives and sends. 1 ms. */
+     * -EIO: ask again later. NULL: they follow from what entries counted, and from their lists;
+     * of a driver in the packet path there are none, since the datapath receives and sends its
+     * packets. 1 ms. */
     int (*port_stats)(void *device, uint16_t port, struct hal_port_counters *);
 
     /* Shows entries, foreign ones too, from *position (0 at first) on; stops when visit

@@ -390,6 +390,9 @@ void ledger_tick(struct hal_device *);
 uint64_t ledger_step(const struct hal_device *, uint64_t *before, uint64_t now);
 /* Asks a device for the counters of its ports. */
 void port_counters_tick(struct hal_device *);
+/* So much more was forwarded by the entry as it is now: counts it for its ports, if its driver does
+ * not tell of ports. */
+void port_counters_derive(struct hal *, const struct entry *, uint64_t packets, uint64_t bytes);
 
 /* The HAL's name for an entry, as devices keep it. */
 static inline uint64_t

@@ -41,6 +41,7 @@ ledger_credit(struct hal *hal, struct entry *e, const struct hal_counters *now, 
     uint32_t ms = (uint32_t) now_ms - e->read_ms;
     if (packets) {
         e->used_ms = (uint32_t) now_ms;
+        port_counters_derive(hal, e, packets, bytes);
     }
     if (owner && (packets || bytes)) {
         hal->devices[e->device]->packets += packets;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What devices forwarded by themselves, port by port. */
+/* What devices forwarded by themselves, port by port: what the driver says, or, if it does not say,
+ * what its entries say that they did. */
 #include <stdlib.h>
 
 #include "hal/internal.h"
@@ -86,6 +87,67 @@ port_counters_tick(struct hal_device *device)
     r->n = list_ports(device, r->ports);
     device->reading_ports = true;
     device_run_job(device, &r->job);
+}
+
+/* --- drivers that don't tell ------------------------------------------------------------------- */
+
+/* The list's effect on the size of frames so far. */
+struct tagging {
+    bool tagged, tagged_again;   /* there is a tag, and one behind it */
+    int grown;                   /* bytes */
+};
+
+static void
+tagging_step(struct tagging *t, enum action_type type)
+{
+    if (type == ACTION_STRIP_VLAN && t->tagged) {
+        t->tagged = t->tagged_again;
+        t->tagged_again = false;
+        t->grown -= 4;
+    } else if ((type == ACTION_SET_VLAN_VID || type == ACTION_SET_VLAN_PCP) && !t->tagged) {
+        t->tagged = true;
+        t->grown += 4;
+    }
+}
+
+static void
+count_output(struct hal_bridge *bridge, uint16_t port, uint64_t packets, uint64_t bytes)
+{
+    struct hal_port_rec *rec = bridge_port(bridge, port);
+    if (rec) {
+        rec->counted.tx_packets += packets;
+        rec->counted.tx_bytes += bytes;
+    }
+}
+
+void
+port_counters_derive(struct hal *hal, const struct entry *e, uint64_t packets, uint64_t bytes)
+{
+    const struct hal_driver *driver = hal->devices[e->device]->driver;
+    const struct action_list *list = entry_actions_list(hal->store, e->has);
+    struct hal_bridge *bridge = hal->bridges[e->bridge];
+    struct flow_match match;
+    if (driver->port_stats || driver->process || !list) {
+        return;
+    }
+    entry_get_match(hal->store, e, &match);
+    const struct flow_key *key = &match.value;
+    struct hal_port_rec *in = bridge_port(bridge, key->in_port);
+    if (in) {
+        in->counted.rx_packets += packets;
+        in->counted.rx_bytes += bytes;
+    }
+    struct tagging tagging = { .tagged = be16_to_host(key->vlan_tci) & FLOW_VLAN_PRESENT };
+    tagging.tagged_again = tagging.tagged && be16_to_host(key->dl_type) == 0x8100;
+    for (uint32_t i = 0; i < list->len; i++) {
+        const struct action *a = &list->actions[i];
+        tagging_step(&tagging, (enum action_type) a->type);
+        if (a->type == ACTION_OUTPUT || a->type == ACTION_ENQUEUE) {
+            uint16_t port = a->type == ACTION_OUTPUT ? a->output.port : a->enqueue.port;
+            uint64_t size = bytes ? bytes + packets * (uint64_t) (int64_t) tagging.grown : 0;
+            count_output(bridge, port == PORT_IN_PORT ? key->in_port : port, packets, size);
+        }
+    }
 }
 
 void

@@ -190,6 +190,7 @@ was_changed(struct run *run, struct doing *d, const struct nlmsghdr *asked, cons
     tc_count(tc, rule, &d->before, &total);
     rule->packets = rule->base_packets = total.packets;
     rule->bytes = rule->base_bytes = total.bytes;
+    d->completion.final = total;
     if (said->echo && !is_as_asked(tc, asked, said->echo, &d->completion)) {
         d->completion.error = -EIO;  /* the HAL removes it, and says why */
         tc->n_altered++;
@@ -333,7 +334,10 @@ change_existing(struct run *run, struct doing *d)
                  && rule->prio == (uint16_t) (change->handle >> 32)
                  && (change->kind == HAL_ADOPT || rule->cookie == change->cookie);
     struct tc_port *port = known ? tc_port_find(tc, rule->port) : NULL;
-    if (!port || port->gone) {
+    if (known && rule->deleted && change->kind == HAL_REMOVE) {
+        d->completion.final = (struct hal_counters) { rule->packets, rule->bytes };
+        tc_rule_free(tc, d->handle);
+    } else if (!port || rule->deleted || port->gone) {
         d->completion.error = -ENOENT;
     } else if (change->kind == HAL_ADOPT) {
         rule->cookie = change->cookie;
@@ -422,7 +426,8 @@ put_delete(struct tc *tc, const struct tc_port *port, uint32_t handle)
     const struct tc_rule *rule = &tc->rules[handle];
     struct flower_options options = options_of(tc);
     struct flower_place place = place_of(port, rule, handle);
-    struct flower_request request = { .command = FLOWER_DELETE, .place = &place, .options = &options };
+    struct flower_request request = { .command = FLOWER_DELETE, .place = &place, .options = &options,
+                                      .nl_flags = NLM_F_ECHO };
     struct hal_verdict unused;
     size_t room, size;
     void *to = tc_batch_next(&tc->batch, &room);
@@ -431,40 +436,58 @@ put_delete(struct tc *tc, const struct tc_port *port, uint32_t handle)
     }
 }
 
-/* An error that leaves a filter where it was. */
+struct deleting {
+    struct tc *tc;
+    int error;
+};
+
+/* The last counts are kept for who asks; an error that leaves a filter where it was is told. */
 static void
-note_failure(void *aux, unsigned index, const struct tc_answer *said)
+was_deleted(void *aux, unsigned index, const struct tc_answer *said)
 {
-    int *error = aux;
+    struct deleting *deleting = aux;
+    struct tc *tc = deleting->tc;
     (void) index;
+    if (said->echo && !flower_decode(said->echo, said->echo->nlmsg_len, &tc->made) && tc->made.stats.known
+        && tc->made.place.handle < tc->n_rules && tc->rules[tc->made.place.handle].deleted) {
+        struct tc_rule *rule = &tc->rules[tc->made.place.handle];
+        struct hal_counters last;
+        tc_count(tc, rule, &tc->made.stats, &last);
+        rule->packets = last.packets;
+        rule->bytes = last.bytes;
+    }
     if (said->error && said->error != -ENOENT && said->error != -ENODEV && said->error != -EINVAL) {
-        *error = -EIO;
+        deleting->error = -EIO;
     }
 }
 
 static int
 send_deletes(struct tc *tc)
 {
-    int error = 0;
-    int result = tc_exchange(tc->nl, &tc->batch, note_failure, &error);
+    struct deleting deleting = { tc, 0 };
+    int result = tc_exchange(tc->nl, &tc->batch, was_deleted, &deleting);
     tc_batch_clear(&tc->batch);
-    return result ? result : error;
+    return result ? result : deleting.error;
 }
 
-/* Those of one port, or of all for 0. */
+/* Those of one port, whose last counts are asked for later, or of all for 0. */
 static int
 flush_rules(struct tc *tc, uint16_t no)
 {
     int error = 0;
     tc_batch_clear(&tc->batch);
     for (uint32_t i = 1; i < tc->n_rules; i++) {
-        const struct tc_rule *rule = &tc->rules[i];
-        const struct tc_port *port = rule->cookie && (!no || rule->port == no) ? tc_port_find(tc, rule->port) : NULL;
+        struct tc_rule *rule = &tc->rules[i];
+        const struct tc_port *port = rule->cookie && !rule->deleted && (!no || rule->port == no) ? tc_port_find(tc, rule->port) : NULL;
         if (!port) {
             continue;
         }
         put_delete(tc, port, i);
-        tc_rule_free(tc, i);
+        if (no) {
+            rule->deleted = true;
+        } else {
+            tc_rule_free(tc, i);
+        }
         if (tc->batch.n == TC_BATCH_MAX) {
             error = send_deletes(tc) ? -EIO : error;
         }
@@ -475,7 +498,13 @@ flush_rules(struct tc *tc, uint16_t no)
 int
 tc_flush(void *device)
 {
-    return flush_rules(device, 0);
+    struct tc *tc = device;
+    for (uint32_t i = 1; i < tc->n_rules; i++) {
+        if (tc->rules[i].deleted) {
+            tc_rule_free(tc, i);     /* nobody will ask */
+        }
+    }
+    return flush_rules(tc, 0);
 }
 
 void

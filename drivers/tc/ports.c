@@ -310,7 +310,6 @@ tc_port_del(void *device, uint16_t no)
         return;
     }
     tc_flush_port(tc, port);
-    tc_forget_port(tc, port);
     if (port->made_qdisc && !port->gone) {
         ingress_drop_del_qdisc(port->ifindex);
     }

@@ -53,6 +53,7 @@ struct tc_rule {
     bool tagged;                 /* its packets come with a tag */
     bool found;                  /* in the last dump */
     bool is_new;                 /* it was made since */
+    bool deleted;                /* with its port; the HAL has not asked for its last counts yet */
 };
 
 /* A priority of ours on a port: one protocol each. */

@@ -9,6 +9,7 @@
 
 #include "drivers/builtin.h"
 #include "lib/clock.h"
+#include "tests/property/sut_wire.h"
 
 enum { WITHHELD = 4096, LATE_MS = 200 };
 
@@ -20,6 +21,7 @@ const char *const dut_fault_names[N_DUT_FAULTS] = {
 enum fate { FATE_LOST = 1, FATE_UNKNOWN };
 
 static struct dut {
+    const struct sut_wire *wire;
     struct hal_driver wrapped;
     const struct hal_driver *inner;
     struct hal_host host;                /* the driver's */
@@ -156,18 +158,29 @@ wrap_probe(void *device, struct hal_caps *caps)
     return dut.inner->probe(dut.state, caps);
 }
 
+/* The port as the driver is to see it. */
+static struct hal_port
+with_device(const struct hal_port *port)
+{
+    struct hal_port real = *port;
+    sut_wire_device(dut.wire, port->no, real.name, &real.ifindex);
+    return real;
+}
+
 static int
 wrap_port_add(void *device, const struct hal_port *port, char *error)
 {
+    struct hal_port real = with_device(port);
     (void) device;
-    return dut.inner->port_add(dut.state, port, error);
+    return dut.inner->port_add(dut.state, &real, error);
 }
 
 static int
 wrap_port_change(void *device, const struct hal_port *port, char *error)
 {
     (void) device;
-    return dut.inner->port_change(dut.state, port, error);
+    struct hal_port real = with_device(port);
+    return dut.inner->port_change(dut.state, &real, error);
 }
 
 static void
@@ -352,6 +365,12 @@ dut_wrap(const char *spec, const char **options, char *error)
     spec += strcspn(spec, ":");
     *options = *spec ? spec + 1 : "";
     return &dut.wrapped;
+}
+
+void
+dut_use_wire(const struct sut_wire *wire)
+{
+    dut.wire = wire;
 }
 
 /* One entry, of those that a dump shows. */

@@ -35,6 +35,9 @@ struct dut_counts {
  * 'options' is what to open it with. NULL and *error (HAL_ERROR_SIZE) if there is none. */
 const struct hal_driver *dut_wrap(const char *spec, const char **options, char *error);
 
+/* The driver's ports are these devices (may be NULL). */
+struct sut_wire;
+void dut_use_wire(const struct sut_wire *);
 /* From now on, 'n' times (DUT_STALL: ms). DUT_LOSE_ENTRY and DUT_RESET happen at once; they are
  * for when nothing is on its way. 'random' decides what is left open. */
 void dut_arm(enum dut_fault, unsigned n, uint32_t random);

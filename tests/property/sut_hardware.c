@@ -25,6 +25,7 @@ sut_make_hal(struct sut *sut, const struct sut_config *config)
     const char *options;
     const struct hal_driver *driver = dut_wrap(config->driver, &options, error);
     sut_check(driver, error);
+    dut_use_wire(sut->wire);
     snprintf(spec, sizeof spec, "%s:%s", driver->name, options);
     sut->hal = hal_new(&hal_config);
     sut_check(sut->hal, "HAL");

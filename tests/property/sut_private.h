@@ -4,6 +4,7 @@
 #define TESTS_PROPERTY_SUT_PRIVATE_H 1
 
 #include "hal/internal.h"
+#include "tests/property/sut_wire.h"
 #include "tests/property/switch_under_test.h"
 
 enum { TURNS_MAX = 5000 };
@@ -14,6 +15,7 @@ struct sut {
     struct agent *agent;
     struct hal *hal;           /* NULL: no offload */
     struct hal_device *device;
+    struct sut_wire *wire;     /* NULL: the ports are in memory only */
     char dir[64], path[80], target[96];
     int fd;
     uint32_t fence;            /* xid of the last one */

@@ -308,6 +308,7 @@ sut_new(const struct sut_config *config, uint64_t now_ms)
     snprintf(sut->path, sizeof sut->path, "%s/c", sut->dir);
     snprintf(sut->target, sizeof sut->target, "punix:%s", sut->path);
     if (config->driver) {
+        sut->wire = sut_wire_new();
         sut_make_hal(sut, config);
     }
     make_agent(sut, config);
@@ -324,6 +325,7 @@ sut_free(struct sut *sut)
     agent_free(sut->agent);
     dp_free(sut->dp);
     hal_free(sut->hal, false);
+    sut_wire_free(sut->wire);
     event_base_free(sut->base);
     close(sut->fd);
     rmdir(sut->dir);
@@ -353,16 +355,27 @@ sut_now_ms(const struct sut *sut)
 
 /* --- frames --------------------------------------------------------------------------- */
 
-void
-sut_inject(struct sut *sut, uint16_t port, const void *frame, uint32_t size)
+/* What software gets. */
+static void
+inject(void *aux, uint16_t port, const void *frame, uint32_t size)
 {
+    struct sut *sut = aux;
     struct pktio *io = dp_port_pktio(agent_bridge(sut->agent), port);
     sut_check(io && pktio_memory_inject(io, frame, size) == 0, "a frame that is not taken");
 }
 
 void
+sut_inject(struct sut *sut, uint16_t port, const void *frame, uint32_t size)
+{
+    if (!sut_wire_send(sut->wire, port, frame, size)) {
+        inject(sut, port, frame, size);
+    }
+}
+
+void
 sut_forward(struct sut *sut)
 {
+    sut_wire_collect(sut->wire, inject, sut);
     while (dp_run_once(sut->dp)) {
         continue;
     }
@@ -373,6 +386,11 @@ uint32_t
 sut_take(struct sut *sut, uint16_t port, void *frame, uint32_t capacity, uint32_t *queue)
 {
     struct pktio *io = dp_port_pktio(agent_bridge(sut->agent), port);
+    uint32_t size = sut_wire_take(sut->wire, port, frame, capacity);
+    if (size) {
+        *queue = UINT32_MAX;
+        return size;
+    }
     return io ? pktio_memory_take_queued(io, frame, capacity, queue) : 0;
 }
 

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hal/hal.h"
 #include "tests/property/runner.h"
 
 enum { STEPS = 300, FRAMES = 2000000, FLOOR_STEPS = 500, FLOOR_FRAMES = 20000, LONG_FACTOR = 10 };
@@ -175,13 +176,39 @@ run_all(void)
     return _cmocka_run_group_tests("hardware", tests, n, NULL, NULL);
 }
 
+/* How late the device's counters may be. */
+static uint32_t
+lag_of(const char *spec)
+{
+    const struct hal_config config = { .stepped = true };
+    char error[HAL_ERROR_SIZE], name[256];
+    const char *options;
+    const struct hal_driver *driver = dut_wrap(spec, &options, error);
+    struct hal *hal = hal_new(&config);
+    struct hal_device *device;
+    uint32_t lag_ms = 0;
+    snprintf(name, sizeof name, "%s:%s", driver ? driver->name : "", options);
+    if (!driver || hal_add_driver(hal, driver, error) || hal_device_open(hal, name, &device, error)) {
+        fprintf(stderr, "TURNOUT_DRIVER: %s\n", error);
+        exit(2);
+    }
+    const struct hal_caps *caps = hal_device_caps(device);
+    for (unsigned i = 0; i < caps->n_tables; i++) {
+        lag_ms = caps->table[i].counter_lag_ms > lag_ms ? caps->table[i].counter_lag_ms : lag_ms;
+    }
+    hal_free(hal, true);
+    return lag_ms;
+}
+
 /* All kinds get the device that is to be tested instead. */
 static void
 use_driver(const char *spec)
 {
+    uint32_t lag_ms = lag_of(spec);
     for (unsigned i = 0; i < N_KINDS; i++) {
         kinds[i].driver = spec;
         kinds[i].min_hit_percent = 0;
+        kinds[i].lag_ms = kinds[i].lag_ms > lag_ms ? kinds[i].lag_ms : lag_ms;
     }
 }
 

@@ -9,6 +9,7 @@
 #include "lib/strbuf.h"
 #include "ofagent/ofp_print.h"
 #include "sw-datapath/datapath.h"
+#include "tests/property/sut_wire.h"
 
 enum {
     START_MS = 1000000,
@@ -452,8 +453,10 @@ add_to_tally(const struct trial *t)
     tally.cache_promoted += stats.cache.promoted;
     if (t->hardware) {
         const struct dut_counts *counts = dut_get_counts();
-        tally.hw_packets += counts->packets;
-        tally.hw_hits += counts->hits;
+        struct sut_wire_counts wire;
+        sut_wire_get_counts(&wire);
+        tally.hw_packets += counts->packets + wire.sent;
+        tally.hw_hits += counts->hits + wire.sent - wire.came_up;
         tally.hw_adds += counts->adds;
         tally.hw_changes += counts->changes;
         tally.hw_removes += counts->removes;

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Real cables for the ports of the switch under test, for devices that forward by themselves.
+ *
+ * TURNOUT_PORTS="p1:w1,p2:w2,..." names for each port, from 1 on, the network device that the
+ * driver gets, and the far end of its cable. A frame for a port is sent into the far end; then
+ * the device has it, and either forwards it, to other far ends, or it comes up by the port's own
+ * device and goes on into the port in memory, from where the product has it. What the product
+ * sends stays in memory.
+ *
+ * Nothing is waited for by time: behind the frames a mark is sent on the same way, and what comes
+ * before it is all there is. That takes a kernel that keeps the order on one CPU.
+ *
+ * The devices have no addresses, nothing else uses them, and their MTU is 1600 or more. One
+ * thread. What can't fail in a working test aborts the program. */
+#ifndef TESTS_PROPERTY_SUT_WIRE_H
+#define TESTS_PROPERTY_SUT_WIRE_H 1
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sut_wire;
+
+/* NULL if there are no cables. */
+struct sut_wire *sut_wire_new(void);
+void sut_wire_free(struct sut_wire *);
+
+/* The name and number of the device that is the port; false if it has none. */
+bool sut_wire_device(const struct sut_wire *, uint16_t port, char *name, int *ifindex);
+
+/* Sends a frame into the port's far end. False if it has none, or none can have such a frame. */
+bool sut_wire_send(struct sut_wire *, uint16_t port, const void *frame, uint32_t size);
+/* All that came up by the ports' devices since the last call: visits each frame, the frames of a
+ * port in order. */
+void sut_wire_collect(struct sut_wire *, void (*visit)(void *aux, uint16_t port, const void *frame,
+                                                       uint32_t size), void *aux);
+/* The next frame that the device sent to the port's far end; 0: there are no more. */
+uint32_t sut_wire_take(struct sut_wire *, uint16_t port, void *frame, uint32_t capacity);
+
+/* Frames that were sent into far ends since the last call, and those of them that came up. */
+struct sut_wire_counts {
+    uint64_t sent, came_up;
+};
+void sut_wire_get_counts(struct sut_wire_counts *);
+
+#endif /* tests/property/sut_wire.h */
