@@ -52,6 +52,9 @@ struct hal_table_caps {
 struct hal_caps {
     unsigned n_tables;                  /* at most HAL_MAX_TABLES, preferred first */
     struct hal_table_caps table[HAL_MAX_TABLES];
+    bool misses_behind;                 /* what it forwards is the kernel's work, behind packet
+                                         * sockets, which see hits too: see docs/DRIVER-GUIDE.md,
+                                         * "In the kernel". Is the same after a reset */
     uint32_t max_ports;                 /* 0: no limit */
     uint32_t rate;                      /* changes a second that it manages; 0: not known */
 };

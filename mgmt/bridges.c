@@ -142,6 +142,12 @@ fail(struct apply *apply, const struct errmsg *why, const char *format, ...)
     }
 }
 
+static enum pktio_kind
+port_kind(const struct bridges *bridges, const char *driver)
+{
+    return hardware_port_kind(bridges->env.hardware, driver, bridges->env.port_kind);
+}
+
 /* Gives a new port its offload device, or removes it again. */
 static int
 attach_port(struct bridges *bridges, struct bridge *bridge, uint16_t port_no, const char *driver,
@@ -164,8 +170,8 @@ bridge_add_port(struct bridges *bridges, struct bridge *bridge, const char *devi
     /* If the device was a port until a moment ago, what was done to it is undone only
      * after the grace period, and would undo what is done to it now. */
     epoch_drain();
-    int error = dp_port_add(agent_bridge(bridge->agent), device, number, bridges->env.port_kind,
-                            port_no, err);
+    int error = dp_port_add(agent_bridge(bridge->agent), device, number,
+                            port_kind(bridges, driver), port_no, err);
     return error ? error : attach_port(bridges, bridge, *port_no, driver, err);
 }
 
@@ -189,7 +195,8 @@ ensure_port(struct apply *apply, struct bridge *bridge, const struct config_port
         int error = bridge_add_port(apply->bridges, bridge, want->name, want->number,
                                     want->driver, &port_no, &err);
         if (error == -ENODEV) {
-            error = dp_port_reserve(dp_bridge, want->name, want->number, &port_no, &err);
+            error = dp_port_reserve(dp_bridge, want->name, want->number,
+                                    port_kind(apply->bridges, want->driver), &port_no, &err);
             error = error ? error : attach_port(apply->bridges, bridge, port_no, want->driver, &err);
             absent = !error;
         }

@@ -170,6 +170,15 @@ hardware_set_port(struct hardware *hardware, struct dp_bridge *bridge, uint16_t 
     return dp_port_set_device(bridge, port_no, device, err);
 }
 
+enum pktio_kind
+hardware_port_kind(const struct hardware *hardware, const char *driver, enum pktio_kind usual)
+{
+    const struct hal_device *device = hardware && driver[0]
+                                      ? hal_device_find(hardware->hal, driver) : NULL;
+    bool behind = device && hal_device_caps(device)->misses_behind;
+    return behind && usual == PKTIO_AFPACKET ? PKTIO_BEHIND : usual;
+}
+
 /* --- what is there from before ------------------------------------------------------------- */
 
 /* True if limbo should end: a controller is there, or none is to come. */

@@ -28,6 +28,11 @@ struct hal *hardware_hal(const struct hardware *);
 int hardware_set_port(struct hardware *, struct dp_bridge *, uint16_t port_no, const char *driver,
                       struct errmsg *err);
 
+/* How the datapath gets a port's frames: as 'usual', or, if that is PKTIO_AFPACKET and the driver's
+ * device forwards in the kernel, by PKTIO_BEHIND. */
+enum pktio_kind hardware_port_kind(const struct hardware *, const char *driver,
+                                   enum pktio_kind usual);
+
 /* The bridges have their ports: reads what devices have from before, and lets it go some time
  * after the first controller is there, or from now if no bridge has one. NULL: nothing. */
 void hardware_start(struct hardware *, struct bridges *);

@@ -182,7 +182,8 @@ hw_json_probe(const struct hal_device_info *info)
     for (unsigned i = 0; i < info->caps->n_tables; i++) {
         json_array_append_new(tables, table_caps(&info->caps->table[i]));
     }
-    return json_pack("{s:s, s:s, s:o, s:o, s:o}", "driver", info->driver, "options", info->options,
-                     "max_ports", limit(info->caps->max_ports), "rate", limit(info->caps->rate),
-                     "tables", tables);
+    return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "driver", info->driver, "options",
+                     info->options, "misses_behind", info->caps->misses_behind, "max_ports",
+                     limit(info->caps->max_ports), "rate", limit(info->caps->rate), "tables",
+                     tables);
 }

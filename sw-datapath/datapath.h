@@ -148,8 +148,8 @@ int dp_port_add(struct dp_bridge *, const char *name, uint16_t want, enum pktio_
                 uint16_t *port_no, struct errmsg *err);
 /* The same for a device that does not exist yet: the port is there, link down, and takes
  * the device up when it appears. -EEXIST, -EBUSY, -ENOMEM. */
-int dp_port_reserve(struct dp_bridge *, const char *name, uint16_t want, uint16_t *port_no,
-                    struct errmsg *err);
+int dp_port_reserve(struct dp_bridge *, const char *name, uint16_t want, enum pktio_kind,
+                    uint16_t *port_no, struct errmsg *err);
 int dp_port_del(struct dp_bridge *, uint16_t port_no, struct errmsg *err);
 
 /* False if there is no such port. PORT_LOCAL is one. */

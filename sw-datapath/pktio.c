@@ -72,7 +72,9 @@ pktio_open(enum pktio_kind kind, const char *name, struct pktio **out, struct er
     case PKTIO_AFPACKET:
         return pktio_afpacket_open(name, out, err);
     case PKTIO_TAP:
-        return pktio_tap_open(name, out, err);
+        return pktio_tap_open(name, NULL, out, err);
+    case PKTIO_BEHIND:
+        return pktio_behind_open(name, out, err);
     case PKTIO_MEMORY:
         return pktio_memory_open(name, out, err);
     }
@@ -123,7 +125,10 @@ pktio_set_up(struct pktio *io, bool up, struct errmsg *err)
 void
 pktio_set_mtu(struct pktio *io, unsigned mtu)
 {
-    atomic_store_explicit(&io->mtu, mtu, memory_order_relaxed);
+    unsigned before = atomic_exchange_explicit(&io->mtu, mtu, memory_order_relaxed);
+    if (mtu != before && io->ops->mtu_changed) {
+        io->ops->mtu_changed(io, mtu);
+    }
 }
 
 unsigned

@@ -31,6 +31,8 @@
  *    so a port's frames stay in order over all of these.
  *  - So does what goes through a queue (below), of which each has a socket a thread: its
  *    SO_PRIORITY names the queue's class.
+ *  - Where the kernel forwards some frames by itself, behind packet sockets (PKTIO_BEHIND), they come
+ *    by a TAP instead: pktio_behind.c.
  *  - Frames go through the device's queueing discipline and can be captured: bypassing
  *    them saves 4 % and would silently ignore what was configured.
  */
@@ -48,6 +50,8 @@ struct pktio_tx;
 
 enum pktio_kind {
     PKTIO_AFPACKET,   /* an existing Ethernet device */
+    PKTIO_BEHIND,     /* the same, of which the kernel forwards some frames by filters of somebody's:
+                       * gets those that no filter takes, by a TAP "tnmN", N its number */
     PKTIO_TAP,        /* a TAP that we make, named as asked: a bridge's LOCAL port */
     PKTIO_MEMORY,     /* in-process queues, for property tests and benches */
 };
@@ -63,6 +67,8 @@ void pktio_close(struct pktio *);
 
 const char *pktio_name(const struct pktio *);
 int pktio_ifindex(const struct pktio *);   /* 0 for PKTIO_MEMORY */
+/* That of the TAP of PKTIO_BEHIND; 0 for others. If it goes, nothing is received any more. */
+int pktio_miss_ifindex(const struct pktio *);
 
 /* A descriptor that polls readable when there are frames; -1 if there is none, also once
  * pktio_error() is set. It stays the same, and a level-triggered epoll set that it is in

@@ -159,11 +159,11 @@ take_frame(struct afpacket *a, const struct tpacket2_hdr *slot, uint32_t status,
     return ok;
 }
 
-static void
+void
 afpacket_error(struct pktio *io)
 {
     struct ifreq ifr = { .ifr_ifindex = io->ifindex };
-    if (ioctl(io->fd, SIOCGIFNAME, &ifr) && errno == ENODEV) {
+    if (ioctl(afpacket_cast(io)->device_fd, SIOCGIFNAME, &ifr) && errno == ENODEV) {
         atomic_store_explicit(&io->error, -ENODEV, memory_order_release);
     }
 }
@@ -244,7 +244,7 @@ afpacket_close(struct pktio *io)
     free(a);
 }
 
-static int
+int
 afpacket_set_up(struct pktio *io, bool up, struct errmsg *err)
 {
     return isolation_set_up(afpacket_cast(io)->isolation, up, err);
@@ -268,7 +268,7 @@ void
 afpacket_refresh_mtu(struct afpacket *a)
 {
     struct ifreq ifr = { .ifr_ifindex = a->io.ifindex };
-    if (!ioctl(a->io.fd, SIOCGIFNAME, &ifr) && !ioctl(a->io.fd, SIOCGIFMTU, &ifr)) {
+    if (!ioctl(a->device_fd, SIOCGIFNAME, &ifr) && !ioctl(a->device_fd, SIOCGIFMTU, &ifr)) {
         pktio_set_mtu(&a->io, (unsigned) ifr.ifr_mtu);
     }
 }
@@ -380,8 +380,8 @@ bind_socket(struct afpacket *a, struct errmsg *err)
     return 0;
 }
 
-static int
-isolate(struct afpacket *a, struct errmsg *err)
+int
+afpacket_isolate(struct afpacket *a, struct errmsg *err)
 {
     int rc = port_isolate(a->io.name, a->io.ifindex, &a->isolation, err);
     const char *note = rc ? NULL : isolation_note(a->isolation);
@@ -403,7 +403,7 @@ set_up(struct afpacket *a, struct errmsg *err)
         errmsg_set(err, "%s: out of memory", a->io.name);
         rc = -ENOMEM;
     }
-    rc = rc ? rc : isolate(a, err);
+    rc = rc ? rc : afpacket_isolate(a, err);
     if (!rc) {
         afpacket_clear_queues(a);
     }
@@ -411,7 +411,7 @@ set_up(struct afpacket *a, struct errmsg *err)
 }
 
 int
-pktio_afpacket_open(const char *name, struct pktio **out, struct errmsg *err)
+afpacket_open_device(const char *name, int *out, struct errmsg *err)
 {
     /* Protocol 0: nothing is received before bind(). */
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -425,6 +425,17 @@ pktio_afpacket_open(const char *name, struct pktio **out, struct errmsg *err)
         close(fd);
         return ifindex;
     }
+    *out = fd;
+    return ifindex;
+}
+
+int
+pktio_afpacket_open(const char *name, struct pktio **out, struct errmsg *err)
+{
+    int fd, ifindex = afpacket_open_device(name, &fd, err);
+    if (ifindex < 0) {
+        return ifindex;
+    }
     struct afpacket *a = calloc(1, sizeof *a);
     if (!a) {
         close(fd);
@@ -432,6 +443,7 @@ pktio_afpacket_open(const char *name, struct pktio **out, struct errmsg *err)
         return -ENOMEM;
     }
     pktio_init(&a->io, &afpacket_ops, name, ifindex, fd);
+    a->device_fd = fd;
     int rc = set_up(a, err);
     if (rc) {
         afpacket_close(&a->io);

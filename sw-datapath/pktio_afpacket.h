@@ -18,6 +18,7 @@ struct afpacket_queue {
 
 struct afpacket {
     struct pktio io;                 /* fd: the socket with the receive ring */
+    int device_fd;                   /* a packet socket, to ask about the device; the same one */
     struct isolation *isolation;
 
     /* Receiving: the worker alone. */
@@ -51,6 +52,8 @@ void afpacket_tx(struct pktio_tx *, struct pktio *, struct tx_frame *const frame
 void afpacket_close_sockets(_Atomic int tx_socket[]);
 
 /* pktio_ops of the kind. */
+void afpacket_error(struct pktio *);
+int afpacket_set_up(struct pktio *, bool up, struct errmsg *);
 int afpacket_queue_new(struct pktio *, const struct pktio_queue_config *, struct pktio_queue **out,
                        struct errmsg *);
 int afpacket_queue_change(struct pktio_queue *, const struct pktio_queue_config *,
@@ -60,6 +63,12 @@ void afpacket_queues_collect(struct pktio *);
 
 /* Removes from the device what a process that crashed left of its queues. */
 void afpacket_clear_queues(struct afpacket *);
+
+/* A packet socket that receives nothing yet, for an Ethernet device. The interface index, or
+ * -errno. */
+int afpacket_open_device(const char *name, int *fd, struct errmsg *);
+/* Keeps the device's frames from the host's stack; a note is logged. 0 or -errno. */
+int afpacket_isolate(struct afpacket *, struct errmsg *);
 
 /* Asks the kernel for the device's MTU. Any thread. */
 void afpacket_refresh_mtu(struct afpacket *);

@@ -33,13 +33,14 @@ struct pktio_queue {
 };
 
 /* A backend. 'tx' sends n frames for 'port', all through one queue or none, in order and counts those that it could not
- * send; 'collect' brings the statistics up to date and may be NULL, as may 'error', which
+ * send; 'collect' brings the statistics up to date and may be NULL, as may 'mtu_changed', 'error', which
  * looks whether the device still exists, and 'set_up'. 'close' frees the pktio. */
 struct pktio_ops {
     unsigned (*rx)(struct pktio *, struct packet *, unsigned max);
     void (*rx_release)(struct pktio *);
     void (*tx)(struct pktio_tx *, struct pktio *, struct tx_frame *const frames[], unsigned n);
     void (*collect)(struct pktio *);
+    void (*mtu_changed)(struct pktio *, unsigned mtu);
     void (*error)(struct pktio *);
     int (*set_up)(struct pktio *, bool up, struct errmsg *);
     void (*close)(struct pktio *);
@@ -65,7 +66,10 @@ struct pktio {
 };
 
 int pktio_afpacket_open(const char *name, struct pktio **out, struct errmsg *err);
-int pktio_tap_open(const char *name, struct pktio **out, struct errmsg *err);
+int pktio_behind_open(const char *name, struct pktio **out, struct errmsg *err);
+/* 'prepare' (may be NULL) is called before the TAP is up, with a socket to make ioctls with. */
+int pktio_tap_open(const char *name, void (*prepare)(int fd, const char *name), struct pktio **out,
+                   struct errmsg *err);
 int pktio_memory_open(const char *name, struct pktio **out, struct errmsg *err);
 
 /* Sets the members that all kinds have. */

@@ -188,17 +188,23 @@ make_device(int fd, const char *name, struct errmsg *err)
 
 /* A TAP of this name, up. Returns the interface index or -errno. */
 static int
-set_up(int fd, const char *name, struct errmsg *err)
+set_up(int fd, const char *name, void (*prepare)(int fd, const char *name), struct errmsg *err)
 {
     int rc = make_device(fd, name, err);
     struct link_info link;
     rc = rc ? rc : link_get(name, &link, err);
+    if (!rc && prepare) {
+        int any = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        prepare(any, name);
+        close(any);
+    }
     rc = rc ? rc : link_set_up(link.ifindex, true, err);
     return rc ? rc : link.ifindex;
 }
 
 int
-pktio_tap_open(const char *name, struct pktio **out, struct errmsg *err)
+pktio_tap_open(const char *name, void (*prepare)(int fd, const char *name), struct pktio **out,
+               struct errmsg *err)
 {
     int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
@@ -206,7 +212,7 @@ pktio_tap_open(const char *name, struct pktio **out, struct errmsg *err)
         errmsg_set(err, "%s: cannot open /dev/net/tun: %s", name, strerror(error));
         return -error;
     }
-    int ifindex = set_up(fd, name, err);
+    int ifindex = set_up(fd, name, prepare, err);
     if (ifindex < 0) {
         close(fd);
         return ifindex;

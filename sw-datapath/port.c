@@ -182,10 +182,10 @@ dp_port_add(struct dp_bridge *bridge, const char *name, uint16_t want, enum pkti
 }
 
 int
-dp_port_reserve(struct dp_bridge *bridge, const char *name, uint16_t want, uint16_t *port_no,
-                struct errmsg *err)
+dp_port_reserve(struct dp_bridge *bridge, const char *name, uint16_t want, enum pktio_kind kind,
+                uint16_t *port_no, struct errmsg *err)
 {
-    return port_add(bridge, name, want, PKTIO_AFPACKET, true, port_no, err);
+    return port_add(bridge, name, want, kind, true, port_no, err);
 }
 
 /* The port is in no map and in no worker's list. */

@@ -37,6 +37,13 @@ close_io(void *io)
     pktio_close(io);
 }
 
+/* Whether the port's device is somebody's, which comes and goes. */
+static bool
+port_is_found(const struct dp_port *port)
+{
+    return port->kind == PKTIO_AFPACKET || port->kind == PKTIO_BEHIND;
+}
+
 /* Refuses a device that somebody's bridge or bond has: both would send by it. */
 static int
 check_master(const char *name, struct errmsg *err)
@@ -77,7 +84,7 @@ look_at_link(struct dp_port *port, const struct pktio *io, struct errmsg *err)
 static int
 open_device(struct dp_port *port, struct pktio **io, struct errmsg *err)
 {
-    int error = port->kind == PKTIO_AFPACKET ? check_master(port->info.name, err) : 0;
+    int error = port_is_found(port) ? check_master(port->info.name, err) : 0;
     error = error ? error : pktio_open(port->kind, port->info.name, io, err);
     if (error) {
         return error;
@@ -183,6 +190,15 @@ take_up(struct dp_port *port, bool *republish)
 }
 
 static void
+release(struct dp_port *port)
+{
+    struct pktio *io = atomic_exchange(&port->io, NULL);
+    dp_publish_rx(port->bridge->dp);
+    port_retire(port, io);
+    fdb_flush_port(port->bridge->fdb, port->no);
+}
+
+static void
 let_go(struct dp_port *port)
 {
     if (port->kind == PKTIO_TAP) {
@@ -192,10 +208,18 @@ let_go(struct dp_port *port)
         log_warn("bridge %s: port %u, %s, has gone; its number waits for it", port->bridge->name,
                  port->no, port->info.name);
     }
-    struct pktio *io = atomic_exchange(&port->io, NULL);
-    dp_publish_rx(port->bridge->dp);
-    port_retire(port, io);
-    fdb_flush_port(port->bridge->fdb, port->no);
+    release(port);
+}
+
+/* The device that has the port's misses was removed: without it nothing is received. */
+static void
+renew_misses(struct dp_port *port, bool *republish)
+{
+    counter_inc(COUNTER_port_misses_renewed);
+    log_warn("bridge %s: port %u, %s: the device of its misses was removed; it is made again",
+             port->bridge->name, port->no, port->info.name);
+    release(port);
+    take_up(port, republish);
 }
 
 /* The device was made a slave of a bridge or bond, or is free of it. */
@@ -240,10 +264,16 @@ link_visit(struct dp_port *port, void *aux)
     const struct link_info *link = change->link;
     bool ours = port->link.ifindex && port->link.ifindex == link->ifindex;
     bool named = !strcmp(port->info.name, link->name);
-    if (port->kind != PKTIO_AFPACKET && !ours) {
+    struct port_info before = port->info;
+    const struct pktio *io = atomic_load(&port->io);
+    if (change->gone && io && pktio_miss_ifindex(io) == link->ifindex) {
+        renew_misses(port, &change->republish);
+        port_tell_change(port, &before);
+        return;
+    }
+    if (!port_is_found(port) && !ours) {
         return; /* a TAP is made, never found */
     }
-    struct port_info before = port->info;
     if (ours && !change->gone && named) {
         link_changed(port, link);
     } else if (ours) {

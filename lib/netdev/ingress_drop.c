@@ -8,6 +8,7 @@
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <linux/tc_act/tc_mirred.h>
 #include <netlink/attr.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,9 @@ enum { FILTER_PRIO = INGRESS_DROP_PRIO, FILTER_HANDLE = 1 };
 /* "trnO", and loads of constants that no program has a use for. */
 enum { MAGIC = 0x74726e4f, PROGRAM_LEN = 5 };
 
+/* What the program returns to have the filter's actions run. */
+#define MATCHES UINT32_MAX
+
 #define PARENT_INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 #define PARENT_EGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
 
@@ -31,19 +35,22 @@ make_program(const struct ingress_drop *drop, struct sock_filter program[PROGRAM
     program[1] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_IMM, drop->pid);
     program[2] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_IMM, drop->start_time);
     program[3] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_IMM, drop->changes);
-    program[4] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, TC_ACT_SHOT);
+    program[4] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K,
+                                               drop->redirect_to ? MATCHES : TC_ACT_SHOT);
 }
 
 /* True if the program is one of ours, with what it says. */
 static bool
 read_program(const struct sock_filter program[PROGRAM_LEN], struct ingress_drop *out)
 {
-    struct ingress_drop drop = { program[1].k, program[2].k, program[3].k };
+    struct ingress_drop drop = { program[1].k, program[2].k, program[3].k,
+                                 program[4].k == MATCHES };
     struct sock_filter expected[PROGRAM_LEN];
     make_program(&drop, expected);
     if (memcmp(program, expected, sizeof expected)) {
         return false;
     }
+    drop.redirect_to = 0;
     *out = drop;
     return true;
 }
@@ -76,6 +83,7 @@ ingress_drop_self(struct ingress_drop *drop)
 {
     drop->pid = (uint32_t) getpid();
     drop->start_time = process_start_time(drop->pid);
+    drop->redirect_to = 0;
 }
 
 bool
@@ -168,6 +176,25 @@ ingress_drop_find(int ifindex, struct ingress_filters *out, struct errmsg *err)
     return find_filters(ifindex, PARENT_INGRESS, out, err);
 }
 
+/* The action that gives a frame, its tag, checksum and segments as they are, to a device. */
+static void
+put_redirect(struct nl_msg *msg, int to)
+{
+    const struct tc_mirred mirred = {
+        .action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR, .ifindex = (uint32_t) to,
+    };
+    struct nlattr *actions = nla_nest_start(msg, TCA_BPF_ACT);
+    struct nlattr *first = actions ? nla_nest_start(msg, 1) : NULL;
+    nla_put_string(msg, TCA_ACT_KIND, "mirred");
+    struct nlattr *options = first ? nla_nest_start(msg, TCA_ACT_OPTIONS) : NULL;
+    nla_put(msg, TCA_MIRRED_PARMS, sizeof mirred, &mirred);
+    if (options) {
+        nla_nest_end(msg, options);
+        nla_nest_end(msg, first);
+        nla_nest_end(msg, actions);
+    }
+}
+
 int
 ingress_drop_put(int ifindex, const struct ingress_drop *drop, bool replace, struct errmsg *err)
 {
@@ -180,7 +207,11 @@ ingress_drop_put(int ifindex, const struct ingress_drop *drop, bool replace, str
         struct nlattr *options = nla_nest_start(msg, TCA_OPTIONS);
         nla_put_u16(msg, TCA_BPF_OPS_LEN, PROGRAM_LEN);
         nla_put(msg, TCA_BPF_OPS, sizeof program, program);
-        nla_put_u32(msg, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+        if (drop->redirect_to) {
+            put_redirect(msg, drop->redirect_to);
+        } else {
+            nla_put_u32(msg, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+        }
         if (options) {
             nla_nest_end(msg, options);
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tc filter that drops what comes in behind the packet sockets. It is its own record
- * of who made it and of what that process changed on the device. For isolate.c. */
+/* The tc filter that drops what comes in behind the packet sockets, or gives it to another
+ * device. It is its own record of who made it and of what that process changed on the device.
+ * For isolate.c. */
 #ifndef LIB_NETDEV_INGRESS_DROP_H
 #define LIB_NETDEV_INGRESS_DROP_H 1
 
@@ -24,6 +25,8 @@ struct ingress_drop {
     uint32_t pid;            /* of its maker, and that process's start time, in clock ticks */
     uint32_t start_time;
     uint32_t changes;        /* INGRESS_DROP_* */
+    int redirect_to;         /* the device that gets the frames instead; 0: they are dropped. Not
+                              * told of a filter that was found */
 };
 
 /* What there is at the ingress of a device. */
@@ -49,7 +52,7 @@ int ingress_drop_put(int ifindex, const struct ingress_drop *, bool replace, str
 /* Removes our filter. */
 void ingress_drop_del(int ifindex);
 
-/* Who this process is, as in struct ingress_drop. */
+/* Who this process is, as in struct ingress_drop; a filter that drops. */
 void ingress_drop_self(struct ingress_drop *);
 
 /* True if the maker still runs (this process is one). */

@@ -14,6 +14,7 @@
 struct isolation {
     int ifindex;
     uint32_t changes;                /* INGRESS_DROP_*: what is to be undone */
+    int redirect_to;                 /* 0: frames are dropped */
     bool taken_over;                 /* from a process that has ended */
     struct ipv6_addresses *addresses;
     struct errmsg note;              /* "" if there is nothing to say */
@@ -134,7 +135,20 @@ note_changes(const struct isolation *isolation, struct errmsg *err)
     struct ingress_drop drop;
     ingress_drop_self(&drop);
     drop.changes = isolation->changes;
+    drop.redirect_to = isolation->redirect_to;
     return ingress_drop_put(isolation->ifindex, &drop, true, err);
+}
+
+int
+isolation_redirect(struct isolation *isolation, int ifindex, struct errmsg *err)
+{
+    int before = isolation->redirect_to;
+    isolation->redirect_to = ifindex;
+    int rc = note_changes(isolation, err);
+    if (rc) {
+        isolation->redirect_to = before;
+    }
+    return rc;
 }
 
 int

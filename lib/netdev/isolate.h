@@ -35,6 +35,11 @@ int port_isolate(const char *device, int ifindex, struct isolation **out, struct
 /* What could not be done, for a person to read; NULL if the device is wholly ours. */
 const char *isolation_note(const struct isolation *);
 
+/* Frames that no filter before ours takes leave by another device from now on, instead of being
+ * dropped: a TAP of ours, which must not be IPv6's. When that device goes they are dropped. 0 or
+ * -errno, and all is as it was. */
+int isolation_redirect(struct isolation *, int ifindex, struct errmsg *);
+
 /* Takes the device down or brings it up. Undoing brings up what was taken down, and so does
  * port_isolate() after a crash. 0 or -errno. */
 int isolation_set_up(struct isolation *, bool up, struct errmsg *);

@@ -118,6 +118,28 @@ link_get_by_index(int ifindex, struct link_info *out, struct errmsg *err)
     return rc;
 }
 
+static int
+got_stats(const struct nlmsghdr *hdr, void *aux)
+{
+    struct nlattr *attr = nlmsg_find_attr((struct nlmsghdr *) (uintptr_t) hdr,
+                                          sizeof(struct ifinfomsg), IFLA_STATS64);
+    struct rtnl_link_stats64 stats = { 0 };
+    if (hdr->nlmsg_type != RTM_NEWLINK || !attr) {
+        return -EINVAL;
+    }
+    memcpy(&stats, nla_data(attr),
+           (size_t) nla_len(attr) < sizeof stats ? (size_t) nla_len(attr) : sizeof stats);
+    *(uint64_t *) aux = stats.tx_dropped;
+    return 0;
+}
+
+int
+link_get_tx_dropped(int ifindex, uint64_t *n, struct errmsg *err)
+{
+    struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex };
+    return rtnl_request(rtnl_msg_new(RTM_GETLINK, 0, &ifi, sizeof ifi), got_stats, n, err);
+}
+
 int
 link_set_address(int ifindex, const uint8_t addr[6], struct errmsg *err)
 {

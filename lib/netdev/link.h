@@ -30,6 +30,9 @@ int link_get(const char *name, struct link_info *, struct errmsg *);
 /* The same by its number. */
 int link_get_by_index(int ifindex, struct link_info *, struct errmsg *);
 
+/* Frames that the device did not take for sending (IFLA_STATS64). 0 or -errno. */
+int link_get_tx_dropped(int ifindex, uint64_t *n, struct errmsg *);
+
 /* Gives the device another Ethernet address. 0 or -errno. */
 int link_set_address(int ifindex, const uint8_t addr[6], struct errmsg *);
 

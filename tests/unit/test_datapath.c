@@ -538,7 +538,7 @@ ports_have_numbers_names_and_one_bridge(void **state)
     struct port_info info;
     assert_true(dp_port_get(f->bridge, PORT_LOCAL, &info));
     assert_string_equal(info.name, "br0");
-    assert_int_equal(dp_port_reserve(f->bridge, "later", 0, &no, &err), 0);
+    assert_int_equal(dp_port_reserve(f->bridge, "later", 0, PKTIO_AFPACKET, &no, &err), 0);
     assert_true(dp_port_get(f->bridge, no, &info));
     assert_int_equal(info.state & PORT_STATE_LINK_DOWN, PORT_STATE_LINK_DOWN);
 }

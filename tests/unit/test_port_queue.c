@@ -262,7 +262,7 @@ queues_go_with_their_port(void **state)
     assert_int_equal(dp_port_add(f->bridge, "m2", 2, PKTIO_MEMORY, &no, NULL), 0);
     assert_true(enqueue(f, 7) == UINT32_MAX);
     /* One that waits for its device keeps them. */
-    assert_int_equal(dp_port_reserve(f->bridge, "tn-none", 5, &no, NULL), 0);
+    assert_int_equal(dp_port_reserve(f->bridge, "tn-none", 5, PKTIO_AFPACKET, &no, NULL), 0);
     assert_int_equal(add(f, 5, 1), 0);
     struct list list = { 0 };
     dp_queue_for_each(f->bridge, 5, true, collect, &list);

@@ -100,6 +100,7 @@ static json_t *
 device_facts(const json_t *device)
 {
     json_t *facts = json_object();
+    put_flag(facts, device, "misses_behind", "forwards in the kernel");
     put_limit(facts, device, "max_ports", "ports", "any");
     put_limit(facts, device, "rate", "changes a second", "unknown");
     return facts;
