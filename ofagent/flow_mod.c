@@ -320,6 +320,8 @@ delete(struct flow_table *ft, const struct ofp_flow_mod *fm)
     struct flow *flow = find(ft, fm);
     if (flow) {
         delete_rule(&flow->rule, &change);
+    } else {
+        tell_deleted(ft, fm);     /* hardware may have it from before a restart */
     }
 }
 

@@ -60,7 +60,9 @@ class Simnic:
         self.ports = range(first, first + ports * knobs.get("asics", 1))
         # An administrator's default: no address, no frames of the kernel's own.
         run_command("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1",
-                    "net.ipv6.conf.default.disable_ipv6=1")
+                    "net.ipv6.conf.default.disable_ipv6=1",
+                    # A cable has no queue that overflows because a CPU is slow.
+                    "net.core.netdev_max_backlog=100000")
         run_command("modprobe", "-a", "cls_flower", "sch_ingress", "act_mirred", "act_gact",
                     "act_vlan", "act_pedit", "act_csum")
         run_command("insmod", os.environ["TURNOUT_SIMNIC"], "ports=%d" % ports,

@@ -38,7 +38,8 @@ void simnic_port_send(struct simnic_port *port, struct sk_buff *skb)
 	}
 	atomic64_inc(&port->tx_packets);
 	atomic64_add(skb->len, &port->tx_bytes);
-	dev_forward_skb(wire, skb);
+	if (dev_forward_skb(wire, skb) != NET_RX_SUCCESS)
+		atomic64_inc(&port->dropped);
 }
 
 /* Up to the processor, by the representor. Consumes 'skb'. Called under RCU. */
@@ -52,7 +53,8 @@ void simnic_port_trap(struct simnic_port *port, struct sk_buff *skb)
 	}
 	atomic64_inc(&port->cpu_packets);
 	atomic64_add(skb->len, &port->cpu_bytes);
-	dev_forward_skb(rep, skb);
+	if (dev_forward_skb(rep, skb) != NET_RX_SUCCESS)
+		atomic64_inc(&port->dropped);
 }
 
 static bool chip_forwards(const struct simnic_asic *asic, const struct net_device *rep)
@@ -254,6 +256,7 @@ static struct net_device *new_end(struct simnic_port *port, bool is_rep)
 	dev->ethtool_ops = &end_ethtool_ops;
 	dev->max_mtu = 9216;
 	dev->features |= NETIF_F_LLTX;
+	dev->priv_flags &= ~IFF_TX_SKB_SHARING;	/* frames are changed and passed on */
 	if (is_rep) {
 		dev->features |= NETIF_F_HW_TC;
 		dev->hw_features |= NETIF_F_HW_TC;
