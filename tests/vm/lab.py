@@ -64,7 +64,9 @@ class ChipLab(Lab):
         return self.switch.ctl_json("hw", "show")["devices"][0]
 
     def connect(self):
+        """A controller, to the switch too."""
         peer = of.connect(self, timeout=PATIENCE)
+        peer.ports()
         peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
         return peer
 

@@ -46,7 +46,8 @@ def entries(lab):
 def settled(lab, n):
     def is_settled():
         device = lab.device()
-        return not device["pending"] and not device["limbo"] and entries(lab) == n
+        on_their_way = device["pending"] + device["limbo"] + device["failed"]
+        return entries(lab) == n and not on_their_way
     wait_for(is_settled, "%d entries are in hardware" % n, PATIENCE)
 
 

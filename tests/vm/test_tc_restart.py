@@ -16,7 +16,8 @@ def in_hardware(lab, n, what):
     def there():
         device = lab.device()
         entries = sum(table["entries"] for table in device["tables"])
-        return entries == n and not device["pending"] and not device["limbo"] and device
+        on_their_way = device["pending"] + device["limbo"] + device["failed"]
+        return entries == n and not on_their_way and device
     return wait_for(there, "%s: %d entries are in hardware" % (what, n), PATIENCE)
 
 
