@@ -116,7 +116,8 @@ put(struct run *run, struct doing *d, enum flower_command command, const struct 
     struct flower_place place = place_of(port, rule, d->handle);
     uint8_t cookie[FLOWER_COOKIE_SIZE];
     const struct hal_entry *entry = &d->change->entry;
-    tc_cookie_write(cookie, d->change->cookie, entry->table, entry->priority);
+    unsigned fragments = entry->match->mask.bits.nw_frag ? 0 : TC_COOKIE_ANY_FRAGMENT;
+    tc_cookie_write(cookie, d->change->cookie, entry->table | fragments, entry->priority);
     struct flower_request request = {
         .command = command, .place = &place, .options = &options, .ports = &tc->view,
         .entry = entry, .cookie = cookie, .nl_flags = reading ? 0 : NLM_F_ECHO,

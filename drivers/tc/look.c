@@ -173,6 +173,11 @@ describe(struct tc *tc, const struct tc_port *port, const struct flower_filter *
     s->match = filter->match;
     s->match.value.in_port = port->no;
     s->match.mask.bits.in_port = UINT16_MAX;
+    if (ours && table & TC_COOKIE_ANY_FRAGMENT) {
+        table &= ~(unsigned) TC_COOKIE_ANY_FRAGMENT;
+        s->match.value.nw_frag = 0;
+        s->match.mask.bits.nw_frag = 0;
+    }
     s->actions.list.len = 0;
     bool whole = flower_actions(&filter->ops, port->no, &tc->view, &s->actions.list, more) && !filter->more[0];
     s->dumped = (struct hal_dumped) {

@@ -35,11 +35,15 @@ enum {
     TC_LAG_MS = 100,             /* counters are read again after this */
 };
 
+/* In a cookie's table: the entry says nothing of fragments. Its filter may have to, and the entry is
+ * shown as it was asked for. */
+enum { TC_COOKIE_ANY_FRAGMENT = 0x80 };
+
 /* The cookie of a filter's first action. */
 struct tc_cookie {
     uint8_t magic[4];            /* "TRNT" */
     uint8_t version;             /* 1 */
-    uint8_t table;
+    uint8_t table;               /* and TC_COOKIE_ANY_FRAGMENT */
     uint8_t priority[2];         /* OpenFlow's, big-endian */
     uint8_t cookie[8];           /* the HAL's, big-endian */
 };

@@ -14,7 +14,7 @@ from vm.lib import Simnic
 
 MAGIC = b"TNVM"
 # An emulated machine is slow, and ten thousand of anything take their time.
-PATIENCE = 100.0
+PATIENCE = 40.0
 DST = bytes.fromhex("020000000002")
 SRC = bytes.fromhex("020000000001")
 
