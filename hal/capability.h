@@ -39,6 +39,10 @@ struct hal_table_caps {
     bool priorities;                    /* entries may overlap; a higher priority wins */
     bool whole_rules;                   /* with priorities: gets whole rules, not exact matches, of
                                          * flows whose policy does not say which */
+    bool all_ports;                     /* in the first table: an entry there is for every port, so the
+                                         * device takes a whole rule only for all of them */
+    bool fragments;                     /* whole rules are of all IP packets, fragments as well; else
+                                         * they come with a match for what is no fragment */
     bool changes;                       /* HAL_CHANGE is atomic; else it is removed and added */
     uint32_t required;                  /* 1 << enum field_id: must be matched exactly */
     uint32_t actions;                   /* 1 << enum action_type */

@@ -222,6 +222,11 @@ struct hal_driver {
     int (*port_change)(void *device, const struct hal_port *, char *error);
     void (*port_del)(void *device, uint16_t port);
 
+    /* Whether the network device with this index was made by the driver, such as a bridge that its
+     * ports have to be in: a port that is its slave is nobody else's. NULL: it makes none. Any
+     * thread; 10 us. */
+    bool (*owns_link)(const void *device, int ifindex);
+
     /* Whether an entry would fit, apart from room: what capabilities can't say. 0 or
      * -EOPNOTSUPP with the verdict. NULL: capabilities say all. Any thread; pure; 10 us. */
     int (*check)(const void *device, const struct hal_entry *, struct hal_verdict *);

@@ -235,6 +235,19 @@ hal_device_find(const struct hal *hal, const char *driver)
 }
 
 bool
+hal_owns_link(const struct hal_bridge *bridge, int ifindex)
+{
+    const struct hal *hal = bridge->hal;
+    bool owns = false;
+    for (unsigned i = 0; !owns && i < hal->n_devices; i++) {
+        const struct hal_device *device = hal->devices[i];
+        owns = device->driver->owns_link && !device->gone
+               && device->driver->owns_link(device->state, ifindex);
+    }
+    return owns;
+}
+
+bool
 hal_device_in_path(const struct hal_device *device)
 {
     return device->driver->process != NULL;

@@ -147,6 +147,8 @@ int hal_load_driver(struct hal *, const char *path, char *error);
  * driver; *error names the valid ones), -EEXIST, what open() said. */
 int hal_device_open(struct hal *, const char *name, struct hal_device **, char *error);
 struct hal_device *hal_device_find(const struct hal *, const char *driver);
+/* Whether the network device was made by a driver (hal_driver.owns_link). */
+bool hal_owns_link(const struct hal_bridge *, int ifindex);
 
 /* A source and its ports. */
 struct hal_bridge *hal_bridge_new(struct hal *, const char *name, const struct hal_source *,
@@ -223,6 +225,8 @@ bool hal_check_whole(struct hal_bridge *, const struct flow_match *whole, uint16
 bool hal_takes_whole(const struct hal_bridge *, uint16_t port, uint64_t cookie);
 /* ... of none, whatever the policy. */
 bool hal_has_priorities(const struct hal_bridge *, uint16_t port);
+/* Whole rules on the port are of fragments, too (hal_table_caps.fragments). */
+bool hal_whole_has_fragments(const struct hal_bridge *, uint16_t port);
 
 /* A rule is in the source, and was offered; rank: its priority, 0x10000 without wildcards. Entries
  * that 'match' overlaps are derived again; whole rules below it stay if it goes to hardware. */

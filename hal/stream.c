@@ -271,6 +271,24 @@ stream_take_place(struct hal_bridge *bridge, const struct hal_derivation *d,
     return make_entry(bridge, d, 0, device, table);
 }
 
+/* Offers the rule as a whole; to a table whose entries are for all ports, on all of them, since none
+ * can have it without the others. */
+static bool
+offer_whole(struct hal_bridge *bridge, const struct hal_derivation *d, struct hal_verdict *verdict)
+{
+    struct flow_match whole = d->whole;
+    uint16_t in_port = whole.value.in_port, priority = d->priority;
+    const struct hal_device *device = hal_port_device(bridge, in_port);
+    for (unsigned i = 0; device && device->caps.table[0].all_ports && i < bridge->n_ports; i++) {
+        whole.value.in_port = bridge->ports[i].port.no;
+        if (bridge->ports[i].device == device && whole.value.in_port != in_port) {
+            hal_offer_whole(bridge, &whole, priority, NULL);
+        }
+    }
+    whole.value.in_port = in_port;
+    return hal_offer_whole(bridge, &whole, priority, verdict);
+}
+
 void
 hal_offer(struct hal_bridge *bridge, const struct flow_key *key, uint32_t pps,
           struct hal_verdict *verdict)
@@ -290,7 +308,7 @@ hal_offer(struct hal_bridge *bridge, const struct flow_key *key, uint32_t pps,
         return;
     }
     if (d.has_whole && hal_takes_whole(bridge, key->in_port, d.cookie)
-        && hal_offer_whole(bridge, &d.whole, d.priority, verdict)) {
+        && offer_whole(bridge, &d, verdict)) {
         return;
     }
     uint32_t index = entry_find(hal->store, bridge->id, &d.match);

@@ -333,6 +333,17 @@ hal_has_priorities(const struct hal_bridge *bridge, uint16_t port)
     return has;
 }
 
+bool
+hal_whole_has_fragments(const struct hal_bridge *bridge, uint16_t port)
+{
+    const struct hal_port_rec *rec = bridge_port(bridge, port);
+    bool has = false;
+    for (unsigned t = 0; rec && rec->device && t < rec->device->caps.n_tables; t++) {
+        has |= rec->device->caps.table[t].priorities && rec->device->caps.table[t].fragments;
+    }
+    return has;
+}
+
 /* Where it would go; false: nowhere. The derivation has actions. */
 static bool
 find_place(struct hal_bridge *bridge, const struct hal_derivation *d, const struct entry *at,

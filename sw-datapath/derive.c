@@ -368,6 +368,11 @@ derive_whole(const struct dp_bridge *bridge, const struct derive_rule *rule,
         refuse(d, HAL_REASON_PER_PACKET, HAL_OBJECT_NONE, 0);
         return;
     }
+    if (!key->nw_frag && !rule->match->mask.bits.nw_frag
+        && atomic_load_explicit(&bridge->drop_fragments, memory_order_relaxed)) {
+        refuse(d, HAL_REASON_FRAGMENT, HAL_OBJECT_NONE, 0);
+        return;
+    }
     if (!receives_all(port_map_find(map, key->in_port))) {
         refuse(d, HAL_REASON_INGRESS_BLOCKED, HAL_OBJECT_NONE, key->in_port);
         return;
@@ -400,7 +405,7 @@ derive_entry(const struct dp_bridge *bridge, const struct flow_key *key, struct 
     };
     derive_from(bridge, key, &from, room, d);
     d->owner = rule;
-    d->has_whole = !d->exact_rule && !key->nw_frag
-                   && offload_whole_match(&match, key->in_port, &d->whole);
+    d->has_whole = !d->exact_rule && offload_whole_match(bridge, &match, key->in_port, &d->whole)
+                   && flow_match_contains(&d->whole, key);
     return true;
 }

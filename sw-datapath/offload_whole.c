@@ -6,17 +6,19 @@
 enum { ANY_FRAGMENT = FLOW_FRAG_ANY | FLOW_FRAG_LATER };
 
 bool
-offload_whole_match(const struct flow_match *rule, uint16_t in_port, struct flow_match *whole)
+offload_whole_match(const struct dp_bridge *bridge, const struct flow_match *rule, uint16_t in_port,
+                    struct flow_match *whole)
 {
     const struct flow_key *mask = &rule->mask.bits;
     bool other_port = mask->in_port == UINT16_MAX && rule->value.in_port != in_port;
-    if (other_port || rule->value.nw_frag) {
+    bool fragments = bridge->hal && hal_whole_has_fragments(bridge->hal, in_port);
+    if (other_port || (rule->value.nw_frag && !fragments)) {
         return false;
     }
     *whole = *rule;
     whole->value.in_port = in_port;
     whole->mask.bits.in_port = UINT16_MAX;
-    whole->mask.bits.nw_frag = ANY_FRAGMENT;
+    whole->mask.bits.nw_frag = fragments ? mask->nw_frag : ANY_FRAGMENT;
     return true;
 }
 
@@ -26,11 +28,12 @@ static struct rule *
 find_rule(const struct dp_bridge *bridge, const struct flow_match *whole, uint32_t rank)
 {
     static const uint8_t fragments[] = { 0, ANY_FRAGMENT, FLOW_FRAG_ANY, FLOW_FRAG_LATER };
+    bool all = !whole->mask.bits.nw_frag;     /* as the rule itself has it: the first */
     struct rule *rule = NULL;
-    if (whole->value.nw_frag || whole->mask.bits.nw_frag != ANY_FRAGMENT) {
+    if (whole->value.nw_frag || (!all && whole->mask.bits.nw_frag != ANY_FRAGMENT)) {
         return NULL;
     }
-    for (unsigned i = 0; !rule && i < 2 * sizeof fragments; i++) {
+    for (unsigned i = 0; !rule && i < (all ? 2 : 2 * sizeof fragments); i++) {
         struct flow_match match = *whole;
         match.mask.bits.nw_frag = fragments[i / 2];
         if (i % 2) {
@@ -82,7 +85,7 @@ visit_above(struct rule *rule, void *above_)
     classifier_rule_match(a->bridge->classifier, rule, &match);
     if (rule->rank == RULE_RANK_EXACT) {
         derive_exact_match(a->bridge, &match, &whole);
-    } else if (!offload_whole_match(&match, a->in_port, &whole)) {
+    } else if (!offload_whole_match(a->bridge, &match, a->in_port, &whole)) {
         return true;                 /* fragments only, which no whole rule has */
     }
     a->stopped = !a->visit(&(struct hal_above) { &whole, rule }, a->aux);
@@ -111,7 +114,7 @@ offer_on(struct dp_bridge *bridge, const struct rule *rule, const struct flow_ma
 {
     struct flow_match whole;
     if (hal_takes_whole(bridge->hal, in_port, cookie)
-        && offload_whole_match(match, in_port, &whole)) {
+        && offload_whole_match(bridge, match, in_port, &whole)) {
         hal_offer_whole(bridge->hal, &whole, (uint16_t) rule->rank, NULL);
     }
 }

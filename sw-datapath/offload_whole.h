@@ -3,7 +3,8 @@
  *
  * A whole rule's entry names one ingress port, so a rule that does not has one for each port with
  * a device; and it has no fragments, whose ports and checksums no table can be trusted with: they
- * get exact matches, or software. What is above a rule is asked of the classifier, with a bound on
+ * get exact matches, or software. Only a device that does not look into IP packets at all says that
+ * its entries are of fragments, too. What is above a rule is asked of the classifier, with a bound on
  * the rules that are looked at: beyond it the rule's flows get exact matches.
  *
  * Control thread. */
@@ -19,7 +20,8 @@ enum {
 };
 
 /* What the entry of a rule's packets from a port matches. False: the rule has none there. */
-bool offload_whole_match(const struct flow_match *rule, uint16_t in_port, struct flow_match *whole);
+bool offload_whole_match(const struct dp_bridge *, const struct flow_match *rule, uint16_t in_port,
+                         struct flow_match *whole);
 
 /* hal_source.derive_whole and each_above. */
 bool offload_derive_whole(void *bridge, const struct flow_match *whole, uint16_t priority,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hal/hal.h"
 #include "lib/counters.h"
 #include "lib/log.h"
 #include "sw-datapath/port_private.h"
@@ -44,12 +45,20 @@ port_is_found(const struct dp_port *port)
     return port->kind == PKTIO_AFPACKET || port->kind == PKTIO_BEHIND;
 }
 
+/* A driver's own bridge sends nothing by itself. */
+static bool
+is_free(const struct dp_port *port, int master)
+{
+    return !master || (port->bridge->hal && hal_owns_link(port->bridge->hal, master));
+}
+
 /* Refuses a device that somebody's bridge or bond has: both would send by it. */
 static int
-check_master(const char *name, struct errmsg *err)
+check_master(const struct dp_port *port, struct errmsg *err)
 {
+    const char *name = port->info.name;
     struct link_info link, master;
-    if (link_get(name, &link, NULL) || !link.master) {
+    if (link_get(name, &link, NULL) || is_free(port, link.master)) {
         return 0;       /* opening it tells what is wrong, if anything is */
     }
     if (link_get_by_index(link.master, &master, NULL)) {
@@ -84,7 +93,7 @@ look_at_link(struct dp_port *port, const struct pktio *io, struct errmsg *err)
 static int
 open_device(struct dp_port *port, struct pktio **io, struct errmsg *err)
 {
-    int error = port_is_found(port) ? check_master(port->info.name, err) : 0;
+    int error = port_is_found(port) ? check_master(port, err) : 0;
     error = error ? error : pktio_open(port->kind, port->info.name, io, err);
     if (error) {
         return error;
@@ -250,8 +259,9 @@ link_changed(struct dp_port *port, const struct link_info *link)
     if (link->mtu != port->link.mtu) {
         pktio_set_mtu(atomic_load(&port->io), link->mtu);
     }
-    if (link->master != port->link.master) {
-        note_master(port, link->master);
+    bool was_free = is_free(port, port->link.master), now_free = is_free(port, link->master);
+    if (!(was_free && now_free) && link->master != port->link.master) {
+        note_master(port, now_free ? 0 : link->master);
     }
     port->link = *link;
     port_update_info(port);
