@@ -138,6 +138,8 @@ struct hal_dumped {
     struct hal_counters counters;
     bool foreign;                /* a stranger's */
     bool in_hardware;            /* false: the device has it in software only */
+    const char *more;            /* of a stranger's: what else it matches or does, in words; valid in
+                                  * the call; NULL: nothing */
 };
 
 enum hal_event_kind {

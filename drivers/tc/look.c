@@ -153,11 +153,24 @@ tc_stats(void *device, const uint64_t *cookies, const uint64_t *handles, size_t 
 struct shown {
     struct hal_dumped dumped;
     struct flow_match match;
+    char more[2 * FLOWER_WORDS_SIZE + 32];
     union {
         struct action_list list;
         uint64_t room[1 + FLOWER_MAX_ACTIONS];
     } actions;
 };
+
+/* What OpenFlow's words leave out of a filter: "also matches ct; also does tunnel_key". */
+static void
+tell_more(const struct flower_filter *filter, const char *more, struct shown *s)
+{
+    if (strcmp(filter->kind, "flower")) {
+        snprintf(s->more, sizeof s->more, "a %s filter", filter->kind);
+        return;
+    }
+    snprintf(s->more, sizeof s->more, "%s%s%s%s%s", filter->more[0] ? "also matches " : "",
+             filter->more, filter->more[0] && more[0] ? "; " : "", more[0] ? "also does " : "", more);
+}
 
 /* What the HAL is told of a filter. */
 static void
@@ -168,8 +181,8 @@ describe(struct tc *tc, const struct tc_port *port, const struct flower_filter *
     unsigned table = 0;
     uint16_t priority = 0;
     bool ours = tc_cookie_read(filter->cookie, filter->cookie_size, &cookie, &table, &priority);
-    const struct tc_rule *rule = ours ? &tc->rules[filter->place.handle] : NULL;
-    rule = rule && filter->place.handle < tc->n_rules && rule->cookie ? rule : NULL;
+    bool known = ours && filter->place.handle < tc->n_rules && tc->rules[filter->place.handle].cookie;
+    const struct tc_rule *rule = known ? &tc->rules[filter->place.handle] : NULL;
     s->match = filter->match;
     s->match.value.in_port = port->no;
     s->match.mask.bits.in_port = UINT16_MAX;
@@ -180,7 +193,9 @@ describe(struct tc *tc, const struct tc_port *port, const struct flower_filter *
     }
     s->actions.list.len = 0;
     bool whole = flower_actions(&filter->ops, port->no, &tc->view, &s->actions.list, more) && !filter->more[0];
+    tell_more(filter, more, s);
     s->dumped = (struct hal_dumped) {
+        .more = whole ? NULL : s->more,
         .cookie = rule ? rule->cookie : cookie,
         .handle = (uint64_t) port->no << 48 | (uint64_t) filter->place.prio << 32 | filter->place.handle,
         .entry = { &s->match, &s->actions.list, priority, (uint8_t) table },
@@ -232,7 +247,7 @@ visit_port(struct tc *tc, const struct tc_port *port, uint64_t *position,
     while ((result = tc_dump_next(tc->slow, &message)) > 0) {
         ++*position;
         int error = flower_decode(message, message->nlmsg_len, &tc->made);
-        if (error || !flower_is_ingress(&tc->made)) {
+        if (error || !flower_is_ingress(&tc->made) || tc_is_ingress_drop(&tc->made)) {
             continue;
         }
         describe(tc, port, &tc->made, &shown);

@@ -100,6 +100,12 @@ tc_open(const struct hal_open *open, char *error)
         tc_free(tc);
         return NULL;
     }
+    int result = open->read_only ? tc_look_around(tc) : 0;
+    if (result) {
+        snprintf(error, HAL_ERROR_SIZE, "the filters can't be read: %s", strerror(-result));
+        tc_free(tc);
+        return NULL;
+    }
     return tc;
 }
 
@@ -166,6 +172,7 @@ const struct hal_driver tc_driver = {
     .name = "tc",
     .summary = "tc-flower: NICs and switch chips that take the kernel's filters",
     .options_help = options_help,
+    .reads_only = true,
     .open = tc_open,
     .close = tc_close,
     .probe = tc_probe,

@@ -167,6 +167,13 @@ void tc_occupancy(const void *device, uint32_t entries[HAL_MAX_TABLES]);
 int tc_look_at_port(struct tc *, const struct tc_port *, bool terse,
                     bool (*visit)(void *aux, const struct flower_filter *), void *aux);
 
+/* --- without a daemon (around.c) ---------------------------------------------------------------------- */
+
+/* Makes a port of each device whose ingress takes filters, and counts those. 0 or -errno. */
+int tc_look_around(struct tc *);
+/* The filter that keeps the host's stack from a port's frames (lib/netdev/ingress_drop.h). */
+bool tc_is_ingress_drop(const struct flower_filter *);
+
 /* --- fences (fence.c) ------------------------------------------------------------------------------- */
 
 int tc_fence(void *device, uint16_t port, bool on);

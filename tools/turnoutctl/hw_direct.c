@@ -171,14 +171,14 @@ entry_json(const struct direct *d, const struct hal_dumped *e)
     hal_actions_text(e->entry.actions, actions, sizeof actions);
     snprintf(cookie, sizeof cookie, "0x%" PRIx64, e->cookie);
     snprintf(handle, sizeof handle, "0x%" PRIx64, e->handle);
-    return json_pack("{s:s, s:s, s:s, s:b, s:s, s:i, s:s, s:s, s:I, s:o, s:s}",
+    return json_pack("{s:s, s:s, s:s, s:b, s:s, s:i, s:s, s:s, s:I, s:o, s:s, s:s*}",
                      "device", d->info.driver, "table", d->info.caps->table[e->entry.table].name,
                      "state", e->in_hardware ? "hardware" : "software", "foreign", (int) e->foreign,
                      "match", match, "priority", (int) e->entry.priority, "cookie", cookie,
                      "handle", handle, "packets", (json_int_t) e->counters.packets,
                      "bytes", e->counters.bytes == UINT64_MAX
                               ? json_null() : json_integer((json_int_t) e->counters.bytes),
-                     "actions", actions);
+                     "actions", actions, "more", e->more);
 }
 
 static void
@@ -192,8 +192,10 @@ print_entry(const json_t *row)
     } else {
         putchar('?');
     }
-    printf(", cookie=%s, priority=%lld,%s actions=%s\n", ctl_text(row, "cookie"),
-           (long long) ctl_number(row, "priority"), ctl_text(row, "match"), ctl_text(row, "actions"));
+    const char *more = ctl_text(row, "more");
+    printf(", cookie=%s, priority=%lld,%s actions=%s%s%s%s\n", ctl_text(row, "cookie"),
+           (long long) ctl_number(row, "priority"), ctl_text(row, "match"), ctl_text(row, "actions"),
+           *more ? " (" : "", more, *more ? ")" : "");
 }
 
 /* Prints or keeps a row, which it takes over. */
