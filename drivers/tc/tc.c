@@ -125,7 +125,7 @@ static int
 tc_probe(void *device, struct hal_caps *caps)
 {
     const struct tc *tc = device;
-    *caps = (struct hal_caps) { .n_tables = 1 };
+    *caps = (struct hal_caps) { .n_tables = 1, .misses_behind = tc->mode == TC_SKIP_HW };
     struct hal_table_caps *table = &caps->table[0];
     *table = (struct hal_table_caps) {
         .name = "exact", .learnt = HAL_DECLARED, .counters = HAL_COUNT_BOTH,
