@@ -82,8 +82,12 @@ forget_port(struct hal_device *device, uint16_t no)
         return;                      /* what is held stays, and goes on without us */
     }
     if (device_enter(device, HAL_OP_MS, NULL)) {
-        device->driver->port_del(device->state, no);
-        device_leave(device);
+        struct hal_call call = call_port(HAL_PORT_DEL, &(struct hal_port) { .no = no });
+        if (device_call(device, HAL_OP_MS, &call)) {
+            device_leave(device);
+            return;
+        }
+        engine_fence(device, HAL_REASON_DEVICE_MUTE, call.error);
     } else {
         engine_fence(device, HAL_REASON_DEVICE_MUTE, "it does not return, and a port is to go");
     }
@@ -107,10 +111,15 @@ hal_port_add(struct hal_bridge *bridge, struct hal_device *device, const struct 
     if (!device_enter(device, HAL_OP_MS, error)) {
         return -EBUSY;
     }
-    snprintf(error, HAL_ERROR_SIZE, "the driver did not say why");
-    int result = device->driver->port_add(device->state, port, error);
+    struct hal_call call = call_port(HAL_PORT_ADD, port);
+    bool over = device_call(device, HAL_OP_MS, &call);
+    snprintf(error, HAL_ERROR_SIZE, "%.*s", HAL_ERROR_SIZE - 1, call.error);
+    if (!over) {
+        engine_fence(device, HAL_REASON_DEVICE_MUTE, error);
+        return -EBUSY;
+    }
     device_leave(device);
-    error[HAL_ERROR_SIZE - 1] = '\0';
+    int result = call.result;
     if (!contract_error_is_possible(result)) {
         device_broken(device, "port_add() said %d, which is no error", result);
         snprintf(error, HAL_ERROR_SIZE, "the driver said %d, which is no error", result);

@@ -120,6 +120,7 @@ device_init(struct hal_device *device)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&device->work, &attr);
     pthread_cond_init(&device->op_ended, &attr);
+    pthread_cond_init(&device->call_ended, &attr);
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&device->lock, NULL);
     device->jobs_tail = &device->jobs;
@@ -129,9 +130,8 @@ device_init(struct hal_device *device)
 
 /* --- the device's thread ---------------------------------------------------------------- */
 
-/* CLOCK_MONOTONIC in so many ms. */
-static struct timespec
-deadline(unsigned ms)
+struct timespec
+device_deadline(unsigned ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -270,7 +270,7 @@ device_work(struct hal_device *device)
 static void
 wait_for_work(struct hal_device *device, int ms)
 {
-    struct timespec until = deadline(ms > 0 ? (unsigned) ms : 0);
+    struct timespec until = device_deadline(ms > 0 ? (unsigned) ms : 0);
     pthread_mutex_lock(&device->lock);
     while (!device->stop && !device->n_submitted && !device->jobs
            && !(device->said.events >> HAL_EVENT_AGAIN & 1)) {
@@ -289,7 +289,7 @@ wait_for_work(struct hal_device *device, int ms)
 bool
 device_enter(struct hal_device *device, unsigned ms, char *error)
 {
-    struct timespec until = deadline(ms);
+    struct timespec until = device_deadline(ms);
     int timed_out = device->hung;
     pthread_mutex_lock(&device->lock);
     while (device->in_op && !timed_out) {
@@ -353,7 +353,7 @@ free_jobs(struct hal_device *device, struct hal_job *job)
 static bool
 end_thread(struct hal_device *device)
 {
-    struct timespec until = deadline(device->hung ? 0 : HAL_STOP_MS);
+    struct timespec until = device_deadline(device->hung ? 0 : HAL_STOP_MS);
     int error = 0;
     pthread_mutex_lock(&device->lock);
     device->stop = true;
@@ -367,12 +367,18 @@ end_thread(struct hal_device *device)
 }
 
 bool
-device_fini(struct hal_device *device)
+device_fini(struct hal_device *device, bool keep)
 {
     if (device->threaded && !end_thread(device)) {
         log_error("%s: it does not return from what it was asked; its device stays as it is",
                   device->driver->name);
         device->hung = true;
+    }
+    struct hal_call close = call_close(keep);
+    if (!device->hung && device->state && !device_call(device, HAL_STOP_MS, &close)) {
+        log_error("%s: %s; its device stays as it is", device->driver->name, close.error);
+    }
+    if (device->hung) {
         return false;
     }
     device->gone = true;             /* jobs that are handed back find that nothing is to be done */
@@ -385,6 +391,7 @@ device_fini(struct hal_device *device)
     pthread_cond_destroy(&device->work);
     pthread_mutex_destroy(&device->lock);
     pthread_cond_destroy(&device->op_ended);
+    pthread_cond_destroy(&device->call_ended);
     return true;
 }
 

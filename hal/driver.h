@@ -13,7 +13,7 @@
  * under turnout/, nothing else of the project.
  *
  * Threads. Each device has a thread of the HAL's, its *worker*: submit(), stats(), dump()
- * and step() are called by that thread; the other ops by it or by the control thread. Two
+ * and step() are called by that thread; the other ops by any thread of the HAL's. Two
  * ops of a device are never called at the same time, unless an op says otherwise. A slow
  * device delays nobody but itself. Calls back into the HAL (struct hal_host) may come from any thread of
  * the driver's, also from inside an op.

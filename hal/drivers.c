@@ -101,11 +101,8 @@ hal_load_driver(struct hal *hal, const char *path, char *error)
 bool
 device_free(struct hal_device *device, bool keep)
 {
-    if (!device_fini(device)) {
+    if (!device_fini(device, keep)) {
         return false;
-    }
-    if (device->state) {
-        device->driver->close(device->state, keep);
     }
     free(device->heard.completions);
     free(device->urgent.at);
@@ -155,16 +152,19 @@ device_new(struct hal *hal, const struct hal_driver *driver, const char *options
 int
 device_probe(struct hal_device *device, char *error)
 {
-    struct hal_caps caps;
-    memset(&caps, 0, sizeof caps);
-    int result = device->driver->probe(device->state, &caps);
+    struct hal_call call = call_probe();
+    if (!device_call(device, device->threaded ? HAL_OP_MS : HAL_PROBE_MS, &call)) {
+        snprintf(error, HAL_ERROR_SIZE, "%.*s", HAL_ERROR_SIZE - 1, call.error);
+        return -ETIMEDOUT;
+    }
+    int result = call.result;
     if (result) {
         snprintf(error, HAL_ERROR_SIZE, "it can't tell what it can do: %s",
                  strerror(contract_error_is_possible(result) ? -result : EPROTO));
         return contract_error_is_possible(result) ? result : -EPROTO;
     }
-    result = contract_check_caps(&caps, error);
-    device->caps = result ? device->caps : caps;
+    result = contract_check_caps(&call.caps, error);
+    device->caps = result ? device->caps : call.caps;
     return result;
 }
 
@@ -182,11 +182,12 @@ open_device(struct hal_device *device, char *error)
     if (contract_check_options(device->driver, device->options, error)) {
         return -EINVAL;
     }
-    snprintf(error, HAL_ERROR_SIZE, "it did not say why");
-    device->state = device->driver->open(&open, error);
-    error[HAL_ERROR_SIZE - 1] = '\0';
+    struct hal_call call = call_open(&open);
+    bool over = device_call(device, HAL_OPEN_MS, &call);
+    snprintf(error, HAL_ERROR_SIZE, "%.*s", HAL_ERROR_SIZE - 1, call.error);
+    device->state = over ? call.state : NULL;
     if (!device->state) {
-        return -EINVAL;
+        return over ? -EINVAL : -ETIMEDOUT;
     }
     int result = device_probe(device, error);
     return result ? result : device_start(device);

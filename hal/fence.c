@@ -47,6 +47,20 @@ lost_on_its_way(struct hal_device *device, struct entry *e)
     e->flags &= (uint16_t) ~ENTRY_IN_FLIGHT;
 }
 
+/* 0, or -errno and *error. */
+static int
+empty_and_probe(struct hal_device *device, char *error)
+{
+    struct hal_call flush = call_flush();
+    if (!device_call(device, HAL_OP_MS, &flush)) {
+        snprintf(error, HAL_ERROR_SIZE, "%.*s", HAL_ERROR_SIZE - 1, flush.error);
+        return -ETIMEDOUT;
+    }
+    device_discard(device);
+    snprintf(error, HAL_ERROR_SIZE, "it can't be emptied after a reset");
+    return flush.result ? flush.result : device_probe(device, error);
+}
+
 /* Some of what is on its way was done before, some after, some is not done yet: so the device is
  * emptied once more, and filled from nothing. */
 void
@@ -56,11 +70,8 @@ engine_reset(struct hal_device *device)
     char error[HAL_ERROR_SIZE] = "";
     int result = -EBUSY;
     if (device_enter(device, HAL_OP_MS, error)) {
-        snprintf(error, sizeof error, "it can't be emptied after a reset");
-        result = device->driver->flush(device->state);
-        device_discard(device);
-        result = result ? result : device_probe(device, error);
-        device_leave(device);
+        result = empty_and_probe(device, error);
+        device_leave_unless_hung(device);
     }
     if (device->fenced) {
         return;
@@ -170,14 +181,17 @@ stop_forwarding(struct hal_device *device)
 {
     bool gone = device->gone, entered = device_enter(device, HAL_FENCE_OP_MS, NULL);
     atomic_store(&device->bypassed, true);
-    int error = gone ? 0 : device->driver->fence(device->state, 0, true);
-    if (entered) {
+    struct hal_call fence = call_fence(true);
+    if (!gone && !device_call(device, HAL_OP_MS, &fence)) {
+        fence.result = -EIO;
+    }
+    if (entered && !device->hung) {
         device_discard(device);
         device_leave(device);
     } else {
         leave_alone(device);
     }
-    return error;
+    return fence.result;
 }
 
 void
@@ -216,10 +230,19 @@ engine_unfence(struct hal_device *device)
         log_warn("%s: it stays fenced: %s", device->driver->name, words);
         return;
     }
-    int error = device->driver->flush(device->state);
-    device_discard(device);
-    error = error ? error : device->driver->fence(device->state, 0, false);
-    device_leave(device);
+    struct hal_call flush = call_flush(), fence = call_fence(false);
+    bool over = device_call(device, HAL_OP_MS, &flush);
+    int error = over ? flush.result : -ETIMEDOUT;
+    if (over) {
+        device_discard(device);
+    }
+    if (!error) {
+        error = device_call(device, HAL_OP_MS, &fence) ? fence.result : -ETIMEDOUT;
+    }
+    device_leave_unless_hung(device);
+    if (device->hung) {
+        device->gone = true;
+    }
     if (error) {
         log_warn("%s: it stays fenced: %s", device->driver->name,
                  strerror(contract_error_is_possible(error) ? -error : EPROTO));

@@ -161,16 +161,19 @@ hal_free(struct hal *hal, bool keep)
     if (!hal) {
         return;
     }
-    bool hung = false;
     for (unsigned i = 0; i < hal->n_devices; i++) {
         struct hal_device *device = hal->devices[i];
         if (!keep && !hal->config.read_only && !device->gone && device_enter(device, HAL_OP_MS, NULL)) {
-            device->driver->flush(device->state);
-            device_leave(device);
+            struct hal_call flush = call_flush();
+            if (device_call(device, HAL_OP_MS, &flush)) {
+                device_leave(device);
+            } else {
+                log_error("%s: %s; its entries stay", device->driver->name, flush.error);
+            }
         }
-        hung |= !device_free(device, keep);
+        hal->hung |= !device_free(device, keep);
     }
-    if (hung) {
+    if (hal->hung) {
         return;                      /* the driver may still look at all that it was given */
     }
     accounts_fini(hal);

@@ -16,6 +16,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
 
 #include "hal/entry.h"
 #include "hal/hal.h"
@@ -31,6 +33,8 @@ enum {
     HAL_DRAIN_MS = 10,           /* an entry waits so long for packets before it to leave */
     HAL_OP_MS = 1000,            /* how long the control thread waits for an op of the device's
                                   * thread to be over */
+    HAL_OPEN_MS = 5000,          /* ... for open(), at the start */
+    HAL_PROBE_MS = 10000,        /* ... for probe(), at the start; it is HAL_OP_MS later */
     HAL_FENCE_OP_MS = 100,       /* ... before it fences, or shows */
     HAL_STOP_MS = 3000,          /* ... at the end */
     HAL_NO_WHOLE_SLOTS = 1024,
@@ -92,7 +96,7 @@ struct hal_device {
     struct hal_caps caps;
 
     bool in_op;                  /* a thread is in the driver; under 'lock' */
-    pthread_cond_t op_ended;
+    pthread_cond_t op_ended, call_ended;
     _Atomic uint64_t op_began_ms;    /* the device's thread's; 0: it is in none */
     pthread_t thread;
     bool threaded;
@@ -145,9 +149,9 @@ struct hal_device {
 void device_init(struct hal_device *);
 /* Makes the device's thread (unless stepped). 0 or -errno. */
 int device_start(struct hal_device *);
-/* Ends the thread, if there is one, and the mailboxes. False: the thread hangs in the driver;
- * nothing of the device may be freed. */
-bool device_fini(struct hal_device *);
+/* Ends the thread, if there is one, closes the driver's side ('keep': entries stay), and ends the
+ * mailboxes. False: something hangs in the driver; nothing of the device may be freed. */
+bool device_fini(struct hal_device *, bool keep);
 /* Asks what the device can do; device->caps is that, or as it was. 0, or -errno and *error. */
 int device_probe(struct hal_device *, char *error);
 /* Closes the driver's side too. False: it hangs, and nothing is freed. */
@@ -158,6 +162,33 @@ bool device_submit(struct hal_device *, const struct hal_change *, size_t n);
  * then false, and *error (HAL_ERROR_SIZE; may be NULL) says so. */
 bool device_enter(struct hal_device *, unsigned ms, char *error);
 void device_leave(struct hal_device *);
+/* The same after a device_call(), if that came to an end. */
+void device_leave_unless_hung(struct hal_device *);
+/* CLOCK_MONOTONIC in so many ms. */
+struct timespec device_deadline(unsigned ms);
+/* An op that is called by the control thread, in the device; and what it said. */
+struct hal_call {
+    void (*run)(struct hal_call *, struct hal_device *);
+    const char *op;              /* its name */
+    int result;
+    char error[HAL_ERROR_SIZE];
+    struct hal_port port;
+    bool on;                     /* of fence(); 'keep' of close() */
+    void *state;                 /* what open() made */
+    struct hal_open open;
+    struct hal_caps caps;
+};
+/* The control thread has entered the driver (or it is fence()). Waits for the op so many ms; without
+ * threads, as long as it takes. False: it does not return. Then the device is hung, call->error says
+ * so, and the driver must not be left: whoever called fences it. */
+bool device_call(struct hal_device *, unsigned ms, struct hal_call *);
+enum hal_port_op { HAL_PORT_ADD, HAL_PORT_CHANGE, HAL_PORT_DEL };
+struct hal_call call_port(enum hal_port_op, const struct hal_port *);
+struct hal_call call_flush(void);
+struct hal_call call_fence(bool on);
+struct hal_call call_close(bool keep);
+struct hal_call call_open(const struct hal_open *);
+struct hal_call call_probe(void);
 /* The driver broke its contract: the control thread will fence it. Any thread. */
 void device_broken(struct hal_device *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -222,6 +253,7 @@ struct hal {
     struct hal_config config;
     int event_fd;
     bool held;                               /* hal_hold() */
+    bool hung;                               /* a driver is in an op for good: nothing is freed */
     struct entry_store *store;
     struct hal_verdict *verdicts;            /* of refused entries; 0 is not used */
     uint32_t n_verdicts, max_verdicts, free_verdict;

@@ -530,11 +530,15 @@ tell_driver(struct hal_device *device, const struct hal_port *port)
         engine_fence(device, HAL_REASON_DEVICE_MUTE, error);
         return;
     }
-    int result = device->driver->port_change(device->state, port, error);
+    struct hal_call call = call_port(HAL_PORT_CHANGE, port);
+    if (!device_call(device, HAL_OP_MS, &call)) {
+        engine_fence(device, HAL_REASON_DEVICE_MUTE, call.error);
+        return;
+    }
     device_leave(device);
-    if (result) {
+    if (call.result) {
         char why[HAL_WORDS_SIZE];
-        snprintf(why, sizeof why, "it did not take a change of port %u: %.60s", port->no, error);
+        snprintf(why, sizeof why, "it did not take a change of port %u: %.60s", port->no, call.error);
         counter_inc(COUNTER_hal_contract);
         engine_fence(device, HAL_REASON_DRIVER_FAULT, why);
     }

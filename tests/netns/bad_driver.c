@@ -34,6 +34,9 @@ bad_close(void *device, bool keep)
 {
     (void) device;
     (void) keep;
+#ifdef CLOSE
+    CLOSE;
+#endif
 }
 
 static int
@@ -113,6 +116,9 @@ bad_fence(void *device, uint16_t port, bool on)
     (void) device;
     (void) port;
     (void) on;
+#ifdef FENCE
+    FENCE;
+#endif
     return 0;
 }
 
@@ -154,6 +160,9 @@ static int
 bad_flush(void *device)
 {
     (void) device;
+#ifdef FLUSH
+    FLUSH;
+#endif
     memset(bad.at, 0, sizeof bad.at);
     return 0;
 }

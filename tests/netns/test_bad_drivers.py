@@ -260,6 +260,51 @@ def an_op_that_does_not_return(lab):
     lab.switch = None
 
 
+HANG = "for (;;) { pause(); }"
+
+
+def a_start_that_does_not_return(lab):
+    refused(lab, build(lab, "open", OPEN_FAILS=HANG), "does not return from open()")
+    done = run_command("ip", "netns", "exec", lab.switch_ns.name, program("turnoutd"), "--control",
+                       lab.path("none"), "--rundir", lab.tmp, "--bridge", "br0", "--driver",
+                       build(lab, "port", PORT=HANG), "--port", "p1,driver=bad", ok=False)
+    check(done.returncode == 1 and "does not return from port_add()" in done.stderr, done.stderr)
+
+
+def a_port_op_that_does_not_return(lab):
+    lab.switch = None
+    start(lab, PORT="if (bad.count++ >= 4) " + HANG, STATS="out[0].packets = 0")
+    begun = time.monotonic()
+    lab.switch.ofctl("mod-port", "p2", "no-flood")
+    wait_for(lambda: device(lab)["fenced"], "it is fenced off")
+    check("does not return from port_change()" in device(lab)["why_fenced"], device(lab))
+    lab.switch.ctl("hw", "audit", "--repair", ok=False)
+    check(time.monotonic() - begun < 10, "turnoutd answers meanwhile")
+    forwards(lab)
+    lab.switch.stop()
+    lab.switch = None
+
+
+def a_fence_that_does_not_return(lab):
+    start(lab, COMPLETE="(void) c", FENCE=HANG)
+    wait_for(lambda: (lab.hosts[0].send("eth0", *[FRAME] * 100), device(lab)["fenced"])[1],
+             "it is fenced off")
+    check("the fence failed, its ports go down" in log_of(lab), log_of(lab))
+    lab.switch.ctl("show")
+    lab.switch.stop()
+    lab.switch = None
+
+
+def an_end_that_does_not_return(lab):
+    for op in ("FLUSH", "CLOSE"):
+        start(lab, **{op: HANG})
+        begun = time.monotonic()
+        lab.switch.stop()
+        check(time.monotonic() - begun < 10, "it ends")
+        check("does not return from %s()" % op.lower() in log_of(lab), log_of(lab))
+        lab.switch = None
+
+
 def counters_that_go_back(lab):
     start(lab, STATS="bad.count = bad.count ? 3 : 1000; out[0] = "
           "(struct hal_counters) { bad.count, bad.count * 60 }")
@@ -280,4 +325,6 @@ if __name__ == "__main__":
         a_completion_twice, a_completion_of_what_is_not_there, a_completion_of_another_kind,
         wild_errors, words_without_an_end, more_accepted_than_offered, an_event_that_is_none,
         entries_that_cannot_be, a_table_without_an_end, capabilities_that_change_to_nonsense,
-        no_answer, an_op_that_does_not_return, counters_that_go_back)
+        no_answer, an_op_that_does_not_return, a_start_that_does_not_return,
+        a_port_op_that_does_not_return, a_fence_that_does_not_return, an_end_that_does_not_return,
+        counters_that_go_back)
