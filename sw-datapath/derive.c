@@ -262,6 +262,25 @@ resolve(struct resolver *r, const struct action_list *actions)
     return !r->refusal;
 }
 
+/* What kind of frame it is, its type and whether it has a tag, is looked at for a device that must
+ * know (every table of it compares that), though no rule asks: packets of another kind are another
+ * entry's. Addresses that a device must have are not added: they would make an entry for each pair. */
+static void
+add_kind_of_frame(const struct dp_bridge *bridge, uint16_t in_port, struct flow_mask *mask)
+{
+    const struct hal_device *device = bridge->hal ? hal_port_device(bridge->hal, in_port) : NULL;
+    const struct hal_caps *caps = device ? hal_device_caps(device) : NULL;
+    uint32_t required = caps && caps->n_tables ? 1u << FIELD_DL_TYPE | 1u << FIELD_VLAN : 0;
+    for (unsigned i = 0; caps && i < caps->n_tables; i++) {
+        required &= caps->table[i].required;
+    }
+    for (unsigned i = 0; i < N_FIELDS; i++) {
+        if (required >> i & 1) {
+            field_mask_exact(&fields[i], mask);
+        }
+    }
+}
+
 /* The mask under which every packet gets this rule, which has wildcards. Rules that have none
  * may take single packets out of any entry: then all fields count. Tables that hold many
  * entries compare whole fields: the mask of each field that counts at all becomes exact. */
@@ -281,6 +300,7 @@ set_mask(const struct dp_bridge *bridge, const struct flow_key *key,
             field_mask_exact(&fields[i], mask);
         }
     }
+    add_kind_of_frame(bridge, key->in_port, mask);
 }
 
 static void
