@@ -383,6 +383,97 @@ bench_million(struct bench *b)
     rig_fini(&rig);
 }
 
+/* --- whole rules ------------------------------------------------------------------------------ */
+
+/* Until the device has everything. */
+static void
+install(struct rig *rig)
+{
+    barrier(rig);
+    for (struct hal_load load = { .waiting = 1 }; load.waiting;) {
+        hal_step(rig->hal);
+        hal_get_load(rig->hal, &load);
+    }
+}
+
+/* 'n' rules of the shape, by ascending address, each decoded to completed, per second. */
+static double
+rules_to_completion(struct rig *rig, const struct shape *shape, uint32_t n)
+{
+    enum { TURN = 512 };
+    struct flow_mod m;
+    make_flow_mod(&m, shape);
+    uint64_t start = bench_now();
+    for (uint32_t i = 0; i < n; i++) {
+        mod(rig, &m, 0x0a000000 + (i << (32 - shape->prefix)));
+        if (i % TURN == TURN - 1) {
+            hal_step(rig->hal);
+        }
+    }
+    install(rig);
+    return n * 1e6 / (double) (bench_now() - start);
+}
+
+/* Rules above two others, which they overlap, or above none; whole or not. */
+static void
+bench_whole_above(struct bench *b, bool whole, bool others, const char *what)
+{
+    enum { N = 100000 };
+    const struct shape shape = { .in_port = 1, .priority = 30000, .prefix = 32, .tp_dst = true };
+    char remark[64];
+    struct rig rig;
+    null_takes_whole = whole;
+    rig_init(&rig, "null", true);
+    for (unsigned prefix = 7; others && prefix < 9; prefix++) {
+        struct flow_mod m;
+        make_flow_mod(&m, &(struct shape) { .in_port = 1, .priority = (uint16_t) prefix,
+                                            .prefix = prefix });
+        mod(&rig, &m, 0x0a000000);
+    }
+    install(&rig);
+    double rate = rules_to_completion(&rig, &shape, N);
+    hal_visit_devices(rig.hal, count_entries, NULL);
+    snprintf(remark, sizeof remark, "100,000 rules; %u whole entries", n_entries);
+    bench_row(b, what, rate, "k/s", "stated", remark);
+    if (whole && n_entries < N) {
+        fail("rules that should be whole are not");
+    }
+    rig_fini(&rig);
+    null_takes_whole = false;
+}
+
+/* A rule under 100,000, which can't all be looked at: it is not whole, and quickly told. */
+static void
+bench_whole_below(struct bench *b)
+{
+    enum { N = 100000, TRIES = 2000 };
+    static double us[TRIES];
+    const struct shape above = { .in_port = 1, .priority = 30000, .prefix = 32, .tp_dst = true };
+    struct rig rig;
+    struct flow_mod m;
+    null_takes_whole = true;
+    rig_init(&rig, "null", true);
+    rules_to_completion(&rig, &above, N);
+    for (uint32_t i = 0; i < TRIES; i++) {
+        make_flow_mod(&m, &(struct shape) { .in_port = 1, .priority = (uint16_t) (1 + i), .prefix = 8 });
+        uint64_t start = bench_now();
+        mod(&rig, &m, 0x0a000000);
+        us[i] = (double) (bench_now() - start) / 1e3;
+    }
+    latency(b, "FLOW_MOD of a rule below 100,000 whole ones", "stated", us, TRIES);
+    rig_fini(&rig);
+    null_takes_whole = false;
+}
+
+static void
+bench_whole(struct bench *b)
+{
+    bench_whole_above(b, false, false, "FLOW_MOD of a rule that gets exact matches");
+    bench_whole_above(b, true, false, "FLOW_MOD of a whole rule, to completion");
+    bench_whole_above(b, true, true, "... above 2 whole rules that it overlaps");
+    bench_whole_below(b);
+}
+
 static void
 bench_memory(struct bench *b)
 {
@@ -510,6 +601,7 @@ main(int argc, char *argv[])
     bench_memory(&b);                /* first: nothing is left over in the heap */
     bench_to_completion(&b);
     bench_million(&b);
+    bench_whole(&b);
     bench_audit(&b);
     bench_promotion(&b);
     bench_fini(&b);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+bool null_takes_whole;
+
 static struct hal_host *null_host;
 static int null_state;
 
@@ -27,6 +29,7 @@ null_probe(void *device, struct hal_caps *caps)
     (void) device;
     *caps = (struct hal_caps) { .n_tables = 1, .table[0] = {
         .name = "null", .counters = HAL_COUNT_BOTH, .changes = true,
+        .priorities = null_takes_whole, .whole_rules = null_takes_whole,
         .outputs = HAL_OUTPUT_PORT | HAL_OUTPUT_IN_PORT | HAL_OUTPUT_NOWHERE,
         .actions = (1u << N_ACTION_TYPES) - 1, .ordered = (1u << N_ACTION_TYPES) - 1 } };
     memset(caps->table[0].field, FIELD_MASK_ANY, sizeof caps->table[0].field);

@@ -7,5 +7,7 @@
 #include "hal/driver.h"
 
 extern const struct hal_driver null_driver;
+/* Its table has priorities, and gets whole rules. Set before the device is opened. */
+extern bool null_takes_whole;
 
 #endif /* bench/null_driver.h */

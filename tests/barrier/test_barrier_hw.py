@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Runs barrier.c's test against turnoutd with an offload device in front of its ports, slow
-and with late counters; then with a device that is reset, stalls, and goes mute until it is
+and with late counters, for exact matches and for whole rules; then with a device that is reset, stalls, and goes mute until it is
 fenced off. TURNOUT_ROUNDS is how often each way of changing a flow is tried."""
 
 import os
@@ -105,9 +105,11 @@ def main():
     faulty = max(rounds // 2, 100)
     exact = Run("exact", 0, rounds, SLOW, [], "--exact")
     warm = Run("by traffic", exact.n, rounds, SLOW, [])
-    bad = Run("faulty", warm.n, faulty, SLOW + ",changes=no", FAULTS, "--exact")
+    whole = Run("as a whole", warm.n, rounds, SLOW + ",rules=yes", [])
+    stiff = Run("as a whole, no changes", whole.n, faulty, SLOW + ",rules=yes,changes=no", [])
+    bad = Run("faulty", stiff.n, faulty, SLOW + ",changes=no", FAULTS, "--exact")
     print("1..%d" % bad.n)
-    return 1 if exact.failed or warm.failed or bad.failed else 0
+    return any(run.failed for run in (exact, warm, whole, stiff, bad))
 
 
 if __name__ == "__main__":

@@ -224,6 +224,23 @@ is_intercepted(const struct hal_change *change)
     return true;
 }
 
+static enum dut_plant planted;
+
+void
+dut_set_plant(enum dut_plant plant)
+{
+    planted = plant;
+}
+
+/* Hands one change on, with the planted bug. */
+static size_t
+submit_planted(const struct hal_change *change)
+{
+    struct hal_change changed = *change;
+    changed.entry.priority = planted == DUT_PLANT_ONE_PRIORITY ? 1 : changed.entry.priority;
+    return dut.inner->submit(dut.state, &changed, 1);
+}
+
 static size_t
 wrap_submit(void *device, const struct hal_change *changes, size_t n)
 {
@@ -243,7 +260,7 @@ wrap_submit(void *device, const struct hal_change *changes, size_t n)
         } else if (change->kind == HAL_ADD && happens(DUT_IO_ERROR)) {
             mark(change->cookie, FATE_UNKNOWN);
         }
-        if (!dut.inner->submit(dut.state, change, 1)) {
+        if (!submit_planted(change)) {
             dut.n_marks = n_marks;
             break;
         }

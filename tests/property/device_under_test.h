@@ -9,6 +9,15 @@
 
 #include "hal/driver.h"
 
+/* A bug on the way to the device, to be found; whole rules' are found only where there are some. */
+enum dut_plant {
+    DUT_PLANT_NONE,
+    DUT_PLANT_ONE_PRIORITY,   /* all entries have the same */
+    DUT_PLANT_FORGETS_ABOVE,  /* nothing is ever above a rule */
+    DUT_PLANT_FORGETS_EXACT,  /* ... or nothing without wildcards */
+    N_DUT_PLANTS
+};
+
 enum dut_fault {
     DUT_REFUSE,          /* an entry is refused for good */
     DUT_AGAIN,           /* "not now", for any change */
@@ -38,6 +47,8 @@ const struct hal_driver *dut_wrap(const char *spec, const char **options, char *
 /* The driver's ports are these devices (may be NULL). */
 struct sut_wire;
 void dut_use_wire(const struct sut_wire *);
+/* Until the next one: what of it is the device's. */
+void dut_set_plant(enum dut_plant);
 /* From now on, 'n' times (DUT_STALL: ms). DUT_LOSE_ENTRY and DUT_RESET happen at once; they are
  * for when nothing is on its way. 'random' decides what is left open. */
 void dut_arm(enum dut_fault, unsigned n, uint32_t random);

@@ -33,6 +33,58 @@ sut_make_hal(struct sut *sut, const struct sut_config *config)
     sut_check(hal_device_open(sut->hal, spec, &sut->device, error) == 0, error);
 }
 
+/* --- planted bugs --------------------------------------------------------------------- */
+
+static const struct hal_source *true_source;
+
+struct exact_above {
+    bool (*visit)(const struct hal_above *, void *aux);
+    void *aux;
+};
+
+static bool
+pass_wildcarded(const struct hal_above *above, void *aux)
+{
+    const struct exact_above *e = aux;
+    return above->match->mask.bits.tp_dst.raw == 0xffff && above->match->mask.bits.tp_src.raw == 0xffff
+           ? true : e->visit(above, e->aux);
+}
+
+static bool
+forget_exact(void *aux, const struct flow_match *whole, uint16_t priority, const void *owner,
+             bool (*visit)(const struct hal_above *, void *), void *aux2)
+{
+    struct exact_above e = { visit, aux2 };
+    return true_source->each_above(aux, whole, priority, owner, pass_wildcarded, &e);
+}
+
+static bool
+forget_above(void *aux, const struct flow_match *whole, uint16_t priority, const void *owner,
+             bool (*visit)(const struct hal_above *, void *), void *aux2)
+{
+    (void) aux;
+    (void) whole;
+    (void) priority;
+    (void) owner;
+    (void) visit;
+    (void) aux2;
+    return true;
+}
+
+void
+sut_set_plant(struct sut *sut, enum dut_plant plant)
+{
+    static struct hal_source planted;
+    bool exact = plant == DUT_PLANT_FORGETS_EXACT;
+    if (sut->hal && (exact || plant == DUT_PLANT_FORGETS_ABOVE)) {
+        struct hal_bridge *bridge = dp_bridge_hal(agent_bridge(sut->agent));
+        true_source = bridge->source;
+        planted = *true_source;
+        planted.each_above = exact ? forget_exact : forget_above;
+        bridge->source = &planted;
+    }
+}
+
 void
 sut_run_hardware(struct sut *sut)
 {

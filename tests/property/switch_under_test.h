@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tests/property/device_under_test.h"
+
 struct sut;
 struct dp_bridge_stats;
 
@@ -85,6 +87,8 @@ void sut_refresh(struct sut *);
 unsigned sut_repair(struct sut *);
 /* True if the device has not answered to all changes. */
 bool sut_is_busy(const struct sut *);
+/* What of a planted bug is the product's. */
+void sut_set_plant(struct sut *, enum dut_plant);
 bool sut_is_fenced(const struct sut *);
 
 /* Upkeep that workers and timers do: lets deferred frees happen; sweeps a part of the

@@ -22,6 +22,7 @@
 #include "hal/hal.h"
 #include "tests/property/runner.h"
 
+enum { PLANT_STEPS = 3000 };             /* a planted bug is found within so many */
 enum { STEPS = 300, FRAMES = 2000000, FLOOR_STEPS = 500, FLOOR_FRAMES = 20000, LONG_FACTOR = 10 };
 /* Processor time that they take together at most, however slow the machine. */
 enum { LIMIT_S = 120, LONG_LIMIT_S = 600 };
@@ -160,10 +161,44 @@ kind_agrees(void **state)
     check_faults(hardware, faults);
 }
 
+/* --- planted bugs ------------------------------------------------------------------------- */
+
+/* Steps until the bug is found; PLANT_STEPS if it isn't. */
+static unsigned
+steps_to_find(enum dut_plant plant)
+{
+    unsigned n = 0, step;
+    for (uint64_t i = 0; n < PLANT_STEPS; i++) {
+        const char *kind = plant == DUT_PLANT_FORGETS_EXACT ? "whole-tiny" : "whole";
+        struct trial_config config = { .hardware = find_kind(kind), .seed = 1 + i,
+                                       .shape = i % N_SHAPES, .n_steps = 100, .dut_plant = plant };
+        bool found = !trial_run(&config, &step, runner_failure, sizeof runner_failure);
+        n += step;
+        if (found) {
+            break;
+        }
+    }
+    return n;
+}
+
+static void
+bugs_of_whole_rules_are_found(void **state)
+{
+    (void) state;
+    for (int plant = DUT_PLANT_NONE + 1; plant < N_DUT_PLANTS; plant++) {
+        unsigned n = steps_to_find((enum dut_plant) plant);
+        runner_failure[strcspn(runner_failure, "\n")] = 0;
+        printf("# planted bug %d: %u steps: %s\n", plant, n, runner_failure);
+        if (n >= PLANT_STEPS) {
+            fail_msg("planted bug %d was not found in %d steps", plant, PLANT_STEPS);
+        }
+    }
+}
+
 static int
 run_all(void)
 {
-    struct CMUnitTest tests[N_KINDS];
+    struct CMUnitTest tests[N_KINDS + 1];
     char names[N_KINDS][48];
     size_t n = 0;
     for (unsigned i = 0; i < N_KINDS; i++) {
@@ -172,6 +207,9 @@ run_all(void)
             tests[n] = (struct CMUnitTest) { names[n], kind_agrees, NULL, NULL, &kinds[i] };
             n++;
         }
+    }
+    if (!runner.hardware && !getenv("TURNOUT_DRIVER")) {
+        tests[n++] = (struct CMUnitTest) cmocka_unit_test(bugs_of_whole_rules_are_found);
     }
     return _cmocka_run_group_tests("hardware", tests, n, NULL, NULL);
 }

@@ -430,6 +430,8 @@ trial_new(const struct trial_config *config)
     t->shape.plain_percent = t->hardware ? t->hardware->plain_percent : 0;
     shape_init(&t->shape, config->shape, t->sut_config.n_ports, &t->g);
     t->sut = sut_new(&t->sut_config, t->now_ms);
+    dut_set_plant(config->dut_plant);
+    sut_set_plant(t->sut, config->dut_plant);
     trial_queues(t);
     begin(t);
     return t;

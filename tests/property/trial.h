@@ -87,6 +87,7 @@ struct trial_config {
     const bool *skip;         /* of each step: left out; NULL: none is */
     enum plant plant;
     enum ref_plant ref_plant;
+    enum dut_plant dut_plant;
     bool verbose;             /* tell what is done, on stderr */
 };
 
