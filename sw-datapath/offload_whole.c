@@ -158,8 +158,9 @@ may_have_whole(const struct dp_bridge *bridge)
 void
 offload_offer_below(struct dp_bridge *bridge, const struct flow_match *match, uint32_t rank)
 {
-    if (rank && may_have_whole(bridge)) {
-        classifier_for_each_overlap(bridge->classifier, match, 0, rank - 1, WHOLE_MAX_BELOW,
-                                    offer_one, bridge);
+    uint32_t high = rank < RULE_RANK_EXACT ? rank : RULE_RANK_EXACT - 1;
+    if (may_have_whole(bridge)) {
+        classifier_for_each_overlap(bridge->classifier, match, 0, high, WHOLE_MAX_BELOW, offer_one,
+                                    bridge);
     }
 }

@@ -32,7 +32,7 @@ bool offload_each_above(void *bridge, const struct flow_match *whole, uint16_t p
 
 /* Offers a rule with wildcards, on its ports, where it is worth asking. */
 void offload_offer_whole(struct dp_bridge *, const struct rule *);
-/* Offers what is below a rule that went, or changed: it may have stood in the way. */
+/* Offers what is below or beside a rule that went, or changed: it may have stood in the way. */
 void offload_offer_below(struct dp_bridge *, const struct flow_match *, uint32_t rank);
 
 #endif /* sw-datapath/offload_whole.h */
