@@ -340,6 +340,23 @@ bool bridge_has_entries(const struct hal *, unsigned bridge);
 
 /* --- whole rules (hal/whole.c) ----------------------------------------------------------------- */
 
+/* Others may rely on the entry. */
+static inline bool
+whole_is_guard(const struct entry *e)
+{
+    return e->flags & (ENTRY_WHOLE | ENTRY_EXACT_RULE);
+}
+
+/* Packets of both get the guard's, not what has this place. */
+static inline bool
+whole_outranks(const struct entry *guard, unsigned table, unsigned priority)
+{
+    return guard->table < table || (guard->table == table && guard->priority > priority);
+}
+
+/* Whether all that is above it would be in the device, if the whole rule were in this table. */
+bool whole_would_be_guarded(struct hal_bridge *, const struct hal_derivation *,
+                            const struct hal_device *, unsigned table);
 /* Whether the whole rule, of which the source says this, has all that it needs above it; what is
  * still on its way owes if the device has the rule already. */
 bool whole_is_guarded(struct hal *, uint32_t index, const struct hal_derivation *);
