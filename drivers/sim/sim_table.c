@@ -138,7 +138,6 @@ look_up_tcam(const struct sim_tables *t, const struct flow_key *key)
         struct sim_entry *e = atomic_load_explicit(&t->tcam[i], memory_order_acquire);
         found = e && flow_match_contains(&e->match, key) ? e : NULL;
     }
-    atomic_thread_fence(memory_order_acquire);
     bool moved = shifts & 1 || atomic_load(&t->tcam_shifts) != shifts;
     return moved ? NULL : found;
 }
