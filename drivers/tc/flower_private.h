@@ -16,8 +16,9 @@ enum flower_tag { FLOWER_TAG_ANY, FLOWER_TAG_NONE, FLOWER_TAG_SOME };
 /* Of packets that a match takes, as far as ops depend on it. */
 struct flower_shape {
     enum flower_tag tag;
-    bool has_vid;
+    bool has_vid, has_pcp;
     uint16_t vid;
+    uint8_t pcp;
     bool has_type;
     uint16_t type;               /* host order; behind the tag */
     bool has_proto;

@@ -86,6 +86,8 @@ look_at_tag(const struct flow_match *m, struct flower_shape *shape, struct hal_v
     shape->tag = FLOWER_TAG_SOME;
     shape->has_vid = vid;
     shape->vid = tci & FLOW_VLAN_VID_MASK;
+    shape->has_pcp = pcp;
+    shape->pcp = (uint8_t) (tci >> FLOW_VLAN_PCP_SHIFT);
     return 0;
 }
 

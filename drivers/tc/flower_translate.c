@@ -33,8 +33,9 @@ struct translation {
 
     /* The packet as it is by now. */
     enum flower_tag tag;
-    bool has_vid, layers_unknown;
+    bool has_vid, has_pcp, layers_unknown;
     uint16_t vid;
+    uint8_t pcp;
     bool has_queue;
     uint32_t queue, priority;
 
@@ -101,6 +102,8 @@ tag_op(struct translation *t, const struct action *a)
         last = wait_vlan(t, FLOWER_OP_VLAN_MODIFY);
         if (last) {
             last->vid = t->vid;
+            last->has_pcp = t->has_pcp;
+            last->pcp = t->pcp;
         }
         return last;
     }
@@ -108,8 +111,8 @@ tag_op(struct translation *t, const struct action *a)
     if (last) {
         last->has_pcp = true;
         t->tag = FLOWER_TAG_SOME;
-        t->has_vid = true;
-        t->vid = 0;
+        t->has_vid = t->has_pcp = true;
+        t->vid = t->pcp = 0;
     }
     return last;
 }
@@ -119,6 +122,10 @@ set_vid(struct translation *t, const struct action *a)
 {
     if (a->vlan_vid.vid > VID_MAX) {
         return refuse(t, HAL_REASON_ACTION_UNSUPPORTED, a, "the kernel takes VLANs up to 4094");
+    }
+    /* The kernel's software leaves the priority alone then; a NIC is told that it is 0. */
+    if (t->tag == FLOWER_TAG_SOME && !t->has_pcp && t->options->flags & TCA_CLS_FLAGS_SKIP_SW) {
+        return refuse_field(t, FIELD_VLAN, a, "a VLAN is set together with a priority that is known");
     }
     struct flower_op *op = tag_op(t, a);
     if (!op) {
@@ -140,8 +147,8 @@ set_pcp(struct translation *t, const struct action *a)
     if (!op) {
         return -EOPNOTSUPP;
     }
-    op->has_pcp = true;
-    op->pcp = a->vlan_pcp.pcp;
+    op->has_pcp = t->has_pcp = true;
+    op->pcp = t->pcp = a->vlan_pcp.pcp;
     return 0;
 }
 
@@ -155,8 +162,8 @@ strip(struct translation *t, const struct action *a)
     if (t->tag == FLOWER_TAG_ANY) {
         return refuse_field(t, FIELD_VLAN, a, "the match must say that there is a tag");
     }
-    t->has_vid = false;
-    t->vid = 0;
+    t->has_vid = t->has_pcp = false;
+    t->vid = t->pcp = 0;
     if (last && last->kind == FLOWER_OP_VLAN_PUSH) {
         t->n_vlan--;
         t->tag = FLOWER_TAG_NONE;
@@ -439,6 +446,7 @@ flower_translate(const struct action_list *list, uint16_t in_port, const struct 
     struct translation t = {
         .ports = ports, .options = options, .shape = shape, .out = out, .verdict = verdict,
         .in_port = in_port, .tag = shape->tag, .has_vid = shape->has_vid, .vid = shape->vid,
+        .has_pcp = shape->has_pcp, .pcp = shape->pcp,
     };
     unsigned max = options->max_ops && options->max_ops < FLOWER_MAX_OPS ? options->max_ops
                                                                          : FLOWER_MAX_OPS;

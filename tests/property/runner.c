@@ -165,7 +165,7 @@ runner_one_trial(void **state)
 static void
 usage(const char *program)
 {
-    fprintf(stderr, "usage: %s [--seed N] [--steps N] [--shape NAME] [--frames N] [--only N,N...] "
+    fprintf(stderr, "usage: %s [--seed N] [--steps N] [--shape NAME] [--frames N] [--total-steps N] [--only N,N...] "
             "[--plant N] [--ref-plant N] [--hardware NAME] [--verbose]\nshapes:", program);
     for (enum shape_id id = 0; id < N_SHAPES; id++) {
         fprintf(stderr, " %s", shape_name(id));
@@ -177,10 +177,11 @@ usage(const char *program)
 void
 runner_parse(int argc, char **argv)
 {
-    enum { SEED = 1, STEPS_, SHAPE, FRAMES_, ONLY, PLANT, REF_PLANT, HARDWARE, VERBOSE };
+    enum { SEED = 1, STEPS_, SHAPE, FRAMES_, TOTAL, ONLY, PLANT, REF_PLANT, HARDWARE, VERBOSE };
     static const struct option longs[] = {
         { "seed", required_argument, NULL, SEED }, { "steps", required_argument, NULL, STEPS_ },
         { "shape", required_argument, NULL, SHAPE }, { "frames", required_argument, NULL, FRAMES_ },
+        { "total-steps", required_argument, NULL, TOTAL },
         { "only", required_argument, NULL, ONLY }, { "plant", required_argument, NULL, PLANT },
         { "ref-plant", required_argument, NULL, REF_PLANT },
         { "hardware", required_argument, NULL, HARDWARE },
@@ -193,6 +194,7 @@ runner_parse(int argc, char **argv)
         case STEPS_: runner.steps = (unsigned) strtoul(optarg, NULL, 0); break;
         case SHAPE: runner.shape = shape_find(optarg); break;
         case FRAMES_: runner.frames = strtoull(optarg, NULL, 0); runner.limit_s = 1e9; break;
+        case TOTAL: runner.total_steps = strtoull(optarg, NULL, 0); runner.limit_s = 1e9; break;
         case ONLY: runner.only = optarg; break;
         case PLANT: runner.plant = atoi(optarg); break;
         case REF_PLANT: runner.ref_plant = atoi(optarg); break;

@@ -10,7 +10,7 @@ struct runner {
     uint64_t seed;
     unsigned steps;
     enum shape_id shape;                 /* N_SHAPES: all */
-    uint64_t frames;
+    uint64_t frames, total_steps;        /* of all trials; total_steps 0: frames count */
     double limit_s;                      /* processor time, however slow the machine */
     const char *only;
     int plant, ref_plant;

@@ -368,6 +368,7 @@ void
 sut_inject(struct sut *sut, uint16_t port, const void *frame, uint32_t size)
 {
     if (!sut_wire_send(sut->wire, port, frame, size)) {
+        sut_wire_collect(sut->wire, inject, sut);    /* it does not overtake the others */
         inject(sut, port, frame, size);
     }
 }

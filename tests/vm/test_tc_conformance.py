@@ -11,7 +11,7 @@ from netns.lib import BUILD
 from vm.lib import Simnic, enter, kernel_log, run_command
 
 PORTS = range(1, 7)
-FRAMES = 20000
+STEPS = 10000
 
 
 def main():
@@ -22,7 +22,7 @@ def main():
             run_command("ip", "link", "set", device % port, "mtu", "2000")
     env = dict(os.environ, TURNOUT_DRIVER="tc:lag-ms=100",
                TURNOUT_PORTS=",".join("p%d:w%d" % (port, port) for port in PORTS))
-    argv = sys.argv[1:] or ["--frames", str(FRAMES)]
+    argv = sys.argv[1:] or ["--total-steps", str(STEPS)]
     status = subprocess.run([os.path.join(BUILD, "tests/property/test_hardware"), *argv], env=env,
                             check=False).returncode
     if "WARNING" in kernel_log() or chip.used():

@@ -111,6 +111,8 @@ static int vlan_modify(struct sk_buff *skb, u16 tci)
 		return 0;
 	if (skb_ensure_writable(skb, VLAN_ETH_HLEN))
 		return -ENOMEM;
+	/* the drop-eligible bit is not named by the action, and stays */
+	tci |= ntohs(skb_vlan_eth_hdr(skb)->h_vlan_TCI) & VLAN_CFI_MASK;
 	skb_vlan_eth_hdr(skb)->h_vlan_TCI = htons(tci);
 	return 0;
 }
