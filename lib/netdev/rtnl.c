@@ -25,10 +25,10 @@ rtnl_msg_new(int type, int flags, const void *header, size_t size)
     return msg;
 }
 
-int
-rtnl_socket(unsigned groups, int flags)
+static int
+open_socket(int protocol, unsigned groups, int flags)
 {
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE);
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, protocol);
     if (fd < 0) {
         return -errno;
     }
@@ -43,6 +43,12 @@ rtnl_socket(unsigned groups, int flags)
     (void) setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
     (void) setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
     return fd;
+}
+
+int
+rtnl_socket(unsigned groups, int flags)
+{
+    return open_socket(NETLINK_ROUTE, groups, flags);
 }
 
 /* The kernel's words in an error message, or NULL. */
@@ -117,7 +123,7 @@ receive_answer(int fd, rtnl_reply_fn *reply, void *aux, struct errmsg *err)
             last = handle_datagram(buffer, (int) n, reply, aux, &rc, err);
         } else if (errno != EINTR) {
             rc = -errno;
-            errmsg_set(err, "rtnetlink: %s", strerror(errno));
+            errmsg_set(err, "netlink: %s", strerror(errno));
             last = true;
         }
     }
@@ -128,6 +134,13 @@ receive_answer(int fd, rtnl_reply_fn *reply, void *aux, struct errmsg *err)
 int
 rtnl_request(struct nl_msg *msg, rtnl_reply_fn *reply, void *aux, struct errmsg *err)
 {
+    return rtnl_request_of(NETLINK_ROUTE, msg, reply, aux, err);
+}
+
+int
+rtnl_request_of(int protocol, struct nl_msg *msg, rtnl_reply_fn *reply, void *aux,
+                struct errmsg *err)
+{
     if (!msg) {
         errmsg_set(err, "out of memory");
         return -ENOMEM;
@@ -136,12 +149,12 @@ rtnl_request(struct nl_msg *msg, rtnl_reply_fn *reply, void *aux, struct errmsg 
     if ((hdr->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP) {
         hdr->nlmsg_flags |= NLM_F_ACK;
     }
-    int fd = rtnl_socket(0, 0), rc = fd < 0 ? fd : 0;
+    int fd = open_socket(protocol, 0, 0), rc = fd < 0 ? fd : 0;
     if (!rc && send(fd, hdr, hdr->nlmsg_len, 0) < 0) {
         rc = -errno;
     }
     if (rc) {
-        errmsg_set(err, "rtnetlink: %s", strerror(-rc));
+        errmsg_set(err, "netlink: %s", strerror(-rc));
     } else {
         rc = receive_answer(fd, reply, aux, err);
     }

@@ -22,6 +22,10 @@ struct nl_msg *rtnl_msg_new(int type, int flags, const void *header, size_t size
  * Returns 0 or -errno; -EINTR when a dump was not one state, to be asked for again. */
 int rtnl_request(struct nl_msg *msg, rtnl_reply_fn *reply, void *aux, struct errmsg *err);
 
+/* The same to another protocol of netlink's than NETLINK_ROUTE, such as NETLINK_GENERIC. */
+int rtnl_request_of(int protocol, struct nl_msg *msg, rtnl_reply_fn *reply, void *aux,
+                    struct errmsg *err);
+
 /* A socket for rtnetlink in 'groups' (RTMGRP_*), or -errno. */
 int rtnl_socket(unsigned groups, int flags);
 
