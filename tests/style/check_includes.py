@@ -26,6 +26,8 @@ CONTRACT = {"hal/driver.h", "hal/capability.h", "hal/verdict.h", "hal/reasons.de
 # Of the system, the governor's policy may have what needs no library.
 FREESTANDING = {"assert.h", "stdbool.h", "stddef.h", "stdint.h"}
 PURE = "lib/governor/"
+# What ports are, for whoever wants to know: below drivers, mgmt/ and tools/.
+DISCOVERY = ("drivers/devlink/", "drivers/pci/", "drivers/quirks/")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
@@ -72,6 +74,12 @@ def refusal(source, target):
         return "the governor's policy includes shared types alone"
     if target in WIRE_HEADERS and here != "ofagent":
         return "OpenFlow's wire types stop in ofagent/"
+    if source.startswith(DISCOVERY) and there in ("drivers", "hal"):
+        same = sub_folder(source) == sub_folder(target)
+        return None if same else "what ports are is found out without drivers"
+    if target.startswith(DISCOVERY):
+        above = here in ("drivers", "mgmt", "tools")
+        return None if above else "only drivers, mgmt/ and tools/ ask what ports are"
     if here == "drivers":
         if there == "drivers":
             same = source == "drivers/builtin.c" or sub_folder(source) == sub_folder(target)
@@ -148,6 +156,11 @@ PLANTED = [
     ("lib/governor/b.c", "turnout/flow.h", True),
     ("lib/d.c", "turnout/flow.h", True),
     ("drivers/sim/d.c", "hal/driver.h", True),
+    ("drivers/pci/a.c", "drivers/tc/flower.h", False),
+    ("drivers/pci/b.c", "hal/driver.h", False),
+    ("ofagent/c.c", "drivers/pci/pci.h", False),
+    ("drivers/sim/e.c", "drivers/pci/pci.h", True),
+    ("tools/turnoutctl/a.c", "drivers/pci/pci.h", True),
     ("ofagent/b.c", "ofagent/openflow10.h", True),
     ("tools/turnoutd/main.c", "mgmt/server.h", True),
     ("tests/unit/test_a.c", "ofagent/openflow10.h", True),
@@ -155,7 +168,7 @@ PLANTED = [
 PLANTED_HEADERS = ["lib/log.h", "include/turnout/flow.h", "hal/driver.h", "hal/place.h",
                    "sw-datapath/packet.h", "ofagent/ofp.h", "ofagent/openflow10.h",
                    "mgmt/server.h", "tools/turnoutd/options.h", "drivers/tc/flower.h",
-                   "tests/wire/peer.h"]
+                   "drivers/pci/pci.h", "tests/wire/peer.h"]
 
 
 def write(top, path, text):
