@@ -48,15 +48,17 @@ port_to_json(const struct dp_bridge *bridge, const struct port_info *info)
 {
     const uint8_t *a = info->hw_addr;
     char address[18];
+    const char *driver = dp_port_driver(bridge, info->port_no);
     snprintf(address, sizeof address, "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3],
              a[4], a[5]);
-    return json_pack("{s:i, s:o, s:s, s:s, s:o, s:I, s:o, s:o}", "number", (int) info->port_no,
+    return json_pack("{s:i, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "number", (int) info->port_no,
                      "name", rpc_string(info->name), "address", address,
                      "link", info->state & PORT_STATE_LINK_DOWN ? "down" : "up",
                      "config", config_to_json(info->config),
                      "speed_mbps", (json_int_t) info->speed_mbps,
                      "stp_state", stp_to_json(bridge, info->state),
-                     "reason", reason_to_json(bridge, info));
+                     "reason", reason_to_json(bridge, info),
+                     "driver", driver ? json_string(driver) : json_null());
 }
 
 static void

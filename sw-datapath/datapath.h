@@ -242,6 +242,9 @@ void dp_queue_for_each(const struct dp_bridge *, uint16_t port_no, bool stats,
 /* The port's flows may go into the device. 0, or what the HAL and the driver say. */
 int dp_port_set_device(struct dp_bridge *, uint16_t port_no, struct hal_device *, struct errmsg *err);
 
+/* The name of the driver of that device; NULL if the port has none, or is not there. */
+const char *dp_port_driver(const struct dp_bridge *, uint16_t port_no);
+
 /* Who changes rules says so in the same turn, after publishing: a rule was inserted, or took
  * another's place; its actions were replaced; it was removed, or replaced. */
 void dp_rule_added(struct dp_bridge *, struct rule *);

@@ -229,6 +229,15 @@ dp_port_set_device(struct dp_bridge *bridge, uint16_t port_no, struct hal_device
     return 0;
 }
 
+const char *
+dp_port_driver(const struct dp_bridge *bridge, uint16_t port_no)
+{
+    struct dp_port *port = port_map_find(atomic_load(&bridge->map), port_no);
+    struct hal_device *device = port ? atomic_load_explicit(&port->device, memory_order_acquire)
+                                     : NULL;
+    return device ? hal_device_driver(device) : NULL;
+}
+
 void
 offload_port_changed(struct dp_port *port)
 {

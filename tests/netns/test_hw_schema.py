@@ -19,7 +19,7 @@ from netns.lib import DEADLINE, SOURCE, Lab, Switch, check, check_equal, program
 PORTS = ["p1@1,driver=sim", "p2@2,driver=sim", "p3@3"]
 LISTEN = ["ptcp:6653:127.0.0.1"]
 DIRECT = {"direct-show", "direct-entries", "direct-audit"}
-COMMANDS = {"show", "entries", "explain", "watch", "capture", "policy", "plan", "probe", "diff",
+COMMANDS = {"show", "entries", "explain", "watch", "capture", "policy", "plan", "probe", "diff", "doctor",
             "fault", "audit"}
 
 
@@ -139,6 +139,12 @@ def devices_past_turnoutd(lab):
     check_equal(look("audit")["count"], 0, "differences")
 
 
+def ports_and_what_is_in_their_way(lab):
+    check_equal(len(ask(lab, "doctor")["ports"]), 3, "ports")
+    done = lab.switch_ns.run(program("turnoutctl"), "hw", "doctor", "--direct", "p3", "--json", ok=False)
+    check(valid(lab, done.stdout, "doctor")["blocking"] >= 1, "findings")
+
+
 def audits(lab):
     wait_for(lambda: ask(lab, "audit")["count"] == 0, "nothing differs")
 
@@ -231,5 +237,6 @@ def what_is_wrong_is_found(lab):
 
 if __name__ == "__main__":
     run(Lab(hosts=3), the_schema_is_one, without_a_driver, flows_and_why_they_are_where_they_are,
-        policies_and_plans, devices_and_differences, devices_past_turnoutd, audits, lists_that_are_watched, packets_that_are_captured, limbo,
+        policies_and_plans, devices_and_differences, devices_past_turnoutd,
+        ports_and_what_is_in_their_way, audits, lists_that_are_watched, packets_that_are_captured, limbo,
         what_is_wrong_is_found)

@@ -48,8 +48,8 @@ const struct ctl_command ctl_commands[] = {
       ctl_flush_fdb },
     { "trace", "[BRIDGE] FLOW", "what happens to the packet that FLOW describes", 1, 1, true,
       ctl_trace },
-    { "hw", "show|entries|explain|watch|capture|policy|plan|probe|diff|fault|audit [ARGUMENT...]",
-      "what is in hardware, and why not", 1, 4, false, ctl_hw, CTL_WATCH | CTL_OFFLINE },
+    { "hw", "show|entries|explain|watch|capture|policy|plan|probe|doctor|diff|fault|audit [ARGUMENT...]",
+      "what is in hardware, and why not", 1, CTL_MAX_ARGS, false, ctl_hw, CTL_WATCH | CTL_OFFLINE },
     { "governor", "[BRIDGE] [DEV|N]", "new flows: budgets, floods, and what was held back", 0, 1,
       true, ctl_governor, CTL_WATCH },
     { "log-level", "[MODULE:]LEVEL", "set a log level: error, warn, info or debug", 1, 1, false,
@@ -91,7 +91,9 @@ const struct ctl_option ctl_options[] = {
     { "seconds", "N", "hw capture: how long, at most 300 (default 10)", "hw" },
     { "table", "NAME", "flows: main (default), emergency or in-band", "flows" },
     { "driver", "NAME", "add-port: the driver whose device flows may go into", "add-port" },
-    { "direct", "DRIVER", "hw show, entries, probe, audit: look at the device itself", "hw" },
+    { "direct", "DRIVER", "hw show, entries, probe, audit: look at the device itself; hw doctor (without "
+      "DRIVER): devices of this machine, not turnoutd's ports", "hw" },
+    { "fix", NULL, "hw doctor: switch hw-tc-offload on and add clsact; says how to undo it", "hw" },
     { "repair", NULL, "hw audit: put right what differs", "hw" },
     { "diff", NULL, "restore-flows: show what would change, change nothing", "restore-flows" },
     { "remaining", NULL, "save-flows: of hard time-outs what is left", "save-flows" },
@@ -192,12 +194,21 @@ store_option(struct ctl *ctl, struct line *line, const char *name, const char *v
     ctl->json |= !strcmp(name, "json");
     ctl->all |= !strcmp(name, "all");
     ctl->diff |= !strcmp(name, "diff");
+    ctl->fix |= !strcmp(name, "fix");
     ctl->remaining |= !strcmp(name, "remaining");
     ctl->repair |= !strcmp(name, "repair");
     ctl->replace |= !strcmp(name, "replace");
     line->help |= !strcmp(name, "help");
     line->version |= !strcmp(name, "version");
     return status;
+}
+
+/* True if the option takes no value here: --direct behind "hw doctor" looks at any device. */
+static bool
+stands_alone(const struct line *line, const struct ctl_option *option)
+{
+    return !strcmp(option->name, "direct") && line->n_words >= 2 && !strcmp(line->words[0], "hw")
+           && !strcmp(line->words[1], "doctor");
 }
 
 /* One "--NAME", "--NAME=VALUE" or "--NAME VALUE" at argv[*i]; moves *i behind it. */
@@ -215,10 +226,11 @@ take_option(struct ctl *ctl, struct line *line, char *argv[], int *i)
         return refuse("unknown option '--%.*s'", (int) len, arg);
     }
     const char *value = arg[len] ? arg + len + 1 : NULL;
-    if (!option->arg && value) {
+    bool alone = !option->arg || stands_alone(line, option);
+    if (alone && value) {
         return refuse("--%s takes no value", option->name);
     }
-    if (option->arg && *option->arg != '[' && !value) {
+    if (!alone && *option->arg != '[' && !value) {
         value = argv[*i];
         if (!value) {
             return refuse("--%s needs a value: %s", option->name, option->arg);
@@ -226,7 +238,7 @@ take_option(struct ctl *ctl, struct line *line, char *argv[], int *i)
         (*i)++;
     }
     line->options |= UINT64_C(1) << (option - ctl_options);
-    return store_option(ctl, line, option->name, value);
+    return store_option(ctl, line, option->name, alone && option->arg ? "" : value);
 }
 
 static int

@@ -34,7 +34,9 @@ struct ctl {
     const char *flows;             /* upgrade-check: what save-flows wrote; NULL: nothing */
     const char *cookie;            /* hw explain: whose flows; NULL: not given */
     bool repair;                   /* hw audit: put right what differs */
-    const char *direct;            /* hw: the device to look at itself, "DRIVER[:...]"; NULL: turnoutd */
+    const char *direct;            /* hw: the device to look at itself, "DRIVER[:...]"; NULL: turnoutd;
+                                    * hw doctor: "" */
+    bool fix;                      /* hw doctor: change what it may */
     const char *driver;            /* add-port: whose device its flows may go into; NULL: none */
     bool replace;                  /* restore-flows: delete the flows that are not in the file */
     bool diff;                     /* restore-flows: only show what would change */

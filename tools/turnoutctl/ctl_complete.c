@@ -26,7 +26,7 @@ static const struct {
     { "DIR", "files=1" },
     /* Of 'hw', whose subcommand is the first argument. */
     { "ARGUMENT...", "case $bridge in diff | plan) files=1 ;; "
-                     "policy) words+=' show set del' ;; "
+                     "policy) words+=' show set del' ;; doctor) _turnoutctl_devices ;; "
                      "entries | explain | capture) _turnoutctl_names bridges ;; esac" },
 };
 

@@ -251,6 +251,8 @@ static const struct hw_command commands[] = {
       hw_explain },
     { "probe", "probe [DRIVER]", 0, 1, HW_DIRECT, hw_probe },
     { "diff", "diff FILE [FILE]", 1, 2, HW_OFFLINE | HW_COMPARES, hw_diff },
+    { "doctor", "doctor [--direct] [--fix] [DEV...]", 0, CTL_MAX_ARGS - 1,
+      HW_OFFLINE | HW_COMPARES | HW_DOCTOR, hw_doctor },
     { "fault", "fault DRIVER WHAT", 2, 2, 0, hw_fault },
     { "audit", "audit [--repair]", 0, 0, HW_REPAIR | HW_COMPARES | HW_DIRECT, hw_audit },
 };
@@ -305,6 +307,7 @@ ctl_hw(struct ctl *ctl)
     }
     if (n < command->min || n > command->max || (ctl->watch_ms && !(command->flags & HW_LIST))
         || (ctl->repair && !(command->flags & HW_REPAIR))
+        || (ctl->fix && !(command->flags & HW_DOCTOR))
         || ((ctl->all || ctl->cookie) && !(command->flags & HW_EXPLAINS))
         || (ctl->interval_ms && !(command->flags & HW_WATCHES))
         || (ctl->count && !(command->flags & HW_COUNTS))
@@ -312,7 +315,7 @@ ctl_hw(struct ctl *ctl)
         fprintf(stderr, "turnoutctl: usage: turnoutctl hw %s\n", command->usage);
         return CTL_USAGE;
     }
-    if (ctl->direct) {
+    if (ctl->direct && !(command->flags & HW_DOCTOR)) {
         return run_direct(ctl, command, n);
     }
     if (!(command->flags & HW_OFFLINE) && hw_connect(ctl)) {

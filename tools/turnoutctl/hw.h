@@ -19,7 +19,8 @@ enum {
     HW_COUNTS = 128,               /* takes --count */
     HW_CAPTURES = 256,             /* takes --seconds and --write */
     HW_EXPLAINS = 32,              /* takes --all and --cookie */
-    HW_DIRECT = 512,               /* takes --direct */
+    HW_DIRECT = 512,               /* takes --direct DRIVER */
+    HW_DOCTOR = 1024,              /* takes --direct without a driver, and --fix */
 };
 
 struct hw_command {
@@ -56,6 +57,7 @@ int hw_watch(struct ctl *, const char *const args[], unsigned n);
 int hw_capture(struct ctl *, const char *const args[], unsigned n);
 int hw_explain(struct ctl *, const char *const args[], unsigned n);
 int hw_probe(struct ctl *, const char *const args[], unsigned n);
+int hw_doctor(struct ctl *, const char *const args[], unsigned n);
 int hw_diff(struct ctl *, const char *const args[], unsigned n);
 
 #endif /* tools/turnoutctl/hw.h */
