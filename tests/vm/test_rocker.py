@@ -4,7 +4,7 @@
 
 import json
 
-from netns.lib import check, check_equal, run, wait_for
+from netns.lib import check, check_equal, program, run, wait_for
 from vm.frames import arp, ethernet
 from vm.lib import Rocker, enter, kernel_log, run_command, tc
 
@@ -82,6 +82,16 @@ def flower_is_refused(_):
     tc("qdisc del dev swp1 clsact")
 
 
+def the_doctor_names_the_driver_that_fits(_):
+    done = run_command(program("turnoutctl"), "hw", "doctor", "--direct", "swp1", "--json", ok=False)
+    port, = json.loads(done.stdout)["ports"]
+    check_equal((port["role"], port["kernel"]["driver"], port["pci"]["vendor"]),
+                ("port", "rocker", "1b36"), "Rocker")
+    check_equal({found["code"]: found["command"] for found in port["findings"] if found["blocks"]},
+                {"enslaved": "ip link set dev swp1 nomaster", "fits-switchdev":
+                 "turnoutd --driver switchdev --port swp1,driver=switchdev"}, "findings")
+
+
 def the_module_leaves_a_clean_log(bench):
     run_command("ip", "link", "del", "sw0")
     bench.switch.unload()
@@ -90,7 +100,7 @@ def the_module_leaves_a_clean_log(bench):
 def main():
     enter(options=["-r"])
     run(Bench(), ports_are_those_of_a_switch, frames_go_both_ways, a_static_entry_is_in_hardware,
-        flower_is_refused, the_module_leaves_a_clean_log)
+        flower_is_refused, the_doctor_names_the_driver_that_fits, the_module_leaves_a_clean_log)
 
 
 if __name__ == "__main__":
