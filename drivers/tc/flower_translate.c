@@ -140,6 +140,9 @@ set_vid(struct translation *t, const struct action *a)
 static int
 set_pcp(struct translation *t, const struct action *a)
 {
+    if (t->tag == FLOWER_TAG_SOME && t->has_vid && t->vid > VID_MAX) {
+        return refuse(t, HAL_REASON_ACTION_UNSUPPORTED, a, "the kernel takes VLANs up to 4094");
+    }
     if (t->tag == FLOWER_TAG_SOME && !t->has_vid) {
         return refuse_field(t, FIELD_VLAN, a, "a priority is set together with a VLAN that is known");
     }

@@ -25,6 +25,7 @@ static struct flower_rig_bytes bytes;
 enum { NONE = HAL_OBJECT_NONE };
 
 static const struct flower_options usual = { .num_of_vlans = true };
+static const struct flower_options in_hardware = { .num_of_vlans = true, .flags = TCA_CLS_FLAGS_SKIP_SW };
 static const struct flower_options overlapping = { .num_of_vlans = true, .whole = true };
 static const struct flower_options apart = { .num_of_vlans = true, .whole = true,
                                              .fragments_apart = true };
@@ -74,6 +75,10 @@ static const struct refusal {
       ACTION_STRIP_VLAN },
     { &usual, "in_port=1,dl_vlan_pcp=2", "mod_vlan_pcp:5,output:2", HAL_REASON_FIELD_REQUIRED, FIELD_VLAN,
       ACTION_SET_VLAN_PCP },
+    { &usual, "ip,in_port=1,dl_vlan=4095", "mod_vlan_pcp:4,output:2", HAL_REASON_ACTION_UNSUPPORTED, NONE,
+      ACTION_SET_VLAN_PCP },
+    { &in_hardware, "ip,in_port=1,dl_vlan=3", "mod_vlan_vid:5,output:2", HAL_REASON_FIELD_REQUIRED, FIELD_VLAN,
+      ACTION_SET_VLAN_VID },
     { &usual, "ip," UNTAGGED, "mod_vlan_vid:4095,output:2", HAL_REASON_ACTION_UNSUPPORTED, NONE,
       ACTION_SET_VLAN_VID },
     { &usual, "in_port=1", "mod_nw_dst:1.2.3.4,output:2", HAL_REASON_FIELD_REQUIRED, FIELD_DL_TYPE,
@@ -192,6 +197,7 @@ static const struct simpler {
     { "ip," UNTAGGED, "mod_vlan_vid:4,strip_vlan,output:2", "output:2" },
     { "ip,in_port=1,dl_vlan=3", "mod_vlan_vid:4,strip_vlan,output:2", "strip_vlan,output:2" },
     { "ip,in_port=1,dl_vlan=3", "mod_vlan_pcp:2,output:2", "mod_vlan_vid:3,mod_vlan_pcp:2,output:2" },
+    { "in_port=1,dl_vlan_pcp=3", "mod_vlan_vid:4,output:2", "mod_vlan_vid:4,mod_vlan_pcp:3,output:2" },
     { "in_port=1,dl_vlan_pcp=3", "mod_vlan_vid:4,mod_vlan_pcp:2,output:2",
       "mod_vlan_vid:4,mod_vlan_pcp:2,output:2" },
     { "in_port=1,dl_vlan=5,dl_type=0x8100", "strip_vlan,mod_vlan_vid:6,output:2",
