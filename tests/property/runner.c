@@ -87,6 +87,9 @@ describe(const struct trial_config *config, char *out, size_t size)
     if (config->hardware && n < size) {
         n += (size_t) snprintf(out + n, size - n, " --hardware %s", config->hardware->name);
     }
+    if (config->attached && n < size) {
+        n += (size_t) snprintf(out + n, size - n, " --attached");
+    }
     const char *separator = " --only ";
     for (unsigned i = 0; i < config->n_steps && n < size; i++) {
         if (config->skip && !config->skip[i]) {
@@ -143,6 +146,7 @@ runner_one_trial(void **state)
         .plant = (enum plant) runner.plant,
         .ref_plant = (enum ref_plant) runner.ref_plant,
         .verbose = runner.verbose,
+        .attached = runner.attached,
     };
     bool *skip = NULL;
     if (runner.only) {
@@ -166,7 +170,7 @@ static void
 usage(const char *program)
 {
     fprintf(stderr, "usage: %s [--seed N] [--steps N] [--shape NAME] [--frames N] [--total-steps N] [--only N,N...] "
-            "[--plant N] [--ref-plant N] [--hardware NAME] [--verbose]\nshapes:", program);
+            "[--plant N] [--ref-plant N] [--hardware NAME] [--attached[=STEPS]] [--verbose]\nshapes:", program);
     for (enum shape_id id = 0; id < N_SHAPES; id++) {
         fprintf(stderr, " %s", shape_name(id));
     }
@@ -177,7 +181,8 @@ usage(const char *program)
 void
 runner_parse(int argc, char **argv)
 {
-    enum { SEED = 1, STEPS_, SHAPE, FRAMES_, TOTAL, ONLY, PLANT, REF_PLANT, HARDWARE, VERBOSE };
+    enum { SEED = 1, STEPS_, SHAPE, FRAMES_, TOTAL, ONLY, PLANT, REF_PLANT, HARDWARE, ATTACHED,
+           VERBOSE };
     static const struct option longs[] = {
         { "seed", required_argument, NULL, SEED }, { "steps", required_argument, NULL, STEPS_ },
         { "shape", required_argument, NULL, SHAPE }, { "frames", required_argument, NULL, FRAMES_ },
@@ -185,6 +190,7 @@ runner_parse(int argc, char **argv)
         { "only", required_argument, NULL, ONLY }, { "plant", required_argument, NULL, PLANT },
         { "ref-plant", required_argument, NULL, REF_PLANT },
         { "hardware", required_argument, NULL, HARDWARE },
+        { "attached", optional_argument, NULL, ATTACHED },
         { "verbose", no_argument, NULL, VERBOSE }, { NULL, 0, NULL, 0 },
     };
     int c;
@@ -200,6 +206,10 @@ runner_parse(int argc, char **argv)
         case REF_PLANT: runner.ref_plant = atoi(optarg); break;
         case HARDWARE:
             runner.hardware = runner.find_hardware ? runner.find_hardware(optarg) : NULL;
+            break;
+        case ATTACHED:
+            runner.attached = true;
+            runner.attached_steps = optarg ? strtoull(optarg, NULL, 0) : runner.attached_steps;
             break;
         case VERBOSE: runner.verbose = true; break;
         default: usage(argv[0]);

@@ -14,7 +14,8 @@ struct runner {
     double limit_s;                      /* processor time, however slow the machine */
     const char *only;
     int plant, ref_plant;
-    bool one, verbose;
+    bool one, verbose, attached;
+    uint64_t attached_steps;             /* of all trials, when attached */
     const struct hardware *hardware;     /* of --hardware; NULL */
     /* Finds --hardware's; NULL: there are none. */
     const struct hardware *(*find_hardware)(const char *name);

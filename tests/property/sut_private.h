@@ -16,6 +16,8 @@ struct sut {
     struct hal *hal;           /* NULL: no offload */
     struct hal_device *device;
     struct sut_wire *wire;     /* NULL: the ports are in memory only */
+    uint16_t n_ports;
+    bool attached;             /* the product has the wire's devices */
     char dir[64], path[80], target[96];
     int fd;
     uint32_t fence;            /* xid of the last one */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>    /* _GNU_SOURCE, for CPU_SET() */
+
 #include "tests/property/sut_wire.h"
 
 #include <arpa/inet.h>
@@ -7,6 +9,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +21,8 @@
 /* The kernel drops what has a tag and less than two bytes behind its type. No wire carries either. */
 enum { SHORTEST = ETH_HLEN + 8 };
 enum { MAX_PORTS = 16, FRAME_MAX = 4096, RECEIVE_SIZE = 32 << 20, PATIENCE_MS = 30000, MARK_SIZE = 60, MARK_HEAD = 14 };
+/* Queues of the kernel that a frame goes through at most: two cables' and a miss device's. */
+enum { HOPS = 4 };
 
 /* One end. */
 struct end {
@@ -32,6 +37,8 @@ struct sut_wire {
         struct end device, far;
     } port[MAX_PORTS];         /* of port 1 on */
     uint32_t mark;             /* number of the last */
+    bool attached;
+    int loop;                  /* attached: a datagram socket that is connected to itself */
 };
 
 static struct sut_wire_counts counts;
@@ -54,14 +61,43 @@ open_end(struct end *end, const char *name, size_t length)
               && !bind(end->fd, (struct sockaddr *) &addr, sizeof addr), "a packet socket");
 }
 
+static void
+stay_on_one_cpu(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((unsigned) sched_getcpu(), &set);
+    sut_check(sched_setaffinity(0, sizeof set, &set) == 0, "one processor");
+}
+
+static int
+open_loop(void)
+{
+    struct sockaddr_in self = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
+    socklen_t size = sizeof self;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    sut_check(fd >= 0 && !bind(fd, (struct sockaddr *) &self, sizeof self)
+              && !getsockname(fd, (struct sockaddr *) &self, &size)
+              && !connect(fd, (struct sockaddr *) &self, size)
+              && !setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience),
+              "a socket on the loopback device");
+    return fd;
+}
+
 struct sut_wire *
-sut_wire_new(void)
+sut_wire_new(bool attached)
 {
     const char *p = getenv("TURNOUT_PORTS");
     if (!p || !*p) {
         return NULL;
     }
     struct sut_wire *wire = calloc(1, sizeof *wire);
+    wire->attached = attached;
+    if (attached) {
+        stay_on_one_cpu();
+        wire->loop = open_loop();
+    }
     while (*p) {
         size_t length = strcspn(p, ":"), far = p[length] ? strcspn(p + length + 1, ",") : 0;
         sut_check(wire->n < MAX_PORTS && p[length], "TURNOUT_PORTS=DEVICE:FAR-END,...");
@@ -80,6 +116,9 @@ sut_wire_free(struct sut_wire *wire)
     for (unsigned i = 0; wire && i < wire->n; i++) {
         close(wire->port[i].device.fd);
         close(wire->port[i].far.fd);
+    }
+    if (wire && wire->attached) {
+        close(wire->loop);
     }
     free(wire);
 }
@@ -200,7 +239,8 @@ sut_wire_collect(struct sut_wire *wire, void (*visit)(void *, uint16_t, const vo
 {
     static uint8_t frame[FRAME_MAX];
     uint8_t mark[MARK_SIZE];
-    if (!wire) {
+    if (!wire || wire->attached) {
+        sut_wire_settle(wire);
         return;
     }
     make_mark(mark, ++wire->mark);
@@ -218,15 +258,35 @@ sut_wire_collect(struct sut_wire *wire, void (*visit)(void *, uint16_t, const vo
     }
 }
 
+/* The kernel's queue of a processor keeps the order over all devices. */
+void
+sut_wire_settle(struct sut_wire *wire)
+{
+    for (unsigned i = 0; wire && wire->attached && i < HOPS; i++) {
+        uint32_t number = ++wire->mark, back = 0;
+        sut_check(send(wire->loop, &number, sizeof number, 0) == sizeof number, "a mark");
+        while (back != number) {
+            sut_check(recv(wire->loop, &back, sizeof back, 0) == sizeof back, "a mark that does not come");
+        }
+    }
+}
+
 uint32_t
 sut_wire_take(struct sut_wire *wire, uint16_t port, void *out, uint32_t capacity)
 {
     uint8_t frame[FRAME_MAX];
     struct end *far = wire && port && port <= wire->n ? &wire->port[port - 1].far : NULL;
-    uint32_t size = far && far->marked ? get_before_mark(wire, far, frame) : 0;
+    uint32_t size = !far ? 0 : wire->attached ? get(far, frame)
+                    : far->marked ? get_before_mark(wire, far, frame) : 0;
     sut_check(size <= capacity, "a frame that is too long");
     memcpy(out, frame, size);
     return size;
+}
+
+void
+sut_wire_add_came_up(uint64_t n)
+{
+    counts.came_up += n;
 }
 
 void

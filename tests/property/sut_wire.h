@@ -5,10 +5,13 @@
  * driver gets, and the far end of its cable. A frame for a port is sent into the far end; then
  * the device has it, and either forwards it, to other far ends, or it comes up by the port's own
  * device and goes on into the port in memory, from where the product has it. What the product
- * sends stays in memory.
+ * sends stays in memory. When the product has the devices themselves ('attached') it receives from
+ * them, sends by them, and has the driver's miss path, and all that comes to a far end is its or the
+ * device's.
  *
  * Nothing is waited for by time: behind the frames a mark is sent on the same way, and what comes
- * before it is all there is. That takes a kernel that keeps the order on one CPU.
+ * before it is all there is. That takes a kernel that keeps the order on one CPU; with attached
+ * devices the mark is a datagram over the loopback device, which must be up.
  *
  * The devices have no addresses, nothing else uses them, and their MTU is 1600 or more. One
  * thread. What can't fail in a working test aborts the program. */
@@ -20,8 +23,8 @@
 
 struct sut_wire;
 
-/* NULL if there are no cables. */
-struct sut_wire *sut_wire_new(void);
+/* NULL if there are no cables. 'attached' binds the process to a processor. */
+struct sut_wire *sut_wire_new(bool attached);
 void sut_wire_free(struct sut_wire *);
 
 /* The name and number of the device that is the port; false if it has none. */
@@ -33,6 +36,9 @@ bool sut_wire_send(struct sut_wire *, uint16_t port, const void *frame, uint32_t
  * port in order. */
 void sut_wire_collect(struct sut_wire *, void (*visit)(void *aux, uint16_t port, const void *frame,
                                                        uint32_t size), void *aux);
+/* Attached: when it returns the kernel has nothing left to do with frames that were sent before.
+ * Otherwise nothing. */
+void sut_wire_settle(struct sut_wire *);
 /* The next frame that the device sent to the port's far end; 0: there are no more. */
 uint32_t sut_wire_take(struct sut_wire *, uint16_t port, void *frame, uint32_t capacity);
 
@@ -41,5 +47,7 @@ struct sut_wire_counts {
     uint64_t sent, came_up;
 };
 void sut_wire_get_counts(struct sut_wire_counts *);
+/* Attached: so many frames more came up. */
+void sut_wire_add_came_up(uint64_t);
 
 #endif /* tests/property/sut_wire.h */

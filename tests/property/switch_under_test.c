@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,7 +152,9 @@ sut_fence(struct sut *sut, bool barrier)
     uint8_t msg[8] = { 1, barrier ? BARRIER_REPLY - 1 : ECHO_REPLY - 1, 0, 8, (uint8_t) (xid >> 24),
                        (uint8_t) (xid >> 16), (uint8_t) (xid >> 8), (uint8_t) xid };
     sut_send(sut, msg, sizeof msg);
-    return wait_for(sut, barrier ? BARRIER_REPLY : ECHO_REPLY, xid);
+    bool came = wait_for(sut, barrier ? BARRIER_REPLY : ECHO_REPLY, xid);
+    sut_wire_settle(sut->wire);
+    return came;
 }
 
 const uint8_t *
@@ -206,20 +209,42 @@ connect_to(struct sut *sut)
 void
 sut_add_port(struct sut *sut, uint16_t port)
 {
-    char name[8];
+    char name[IF_NAMESIZE];
+    int ifindex;
     uint16_t no;
     struct errmsg err;
+    enum pktio_kind kind = sut->attached ? PKTIO_AFPACKET : PKTIO_MEMORY;
     snprintf(name, sizeof name, "m%u", port);
-    sut_check(dp_port_add(agent_bridge(sut->agent), name, port, PKTIO_MEMORY, &no, &err) == 0, "port");
+    sut_check(!sut->attached || sut_wire_device(sut->wire, port, name, &ifindex), "a cable for each port");
+    sut_check(dp_port_add(agent_bridge(sut->agent), name, port, kind, &no, &err) == 0, err.text);
     if (sut->hal) {
         sut_check(dp_port_set_device(agent_bridge(sut->agent), port, sut->device, &err) == 0, err.text);
     }
+}
+
+/* What software had of what came in by the cable. */
+static void
+count_what_came_up(const struct sut *sut, uint16_t port)
+{
+    struct dp_bridge *bridge = agent_bridge(sut->agent);
+    struct port_counters counters;
+    struct hal_port_counters hardware = { .rx_packets = 0 };
+    if (!dp_port_get_counters(bridge, port, &counters)) {
+        return;
+    }
+    if (dp_bridge_hal(bridge)) {
+        hal_get_port_counters(dp_bridge_hal(bridge), port, &hardware);
+    }
+    sut_wire_add_came_up(counters.rx_packets + counters.rx_dropped - hardware.rx_packets);
 }
 
 void
 sut_remove_port(struct sut *sut, uint16_t port)
 {
     struct errmsg err;
+    if (sut->attached) {
+        count_what_came_up(sut, port);
+    }
     sut_check(dp_port_del(agent_bridge(sut->agent), port, &err) == 0, "port to remove");
 }
 
@@ -307,8 +332,10 @@ sut_new(const struct sut_config *config, uint64_t now_ms)
     sut_check(mkdtemp(sut->dir), "directory");
     snprintf(sut->path, sizeof sut->path, "%s/c", sut->dir);
     snprintf(sut->target, sizeof sut->target, "punix:%s", sut->path);
+    sut->attached = config->attached;
+    sut->n_ports = config->n_ports;
+    sut->wire = config->driver || config->attached ? sut_wire_new(config->attached) : NULL;
     if (config->driver) {
-        sut->wire = sut_wire_new();
         sut_make_hal(sut, config);
     }
     make_agent(sut, config);
@@ -353,6 +380,14 @@ sut_now_ms(const struct sut *sut)
     return now_ns / 1000000;
 }
 
+void
+sut_get_address(const struct sut *sut, uint16_t port, uint8_t address[6])
+{
+    struct port_info info = { .port_no = 0 };
+    dp_port_get(agent_bridge(sut->agent), port, &info);
+    memcpy(address, info.hw_addr, sizeof info.hw_addr);
+}
+
 /* --- frames --------------------------------------------------------------------------- */
 
 /* What software gets. */
@@ -381,6 +416,7 @@ sut_forward(struct sut *sut)
         continue;
     }
     sut_run_hardware(sut);
+    sut_wire_settle(sut->wire);
 }
 
 uint32_t
@@ -393,6 +429,15 @@ sut_take(struct sut *sut, uint16_t port, void *frame, uint32_t capacity, uint32_
         return size;
     }
     return io ? pktio_memory_take_queued(io, frame, capacity, queue) : 0;
+}
+
+void
+sut_get_wire_counts(struct sut *sut, struct sut_wire_counts *out)
+{
+    for (uint16_t port = 1; sut->attached && port <= sut->n_ports; port++) {
+        count_what_came_up(sut, port);
+    }
+    sut_wire_get_counts(out);
 }
 
 /* --- upkeep --------------------------------------------------------------------------- */

@@ -35,6 +35,8 @@ struct sut_config {
     const char *driver;        /* "NAME:OPTIONS" or "PATH.so:OPTIONS", behind device_under_test.h;
                                 * NULL: no offload */
     uint32_t demote_pps;       /* of struct hal_config */
+    bool attached;             /* ports 1 to n_ports are devices with cables (sut_wire.h) in the product's
+                                * hands. Links are up and stay so, and there are no queues. */
 };
 
 /* A switch that has shaken hands with its peer. */
@@ -45,6 +47,9 @@ void sut_free(struct sut *);
  * timers run at 'now_ms'. */
 void sut_set_time(struct sut *, uint64_t now_ms);
 uint64_t sut_now_ms(const struct sut *);
+
+/* A port's Ethernet address; zeros if there is no such port. */
+void sut_get_address(const struct sut *, uint16_t port, uint8_t address[6]);
 
 /* Puts a frame into a port's queue; lets the workers handle what is there; takes a frame
  * that left (its size, 0 if there is none; the number of its queue, UINT32_MAX if none). A
@@ -85,6 +90,9 @@ void sut_refresh(struct sut *);
 /* Compares the device with what is wanted, and puts it right; how many differences there were,
  * UINT32_MAX if it did not end. A device that was fenced off is used again. */
 unsigned sut_repair(struct sut *);
+/* Frames that went into cables in the trials until now, since the last call; at a trial's end. */
+struct sut_wire_counts;
+void sut_get_wire_counts(struct sut *, struct sut_wire_counts *);
 /* True if the device has not answered to all changes. */
 bool sut_is_busy(const struct sut *);
 /* What of a planted bug is the product's. */

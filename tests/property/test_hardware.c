@@ -24,6 +24,7 @@
 
 enum { PLANT_STEPS = 3000 };             /* a planted bug is found within so many */
 enum { STEPS = 300, FRAMES = 2000000, FLOOR_STEPS = 500, FLOOR_FRAMES = 20000, LONG_FACTOR = 10 };
+enum { ATTACHED_STEPS = 10000 };
 /* Processor time that they take together at most, however slow the machine. */
 enum { LIMIT_S = 120, LONG_LIMIT_S = 600 };
 
@@ -85,6 +86,8 @@ static struct hardware kinds[] = {
     { .name = "reset", .driver = "sim:latency-us=2500,seed=19", .plain_percent = 97,
       .late_ms = 100, .min_hit_percent = 25, .faults = FAULT(RESET) },
 };
+/* With --attached; the driver is TURNOUT_DRIVER's. */
+static struct hardware attached = { .name = "attached", .plain_percent = 97 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
 /* With TURNOUT_DRIVER, kinds that differ by their options only are left out. */
@@ -118,7 +121,7 @@ find_kind(const char *name)
             return &kinds[i];
         }
     }
-    return NULL;
+    return !strcmp(name, attached.name) && attached.driver ? &attached : NULL;
 }
 
 static uint64_t
@@ -162,7 +165,7 @@ check_kind(const struct hardware *hardware, const struct tally *before)
         return;                          /* --frames: too few to say */
     }
     assert_true(steps >= FLOOR_STEPS);
-    assert_true(hits > 100);
+    assert_true(hits > 100 || !hardware->driver);
     assert_true(percent(hits, frames) >= hardware->min_hit_percent);
 }
 
@@ -221,6 +224,31 @@ bugs_of_whole_rules_are_found(void **state)
     }
 }
 
+/* --- over real devices --------------------------------------------------------------------- */
+
+/* The product on the devices of TURNOUT_PORTS, with the driver of TURNOUT_DRIVER or none. */
+static void
+attached_agrees(void **state)
+{
+    const struct hardware *hardware = *state;
+    const struct tally before = tally;
+    for (uint64_t seed = runner.seed; tally.steps - before.steps < runner.attached_steps; seed++) {
+        struct trial_config config = { .hardware = hardware->driver ? hardware : NULL, .seed = seed,
+                                       .attached = true,
+                                       .shape = runner.shape < N_SHAPES ? runner.shape : seed % N_SHAPES,
+                                       .n_steps = runner.steps, .verbose = runner.verbose };
+        runner_run(&config);
+    }
+    check_kind(hardware, &before);
+}
+
+static int
+run_attached(void)
+{
+    const struct CMUnitTest test = { "attached_agrees", attached_agrees, NULL, NULL, &attached };
+    return _cmocka_run_group_tests("attached", &test, 1, NULL, NULL);
+}
+
 static int
 run_all(void)
 {
@@ -275,6 +303,8 @@ use_driver(const char *spec)
         kinds[i].min_hit_percent = 0;
         kinds[i].lag_ms = kinds[i].lag_ms > lag_ms ? kinds[i].lag_ms : lag_ms;
     }
+    attached.driver = spec;
+    attached.lag_ms = lag_ms;
 }
 
 int
@@ -285,6 +315,7 @@ main(int argc, char **argv)
     const struct CMUnitTest one[] = { cmocka_unit_test(runner_one_trial) };
     runner = (struct runner) { .program = "tests/property/test_hardware", .seed = 1, .steps = STEPS,
                                .shape = N_SHAPES, .frames = FRAMES, .limit_s = LIMIT_S,
+                               .attached_steps = ATTACHED_STEPS,
                                .find_hardware = find_kind };
     if (is_long && atoi(is_long)) {
         runner.frames *= LONG_FACTOR;
@@ -299,5 +330,8 @@ main(int argc, char **argv)
     runner_parse(argc, argv);
     printf("# seed %llu\n", (unsigned long long) runner.seed);
     cmocka_set_message_output(CM_OUTPUT_TAP);
+    if (runner.attached && !runner.one) {
+        return run_attached();
+    }
     return runner.one ? cmocka_run_group_tests(one, NULL, NULL) : run_all();
 }

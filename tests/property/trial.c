@@ -355,6 +355,7 @@ make_config(struct trial *t)
         .stp = once_in(g, 3),
         .forward_bpdu = once_in(g, 6),
     };
+    t->sut_config.attached = t->config->attached;
     t->target_flows = 5 + gen_below(g, once_in(g, 24) ? 800 : once_in(g, 4) ? 250 : 60);
     t->sut_config.max_emergency_flows = 1 + gen_below(g, 20);
     t->sut_config.max_flows = once_in(g, 3) ? t->target_flows + 10 : REF_MAX_FLOWS;
@@ -456,7 +457,7 @@ add_to_tally(const struct trial *t)
     if (t->hardware) {
         const struct dut_counts *counts = dut_get_counts();
         struct sut_wire_counts wire;
-        sut_wire_get_counts(&wire);
+        sut_get_wire_counts(t->sut, &wire);
         tally.hw_packets += counts->packets + wire.sent;
         tally.hw_hits += counts->hits + wire.sent - wire.came_up;
         tally.hw_adds += counts->adds;

@@ -81,6 +81,7 @@ struct hardware {
 
 struct trial_config {
     const struct hardware *hardware;    /* NULL: none */
+    bool attached;            /* of struct sut_config */
     uint64_t seed;
     enum shape_id shape;
     unsigned n_steps;
@@ -242,6 +243,8 @@ bool trial_compare_end(struct trial *);
 
 /* Steps. */
 bool trial_frames(struct trial *);
+/* Cables carry no runts: makes the frame as long as it has to be; its size. */
+uint32_t trial_pad(const struct trial *, uint8_t *frame, uint32_t size);
 bool trial_warm(struct trial *);        /* the whole universe comes in */
 bool trial_messages(struct trial *);
 bool trial_time(struct trial *);

@@ -45,7 +45,7 @@ make_packet_out(struct trial *t, uint8_t *msg)
     wire_put(msg + 12, 2, out_in_port(t));
     size_t actions_size = out_actions(t, msg + 16);
     size_t size = 16 + actions_size;
-    size += shape_frame(&t->shape, &t->g, msg + size, &unused);
+    size += trial_pad(t, msg + size, shape_frame(&t->shape, &t->g, msg + size, &unused));
     wire_put(msg + 14, 2, actions_size);
     if (once_in(&t->g, 40)) {
         wire_put(msg + 14, 2, once_in(&t->g, 2) ? size : actions_size + 4);
@@ -188,13 +188,18 @@ port_mod(struct trial *t)
     bool mend = t->shape.plain_percent && !once_in(&t->g, 4);
     uint32_t config = !mend && once_in(&t->g, 2) ? mask : 0;
     mask = once_in(&t->g, 8) || mend ? UINT32_MAX : mask;
+    if (t->sut_config.attached) {
+        mask &= ~1u;                     /* a device that is down does not count */
+    }
     wire_put(msg + 4, 4, ++t->xid);
     wire_put(msg + 8, 2, number);
-    msg[15] = once_in(&t->g, 20);              /* not its address */
+    bool misaddressed = once_in(&t->g, 20);
+    sut_get_address(t->sut, number, msg + 10);
+    msg[15] ^= misaddressed;
     wire_put(msg + 16, 4, config);
     wire_put(msg + 20, 4, mask);
     tally.port_mods++;
-    if (!port || msg[15]) {
+    if (!port || misaddressed) {
         trial_expect_error(t, msg, sizeof msg, (struct ref_error) { 4, port ? 1 : 0, false });
     } else {
         uint32_t old = port->config;

@@ -25,6 +25,9 @@ remove_port(struct trial *t, uint16_t number)
 static void
 set_link(struct trial *t, struct ref_port *port, bool is_up)
 {
+    if (t->sut_config.attached) {
+        return;
+    }
     uint32_t before = ref_port_state(t->ref, port);
     sut_set_link(t->sut, port->number, is_up);
     ref_set_link(t->ref, port, is_up);
@@ -106,7 +109,7 @@ trial_ports(struct trial *t)
 bool
 trial_queues(struct trial *t)
 {
-    for (size_t i = 0; i < t->ref->n_ports; i++) {
+    for (size_t i = 0; !t->sut_config.attached && i < t->ref->n_ports; i++) {
         struct ref_port *port = &t->ref->ports[i];
         for (uint32_t id = 0; id < REF_MAX_QUEUES && port->number != P_LOCAL; id++) {
             if (!once_in(&t->g, 3)) {
