@@ -62,6 +62,7 @@ struct switchdev {
 
     struct switchdev_table table;
     uint32_t n_in_device;                /* entries of the bridge that the chip has */
+    uint32_t n_remembered;               /* lines of the file of state.c */
     bool imported;                       /* what was there from before is in the table */
     bool has_offloaded;                  /* the chip has taken an entry before */
     bool must_sync;                      /* the chip may still have what was deleted */
@@ -120,7 +121,7 @@ int switchdev_dump(void *device, uint64_t *position,
 
 /* Remembers the priority of an entry that is about to be written; without a folder, or if that
  * fails, it is not adopted after a restart. */
-void switchdev_state_add(const struct switchdev *, const struct switchdev_group *, uint16_t priority);
+void switchdev_state_add(struct switchdev *, const struct switchdev_group *, uint16_t priority);
 /* Writes down all entries that are in the bridge, and nothing else. */
 void switchdev_state_rewrite(struct switchdev *);
 /* Calls visit for each entry that is remembered; the last word about one counts. */

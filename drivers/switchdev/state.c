@@ -29,9 +29,13 @@ write_line(FILE *file, const struct switchdev_group *g, uint16_t priority)
 }
 
 void
-switchdev_state_add(const struct switchdev *d, const struct switchdev_group *g, uint16_t priority)
+switchdev_state_add(struct switchdev *d, const struct switchdev_group *g, uint16_t priority)
 {
+    enum { SPARE = 1000 };
     char path[320];
+    if (++d->n_remembered > SPARE + 2 * d->table.n_groups) {
+        switchdev_state_rewrite(d);
+    }
     FILE *file = path_of(d, "", path, sizeof path) ? fopen(path, "ae") : NULL;
     if (file) {
         write_line(file, g, priority);
@@ -59,6 +63,7 @@ switchdev_state_rewrite(struct switchdev *d)
     if (!file) {
         return;                      /* the longer file serves as well */
     }
+    d->n_remembered = d->table.n_groups;
     switchdev_table_each(&d->table, write_if_there, file);
     bool bad = ferror(file);
     if (fclose(file) || bad || rename(fresh, path)) {
