@@ -22,7 +22,7 @@ struct shown {
     struct action_list *actions;     /* a copy */
     uint16_t priority;
     uint8_t table;
-    bool foreign;
+    bool foreign, as_told;
 };
 
 struct dump {
@@ -69,6 +69,7 @@ take_shown(const struct hal_dumped *d, void *aux)
     s->priority = d->entry.priority;
     s->table = d->entry.table;
     s->foreign = d->foreign;
+    s->as_told = d->as_told;
     return ++dump->n < DUMP_BATCH;
 }
 
@@ -288,7 +289,7 @@ compare_one(struct hal_audit_run *run, struct hal_device *device, const struct s
         }
     } else {
         e->flags |= ENTRY_SEEN;
-        if (!is_moving(e) && !is_same(hal, e, s)) {
+        if (!is_moving(e) && !s->as_told && !is_same(hal, e, s)) {
             report(run, device, "altered", s, index);
             if (run->repair) {
                 account_owe(hal, e);

@@ -64,7 +64,7 @@ static void
 host_event(struct hal_host *host, enum hal_event_kind kind, const char *why)
 {
     struct hal_device *device = device_of(host);
-    if (kind > HAL_EVENT_AGAIN) {
+    if (kind > HAL_EVENT_CAPS) {
         device_broken(device, "it told of an event of kind %u, which is none", (unsigned) kind);
         return;
     }

@@ -140,6 +140,9 @@ struct hal_dumped {
     bool in_hardware;            /* false: the device has it in software only */
     const char *more;            /* of a stranger's: what else it matches or does, in words; valid in
                                   * the call; NULL: nothing */
+    bool as_told;                /* it is, unaltered, what the driver was told last under this
+                                  * cookie, maybe in other words: a device need not give back each
+                                  * list as it was */
 };
 
 enum hal_event_kind {
@@ -147,7 +150,10 @@ enum hal_event_kind {
     HAL_EVENT_RESET,             /* the device forgot everything: it is flushed, and all is added
                                   * again; changes that were on their way need not complete */
     HAL_EVENT_GONE,              /* the device is gone: no op but close() will work */
-    HAL_EVENT_AGAIN,             /* there is room again after -EAGAIN or -EBUSY */
+    HAL_EVENT_AGAIN,             /* there is room again after -EAGAIN or -EBUSY; or step() is due */
+    HAL_EVENT_CAPS,              /* what the device can do has changed, its ports for example: it is
+                                  * probed again, and all that is wanted is looked at again. The
+                                  * entries that it has stay. Tables only ever get more */
 };
 
 /* The HAL, as a driver sees it. Any thread of the driver's; none of them blocks. */
@@ -214,7 +220,7 @@ struct hal_driver {
     /* The end: completes nothing any more. 'keep': entries stay in the device. 1 s. */
     void (*close)(void *device, bool keep);
 
-    /* What the device can do. Called once after open(), and after HAL_EVENT_RESET. 10 s. */
+    /* What the device can do. Called once after open(), and after HAL_EVENT_RESET and _CAPS. 10 s. */
     int (*probe)(void *device, struct hal_caps *);
 
     /* A port comes, changes ('config'), or goes. 0, -EOPNOTSUPP (not a port of this device,

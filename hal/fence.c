@@ -93,6 +93,34 @@ engine_reset(struct hal_device *device)
     }
 }
 
+/* What it can do has changed; what is placed by that is placed again. */
+void
+engine_probe_again(struct hal_device *device)
+{
+    struct hal *hal = device->hal;
+    char error[HAL_ERROR_SIZE] = "";
+    unsigned before = device->caps.n_tables;
+    if (!device_enter(device, HAL_OP_MS, error)) {
+        engine_fence(device, HAL_REASON_DEVICE_MUTE, error);
+        return;
+    }
+    int result = device_probe(device, error);
+    device_leave(device);
+    if (!result && device->caps.n_tables < before) {
+        snprintf(error, sizeof error, "it says that it has fewer tables than before");
+        result = -EPROTO;
+    }
+    if (result) {
+        engine_fence(device, HAL_REASON_DRIVER_FAULT, error);
+        return;
+    }
+    for (unsigned b = 0; b < HAL_MAX_BRIDGES; b++) {
+        if (hal->bridges[b] && !hal->bridges[b]->is_gone) {
+            hal_changed_config(hal->bridges[b]);
+        }
+    }
+}
+
 bool
 bridge_has_entries(const struct hal *hal, unsigned bridge)
 {

@@ -77,6 +77,9 @@ handle_events(struct hal_device *device, const struct hal_said *said)
         log_warn("%s: entries may be lost: %s", device->driver->name, said->why);
         audit_losses(device);
     }
+    if (said->events >> HAL_EVENT_CAPS & 1 && !device->gone && !device->fenced) {
+        engine_probe_again(device);
+    }
 }
 
 /* True if something was done. */

@@ -334,6 +334,7 @@ void account_pay(struct hal *, uint32_t debt, int error);
 void engine_lost(struct hal_device *, uint32_t index);
 /* The device lost everything. */
 void engine_reset(struct hal_device *);
+void engine_probe_again(struct hal_device *);
 /* Tries a fenced device again, from nothing. */
 void engine_unfence(struct hal_device *);
 bool bridge_has_entries(const struct hal *, unsigned bridge);

@@ -76,10 +76,8 @@ static bool
 count(void *aux, const struct flower_filter *filter)
 {
     struct counting *c = aux;
-    uint64_t cookie;
-    unsigned table;
-    uint16_t priority;
-    bool ours = tc_cookie_read(filter->cookie, filter->cookie_size, &cookie, &table, &priority);
+    struct tc_identity identity;
+    bool ours = tc_cookie_read(filter, &identity);
     if (flower_is_ingress(filter)) {
         c->tc->n_used += ours;
         c->port->n_foreign += !ours && !tc_is_ingress_drop(filter);

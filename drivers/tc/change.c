@@ -21,6 +21,7 @@ struct doing {
     uint32_t handle;
     struct flower_stats before;  /* CHANGE: of the filter that it replaces */
     struct hal_completion completion;
+    bool contested;              /* a stranger may have its place */
     bool undo;                   /* the filter is not what was asked for: it goes again */
 };
 
@@ -88,6 +89,7 @@ static struct flower_options
 options_of(const struct tc *tc)
 {
     return (struct flower_options) {
+        .max_ops = tc->able.max_ops,
         .flags = tc->mode == TC_SKIP_HW ? TCA_CLS_FLAGS_SKIP_HW : TCA_CLS_FLAGS_SKIP_SW,
         .num_of_vlans = tc->num_of_vlans,
     };
@@ -116,8 +118,7 @@ put(struct run *run, struct doing *d, enum flower_command command, const struct 
     struct flower_place place = place_of(port, rule, d->handle);
     uint8_t cookie[FLOWER_COOKIE_SIZE];
     const struct hal_entry *entry = &d->change->entry;
-    unsigned fragments = entry->match->mask.bits.nw_frag ? 0 : TC_COOKIE_ANY_FRAGMENT;
-    tc_cookie_write(cookie, d->change->cookie, entry->table | fragments, entry->priority);
+    tc_cookie_write(cookie, d->change->cookie, entry);
     struct flower_request request = {
         .command = command, .place = &place, .options = &options, .ports = &tc->view,
         .entry = entry, .cookie = cookie, .nl_flags = reading ? 0 : NLM_F_ECHO,
@@ -139,8 +140,8 @@ put(struct run *run, struct doing *d, enum flower_command command, const struct 
 
 /* Compares what the kernel says that it has with the message that it was sent. */
 static bool
-is_as_asked(struct tc *tc, const struct nlmsghdr *asked, const struct nlmsghdr *made,
-            struct hal_completion *c)
+is_as_asked(struct tc *tc, struct tc_rule *rule, const struct nlmsghdr *asked,
+            const struct nlmsghdr *made, struct hal_completion *c)
 {
     if (flower_decode(made, made->nlmsg_len, &tc->made) || flower_decode(asked, asked->nlmsg_len, &tc->asked)) {
         refuse(c, -EOPNOTSUPP, HAL_REASON_DRIVER_REFUSED, "what the kernel made of it can't be read");
@@ -150,6 +151,7 @@ is_as_asked(struct tc *tc, const struct nlmsghdr *asked, const struct nlmsghdr *
         refuse(c, -EOPNOTSUPP, HAL_REASON_DRIVER_REFUSED, "it was accepted, but is not in hardware");
         return false;
     }
+    rule->print = tc_print(&tc->made);
     c->verdict = (struct hal_verdict) { .field = HAL_OBJECT_NONE, .action = HAL_OBJECT_NONE };
     if (flower_compare(&tc->asked, &tc->made, &c->verdict)) {
         c->error = -EOPNOTSUPP;
@@ -167,10 +169,13 @@ was_added(struct run *run, struct doing *d, const struct nlmsghdr *asked, const 
     c->handle = handle_of(&tc->rules[d->handle], d->handle);
     if (said->error) {
         judge(c, said);
+        if (said->error == -EEXIST || said->error == -EINVAL) {
+            d->contested = true;
+        }
         if (c->error != -EIO) {      /* of one that may be there the HAL says what becomes of it */
             tc_rule_free(tc, d->handle);
         }
-    } else if (said->echo && !is_as_asked(tc, asked, said->echo, c)) {
+    } else if (said->echo && !is_as_asked(tc, &tc->rules[d->handle], asked, said->echo, c)) {
         d->undo = true;
         tc->n_altered++;
         counter_inc(COUNTER_tc_altered);
@@ -188,11 +193,12 @@ was_changed(struct run *run, struct doing *d, const struct nlmsghdr *asked, cons
         return;
     }
     struct hal_counters total;
+    rule->print = 0;
     tc_count(tc, rule, &d->before, &total);
     rule->packets = rule->base_packets = total.packets;
     rule->bytes = rule->base_bytes = total.bytes;
     d->completion.final = total;
-    if (said->echo && !is_as_asked(tc, asked, said->echo, &d->completion)) {
+    if (said->echo && !is_as_asked(tc, rule, asked, said->echo, &d->completion)) {
         d->completion.error = -EIO;  /* the HAL removes it, and says why */
         tc->n_altered++;
         counter_inc(COUNTER_tc_altered);
@@ -303,13 +309,20 @@ add(struct run *run, struct doing *d)
         refuse(c, -EOPNOTSUPP, HAL_REASON_DEVICE_GONE, "the port's device is gone");
         return;
     }
+    if (port->off) {
+        refuse(c, -EOPNOTSUPP, HAL_REASON_DRIVER_REFUSED, "somebody switched hw-tc-offload off");
+        return;
+    }
     if (flower_protocol(match, &options, &protocol, &c->verdict)) {
         c->error = -EOPNOTSUPP;
         return;
     }
     prio = tc_prio_exact(port, protocol);
     d->handle = prio ? tc_rule_new(tc) : 0;
-    if (!d->handle) {
+    if (!d->handle || !tc_prio_hold(port, prio, protocol)) {
+        if (d->handle) {
+            tc_rule_free(tc, d->handle);
+        }
         refuse(c, -ENOSPC, HAL_REASON_TABLE_FULL, prio ? "no memory for more filters"
                : "no tc priority is left for one more ethertype on the port");
         return;
@@ -377,6 +390,31 @@ undo(struct run *run)
     }
 }
 
+/* A stranger has a filter in the place of one of ours: it is asked for again, elsewhere. */
+static void
+settle_contests(struct run *run)
+{
+    struct tc *tc = run->tc;
+    struct tc_port *looked_at = NULL;
+    for (unsigned i = 0; i < run->n; i++) {
+        struct doing *d = &run->doing[i];
+        struct tc_port *port = d->contested ? tc_port_find(tc, d->change->entry.match->value.in_port) : NULL;
+        if (!port) {
+            continue;
+        }
+        if (port != looked_at && !tc_prio_is_taken(port, (uint16_t) (d->completion.handle >> 32))) {
+            tc_look_for_strangers(tc, port);
+            looked_at = port;
+        }
+        if (tc_prio_is_taken(port, (uint16_t) (d->completion.handle >> 32))) {
+            refuse(&d->completion, -EAGAIN, HAL_REASON_DEVICE_BUSY, "a stranger's filter has its place");
+            counter_inc(COUNTER_tc_again);
+        } else if (d->completion.error == -EEXIST) {
+            tc->host->event(tc->host, HAL_EVENT_LOST, "a filter of ours is there that was forgotten");
+        }
+    }
+}
+
 size_t
 tc_submit(void *device, const struct hal_change *changes, size_t n)
 {
@@ -384,6 +422,9 @@ tc_submit(void *device, const struct hal_change *changes, size_t n)
     struct run run = { .tc = tc };
     struct hal_completion said[HAL_SUBMIT_MAX];
     tc_batch_clear(&tc->batch);
+    if (tc->watch) {
+        tc_watch_run(tc, tc->watch); /* so that it is known who has which priority */
+    }
     for (size_t i = 0; i < n && i < HAL_SUBMIT_MAX; i++) {
         struct doing *d = &run.doing[run.n++];
         *d = (struct doing) { .change = &changes[i] };
@@ -401,6 +442,7 @@ tc_submit(void *device, const struct hal_change *changes, size_t n)
     }
     send_batch(&run);
     undo(&run);
+    settle_contests(&run);
     for (unsigned i = 0; i < run.n; i++) {
         said[i] = run.doing[i].completion;
     }
@@ -485,6 +527,7 @@ flush_rules(struct tc *tc, uint16_t no)
         }
         put_delete(tc, port, i);
         if (no) {
+            tc_prio_release(tc_port_find(tc, no), rule->prio);
             rule->deleted = true;
         } else {
             tc_rule_free(tc, i);

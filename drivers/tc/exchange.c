@@ -312,6 +312,12 @@ tc_dump_next(struct tc_socket *s, const struct nlmsghdr **out)
     }
 }
 
+unsigned
+tc_socket_portid(const struct tc_socket *s)
+{
+    return s->portid;
+}
+
 const char *
 tc_socket_words(const struct tc_socket *s)
 {

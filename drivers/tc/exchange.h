@@ -73,6 +73,9 @@ int tc_dump_next(struct tc_socket *, const struct nlmsghdr **object);
 int tc_request(struct tc_socket *, struct nlmsghdr *request,
                void (*visit)(void *aux, const struct nlmsghdr *), void *aux);
 
+/* The socket's own number: what others did has another. */
+unsigned tc_socket_portid(const struct tc_socket *);
+
 /* What the kernel said to the latest request or dump, "" if nothing. */
 const char *tc_socket_words(const struct tc_socket *);
 

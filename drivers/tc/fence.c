@@ -16,7 +16,7 @@
 #include "drivers/tc/tc.h"
 #include "lib/counters.h"
 
-enum { WAIT_MS = 10, FENCE_HANDLE = 1 };
+enum { WAIT_MS = 10 };
 
 /* What the thread is to do; freed by who is last. */
 struct fencing {
@@ -59,7 +59,7 @@ fence_device(struct tc_socket *nl, int ifindex, bool on, bool in_software)
     struct tcmsg *tc = mnl_nlmsg_put_extra_header(message, sizeof *tc);
     tc->tcm_ifindex = ifindex;
     tc->tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
-    tc->tcm_handle = FENCE_HANDLE;
+    tc->tcm_handle = TC_FENCE_HANDLE;
     tc->tcm_info = TC_H_MAKE((uint32_t) TC_PRIO_FENCE << 16, htons(ETH_P_ALL));
     if (on) {
         put_trap(message, in_software);
@@ -68,6 +68,12 @@ fence_device(struct tc_socket *nl, int ifindex, bool on, bool in_software)
     }
     int error = tc_request(nl, message, NULL, NULL);
     return error == -ENODEV || (!on && (error == -ENOENT || error == -EINVAL)) ? 0 : error;
+}
+
+int
+tc_fence_port(struct tc *tc, const struct tc_port *port, bool on)
+{
+    return fence_device(tc->nl, port->ifindex, on, tc->mode == TC_SKIP_HW);
 }
 
 static void
@@ -139,7 +145,8 @@ tc_fence(void *device, uint16_t no, bool on)
     f->in_software = tc->mode == TC_SKIP_HW;
     for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
         const struct tc_port *port = &tc->ports[i];
-        if (port->no && !port->gone && (!no || port->no == no)) {
+        bool down = !on && port->config & PORT_CONFIG_DOWN;
+        if (port->no && !port->gone && (!no || port->no == no) && !down) {
             f->ifindex[f->n++] = port->ifindex;
         }
     }

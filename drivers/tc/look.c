@@ -63,26 +63,48 @@ tc_count(const struct tc *tc, const struct tc_rule *rule, const struct flower_st
     out->bytes = out->bytes > rule->bytes ? out->bytes : rule->bytes;
 }
 
-static bool
-read_one(void *aux, const struct flower_filter *filter)
+static void
+read_one(struct tc *tc, const struct tc_port *port, const struct tc_reading *filter)
 {
-    struct tc *tc = aux;
-    uint64_t cookie;
-    unsigned table;
-    uint16_t priority;
-    uint32_t handle = filter->place.handle;
-    struct tc_rule *rule = handle && handle < tc->n_rules ? &tc->rules[handle] : NULL;
-    tc->n_read++;
-    if (!rule || !rule->cookie || rule->prio != filter->place.prio || !filter->stats.known
-        || !tc_cookie_read(filter->cookie, filter->cookie_size, &cookie, &table, &priority)) {
-        return true;
+    struct tc_rule *rule = filter->handle < tc->n_rules ? &tc->rules[filter->handle] : NULL;
+    if (!rule || !rule->cookie || rule->prio != filter->prio || rule->port != port->no
+        || !filter->stats.known || !tc_cookie_is_ours(filter->cookie, filter->cookie_size)) {
+        return;
     }
     struct hal_counters now;
     tc_count(tc, rule, &filter->stats, &now);
     rule->packets = now.packets;
     rule->bytes = now.bytes;
     rule->found = true;
-    return true;
+}
+
+/* One dump. Kernels without terse ones send all, of which the same is read. */
+static int
+read_all(struct tc *tc, const struct tc_port *port)
+{
+    char buffer[256] __attribute__((aligned(NLMSG_ALIGNTO)));
+    const struct nlmsghdr *message;
+    struct tc_reading filter;
+    int result = tc_dump_begin(tc->looks, dump_request(buffer, port->ifindex, tc->kernel_has_terse));
+    while (!result && (result = tc_dump_next(tc->looks, &message)) > 0) {
+        result = 0;
+        if (tc_read_terse(message, &filter)) {
+            read_one(tc, port, &filter);
+        }
+    }
+    return result == -EINVAL ? 0 : result;   /* no qdisc: nothing is there */
+}
+
+/* The filters that a dump did not show are not there any more. */
+static void
+forget_gone(struct tc *tc, uint16_t no)
+{
+    for (uint32_t i = 1; i < tc->n_rules; i++) {
+        const struct tc_rule *rule = &tc->rules[i];
+        if (rule->cookie && rule->port == no && !rule->found && !rule->deleted) {
+            tc_rule_free(tc, i);
+        }
+    }
 }
 
 static void
@@ -95,9 +117,8 @@ forget_found(struct tc *tc, uint16_t no)
     }
 }
 
-/* What a dump did not show is not there any more, unless the dump failed. */
-static int
-read_port(struct tc *tc, struct tc_port *port)
+int
+tc_read_port(struct tc *tc, struct tc_port *port)
 {
     int error = -EINTR;
     for (unsigned i = 0; i < DUMP_TRIES && (error == -EINTR || error == -ENOBUFS); i++) {
@@ -105,7 +126,10 @@ read_port(struct tc *tc, struct tc_port *port)
             counter_inc(COUNTER_tc_again);
         }
         forget_found(tc, port->no);
-        error = tc_look_at_port(tc, port, tc->kernel_has_terse, read_one, tc);
+        error = read_all(tc, port);
+    }
+    if (!error) {
+        forget_gone(tc, port->no);
     }
     for (uint32_t i = 1; error && i < tc->n_rules; i++) {
         tc->rules[i].found |= tc->rules[i].port == port->no;
@@ -114,19 +138,19 @@ read_port(struct tc *tc, struct tc_port *port)
 }
 
 /* Reads all counters, unless they were read just now: a dump of many filters takes its time, and
- * is not made again before ten times that. */
+ * is not made again before four times that, but for the lag that is promised. */
 static void
 read_counters(struct tc *tc)
 {
     uint64_t now_ms = clock_ms();
-    uint64_t wait_ms = tc->read_for_ms * 10 > TC_LAG_MS ? tc->read_for_ms * 10 : TC_LAG_MS;
+    uint64_t wait_ms = tc->read_for_ms * 4 > TC_LAG_MS ? tc->read_for_ms * 4 : TC_LAG_MS;
+    wait_ms = wait_ms < TC_MAX_LAG_MS ? wait_ms : TC_MAX_LAG_MS;
     if (tc->read_ms && now_ms < tc->read_ms + wait_ms) {
         return;
     }
-    tc->n_read = 0;
     for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
         if (tc->ports[i].no && !tc->ports[i].gone) {
-            read_port(tc, &tc->ports[i]);
+            tc_read_port(tc, &tc->ports[i]);
         }
     }
     tc->read_ms = clock_ms();
@@ -172,35 +196,42 @@ tell_more(const struct flower_filter *filter, const char *more, struct shown *s)
              filter->more, filter->more[0] && more[0] ? "; " : "", more[0] ? "also does " : "", more);
 }
 
+/* The rule that a filter of ours has; NULL: it is not known of. */
+static const struct tc_rule *
+rule_of(const struct tc *tc, const struct tc_port *port, const struct flower_filter *filter)
+{
+    uint32_t handle = filter->place.handle;
+    const struct tc_rule *rule = handle < tc->n_rules ? &tc->rules[handle] : NULL;
+    return rule && rule->cookie && !rule->deleted && rule->port == port->no
+           && rule->prio == filter->place.prio ? rule : NULL;
+}
+
 /* What the HAL is told of a filter. */
 static void
 describe(struct tc *tc, const struct tc_port *port, const struct flower_filter *filter, struct shown *s)
 {
     char more[FLOWER_WORDS_SIZE];
-    uint64_t cookie = 0;
-    unsigned table = 0;
-    uint16_t priority = 0;
-    bool ours = tc_cookie_read(filter->cookie, filter->cookie_size, &cookie, &table, &priority);
-    bool known = ours && filter->place.handle < tc->n_rules && tc->rules[filter->place.handle].cookie;
-    const struct tc_rule *rule = known ? &tc->rules[filter->place.handle] : NULL;
+    struct tc_identity identity = { 0 };
+    bool ours = tc_cookie_read(filter, &identity);
+    const struct tc_rule *rule = ours ? rule_of(tc, port, filter) : NULL;
     s->match = filter->match;
     s->match.value.in_port = port->no;
     s->match.mask.bits.in_port = UINT16_MAX;
-    if (ours && table & TC_COOKIE_ANY_FRAGMENT) {
-        table &= ~(unsigned) TC_COOKIE_ANY_FRAGMENT;
-        s->match.value.nw_frag = 0;
-        s->match.mask.bits.nw_frag = 0;
+    if (ours) {
+        tc_restore_match(&identity, &s->match);
     }
     s->actions.list.len = 0;
     bool whole = flower_actions(&filter->ops, port->no, &tc->view, &s->actions.list, more) && !filter->more[0];
     tell_more(filter, more, s);
     s->dumped = (struct hal_dumped) {
         .more = whole ? NULL : s->more,
-        .cookie = rule ? rule->cookie : cookie,
+        .cookie = rule ? rule->cookie : identity.cookie,
         .handle = (uint64_t) port->no << 48 | (uint64_t) filter->place.prio << 32 | filter->place.handle,
-        .entry = { &s->match, &s->actions.list, priority, (uint8_t) table },
-        .foreign = !ours || !whole,
+        .entry = { &s->match, &s->actions.list, identity.priority,
+                   identity.table < TC_N_TABLES ? identity.table : 0 },
+        .foreign = !ours,
         .in_hardware = filter->flags & TCA_CLS_FLAGS_IN_HW,
+        .as_told = rule && rule->print == tc_print(filter),
     };
     struct tc_rule as_found = { .tagged = filter->place.protocol == ETH_P_8021Q };
     if (filter->stats.known) {
@@ -247,7 +278,7 @@ visit_port(struct tc *tc, const struct tc_port *port, uint64_t *position,
     while ((result = tc_dump_next(tc->slow, &message)) > 0) {
         ++*position;
         int error = flower_decode(message, message->nlmsg_len, &tc->made);
-        if (error || !flower_is_ingress(&tc->made) || tc_is_ingress_drop(&tc->made)) {
+        if (error || !flower_is_ingress(&tc->made) || tc_is_a_guard(&tc->made)) {
             continue;
         }
         describe(tc, port, &tc->made, &shown);

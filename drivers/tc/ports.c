@@ -65,49 +65,6 @@ tc_ports_view(struct tc *tc)
     tc->view = (struct flower_ports) { .ifindex = view_ifindex, .port = view_port, .aux = tc };
 }
 
-/* --- priorities ---------------------------------------------------------------------------------- */
-
-static bool
-is_taken(const struct tc_port *port, uint16_t prio)
-{
-    for (unsigned i = 0; i < port->n_taken; i++) {
-        if (port->taken[i] == prio) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
-is_used(const struct tc_port *port, uint16_t prio)
-{
-    for (unsigned i = 0; i < port->n_prios; i++) {
-        if (port->prio[i].prio == prio) {
-            return true;
-        }
-    }
-    return false;
-}
-
-uint16_t
-tc_prio_exact(struct tc_port *port, uint16_t protocol)
-{
-    for (unsigned i = 0; i < port->n_prios; i++) {
-        if (port->prio[i].protocol == protocol && port->prio[i].prio < TC_PRIO_EXACT + TC_N_EXACT) {
-            return port->prio[i].prio;
-        }
-    }
-    uint16_t prio = TC_PRIO_EXACT;
-    while (prio < TC_PRIO_EXACT + TC_N_EXACT && (is_taken(port, prio) || is_used(port, prio))) {
-        prio++;
-    }
-    if (prio == TC_PRIO_EXACT + TC_N_EXACT || port->n_prios == TC_MAX_PROTOCOLS) {
-        return 0;
-    }
-    port->prio[port->n_prios++] = (struct tc_prio) { .prio = prio, .protocol = protocol };
-    return prio;
-}
-
 /* --- what is there already ------------------------------------------------------------------------- */
 
 struct survey {
@@ -116,22 +73,22 @@ struct survey {
     unsigned n_ours;
 };
 
-static void
-note_stranger(struct survey *survey, const struct flower_filter *filter)
+static bool
+count_stranger(void *aux, const struct flower_filter *filter)
 {
-    struct tc_port *port = survey->port;
-    uint16_t prio = filter->place.prio;
-    port->n_foreign++;
-    if (prio < TC_PRIO_FENCE || prio > TC_PRIO_LAST || is_taken(port, prio)) {
-        return;
+    struct survey *survey = aux;
+    if (flower_is_ingress(filter)) {
+        tc_note_stranger(survey->tc, survey->port, filter, true);
     }
-    if (port->n_taken == sizeof port->taken / sizeof port->taken[0]) {
-        return;                      /* adding one says that it is taken, too */
-    }
-    port->taken[port->n_taken++] = prio;
-    survey->tc->host->log(survey->tc->host, LOG_INFO, "port %u, %s: a stranger's %s filter has "
-                          "priority %u: another one is used instead", port->no, port->name,
-                          filter->kind, prio);
+    return true;
+}
+
+int
+tc_look_for_strangers(struct tc *tc, struct tc_port *port)
+{
+    struct survey survey = { tc, port, 0 };
+    port->n_foreign = 0;
+    return tc_look_at_port(tc, port, tc->kernel_has_terse, count_stranger, &survey);
 }
 
 static bool
@@ -139,28 +96,23 @@ survey_filter(void *aux, const struct flower_filter *filter)
 {
     struct survey *survey = aux;
     struct tc_port *port = survey->port;
-    uint64_t cookie;
-    unsigned table;
-    uint16_t priority;
-    if (!flower_is_ingress(filter)
-        || (filter->place.prio == INGRESS_DROP_PRIO && !strcmp(filter->kind, "bpf"))) {
-        return true;                 /* the latter keeps the host's stack from the port's frames */
-    }
-    if (!tc_cookie_read(filter->cookie, filter->cookie_size, &cookie, &table, &priority)) {
-        note_stranger(survey, filter);
+    struct tc_identity identity;
+    if (!flower_is_ingress(filter)) {
         return true;
     }
-    survey->n_ours++;
-    if (!is_used(port, filter->place.prio) && port->n_prios < TC_MAX_PROTOCOLS) {
-        port->prio[port->n_prios++] = (struct tc_prio) {
-            .prio = filter->place.prio, .protocol = filter->place.protocol, .of_priority = priority,
-        };
+    if (!tc_cookie_read(filter, &identity)) {
+        tc_note_stranger(survey->tc, port, filter, true);
+        return true;
     }
     struct tc_rule *rule = tc_rule_take(survey->tc, filter->place.handle);
-    if (rule) {
-        *rule = (struct tc_rule) { .cookie = cookie, .port = port->no, .prio = filter->place.prio,
+    if (rule && tc_prio_hold(port, filter->place.prio, filter->place.protocol)) {
+        survey->n_ours++;
+        *rule = (struct tc_rule) { .cookie = identity.cookie, .port = port->no, .prio = filter->place.prio,
                                    .protocol = filter->place.protocol,
-                                   .tagged = filter->place.protocol == ETH_P_8021Q };
+                                   .tagged = filter->place.protocol == ETH_P_8021Q,
+                                   .print = tc_print(filter) };
+    } else if (rule) {
+        tc_rule_free(survey->tc, filter->place.handle);
     }
     return true;
 }
@@ -222,6 +174,89 @@ check_feature(const struct tc *tc, const struct tc_port *port, char *error)
     return -EOPNOTSUPP;
 }
 
+/* --- abilities ---------------------------------------------------------------------------------------- */
+
+/* What another port that is of the same driver and firmware was found to take. */
+static bool
+copy_abilities(const struct tc *tc, struct tc_port *port)
+{
+    char driver[32], firmware[32], other_driver[32], other_firmware[32];
+    if (!offload_driver_get(port->name, driver, firmware)) {
+        return false;
+    }
+    for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
+        const struct tc_port *other = &tc->ports[i];
+        if (other->no && other != port && other->tried && !other->gone
+            && offload_driver_get(other->name, other_driver, other_firmware)
+            && !strcmp(driver, other_driver) && !strcmp(firmware, other_firmware)) {
+            port->able = other->able;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int
+try_port(struct tc *tc, struct tc_port *port, char *words)
+{
+    bool sure = false;
+    if (tc->mode == TC_SKIP_HW) {
+        tc_abilities_of_software(&port->able);
+        return 0;
+    }
+    port->tried = copy_abilities(tc, port) || tc_probe_recall(tc, port, &port->able);
+    if (port->tried) {
+        return 0;
+    }
+    int result = tc_probe_port(tc, port, &sure, words);
+    port->tried = !result;
+    if (result) {
+        tc_abilities_of_software(&port->able);
+    } else if (sure) {
+        tc_probe_remember(tc, port);
+    }
+    return result == -EAGAIN ? 0 : result;
+}
+
+/* What all can do, of which the HAL is told if it is not what it was. */
+static void
+sum_abilities(struct tc *tc)
+{
+    struct tc_abilities all;
+    bool tried = true;
+    tc_abilities_of_software(&all);
+    for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
+        if (tc->ports[i].no) {
+            tc_abilities_both(&all, &tc->ports[i].able);
+            tried &= tc->ports[i].tried;
+        }
+    }
+    if (tried != tc->tried || memcmp(&all, &tc->able, sizeof all)) {
+        tc->able = all;
+        tc->tried = tried;
+        tc->host->event(tc->host, HAL_EVENT_CAPS, "the ports are others");
+    }
+}
+
+/* A port that came may be what another one was lacking to be tried. */
+static int
+find_abilities(struct tc *tc, struct tc_port *port, char *error)
+{
+    char words[HAL_WORDS_SIZE] = "";
+    int result = try_port(tc, port, words);
+    if (result) {
+        snprintf(error, HAL_ERROR_SIZE, "%s takes no filters into hardware: %s", port->name, words);
+        return result;
+    }
+    for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
+        if (tc->ports[i].no && !tc->ports[i].tried && !tc->ports[i].gone && &tc->ports[i] != port) {
+            try_port(tc, &tc->ports[i], words);
+        }
+    }
+    sum_abilities(tc);
+    return 0;
+}
+
 /* --- life --------------------------------------------------------------------------------------------- */
 
 static int
@@ -244,6 +279,10 @@ prepare(struct tc *tc, struct tc_port *port, char *error)
     if (result) {
         snprintf(error, HAL_ERROR_SIZE, "%s: its filters can't be read: %s", port->name, strerror(-result));
         return -EOPNOTSUPP;
+    }
+    result = find_abilities(tc, port, error);
+    if (result) {
+        return result;
     }
     if (survey.n_ours) {
         tc->host->log(tc->host, LOG_INFO, "port %u, %s: %u filters of ours are there from before",
@@ -272,9 +311,22 @@ tc_port_add(void *device, const struct hal_port *from, char *error)
         if (port->made_qdisc) {
             ingress_drop_del_qdisc(port->ifindex);
         }
+        tc_forget_port(tc, port);
         port->no = 0;
     }
     return result;
+}
+
+/* A port that is down has a fence: its entries are on their way out, but not before it is said that
+ * it is down. Where there is no room for one they go at once. */
+static void
+follow_config(struct tc *tc, struct tc_port *port, uint32_t config)
+{
+    bool down = config & PORT_CONFIG_DOWN, was_down = port->config & PORT_CONFIG_DOWN;
+    port->config = config;
+    if (down != was_down && !port->gone && tc_fence_port(tc, port, down) && down) {
+        tc_flush_port(tc, port);
+    }
 }
 
 int
@@ -286,9 +338,9 @@ tc_port_change(void *device, const struct hal_port *from, char *error)
         snprintf(error, HAL_ERROR_SIZE, "no port %u", from->no);
         return -ENODEV;
     }
-    port->config = from->config;
     if (port->ifindex == from->ifindex || !from->ifindex) {
         port->gone |= !from->ifindex;
+        follow_config(tc, port, from->config);
         return 0;
     }
     /* Another device of the name: nothing of the old one is left. */
@@ -298,6 +350,7 @@ tc_port_change(void *device, const struct hal_port *from, char *error)
     *port = again;
     int result = prepare(tc, port, error);
     port->gone = result != 0;
+    sum_abilities(tc);
     return result;
 }
 
@@ -314,6 +367,7 @@ tc_port_del(void *device, uint16_t no)
         ingress_drop_del_qdisc(port->ifindex);
     }
     port->no = 0;
+    sum_abilities(tc);
 }
 
 void

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "drivers/tc/driver.h"
+#include "lib/netdev/ingress_drop.h"
 
 static const char options_help[] =
     "skip_hw=yes|no: filters run in the kernel's software (default no: in\n"
@@ -69,6 +70,7 @@ parse_options(struct tc *tc, const char *options, char *error)
 static void
 tc_free(struct tc *tc)
 {
+    tc_watch_free(tc->watch);
     tc_socket_free(tc->nl);
     tc_socket_free(tc->looks);
     tc_socket_free(tc->slow);
@@ -87,6 +89,8 @@ tc_open(const struct hal_open *open, char *error)
     }
     *tc = (struct tc) { .host = open->host, .looks_only = open->read_only, .hw_has_header = true,
                         .kernel_has_terse = true, .num_of_vlans = true, .counter_lag_ms = 1000 };
+    tc->state_dir = open->state_dir;
+    tc_abilities_of_software(&tc->able);
     tc_ports_view(tc);
     if (parse_options(tc, open->options, error)) {
         free(tc);
@@ -95,7 +99,8 @@ tc_open(const struct hal_open *open, char *error)
     tc->nl = tc_socket_new(TC_RECEIVE_SIZE);
     tc->looks = tc->nl ? tc_socket_new(TC_RECEIVE_SIZE / 8) : NULL;
     tc->slow = tc->looks ? tc_socket_new(TC_RECEIVE_SIZE / 8) : NULL;
-    if (!tc->slow || !tc_batch_init(&tc->batch)) {
+    tc->watch = tc->slow && !tc->looks_only ? tc_watch_new(tc, !open->stepped) : NULL;
+    if (!tc->slow || (!tc->watch && !tc->looks_only) || !tc_batch_init(&tc->batch)) {
         snprintf(error, HAL_ERROR_SIZE, "rtnetlink: %s", strerror(errno));
         tc_free(tc);
         return NULL;
@@ -116,30 +121,34 @@ tc_close(void *device, bool keep)
     if (!keep && !tc->looks_only) {
         tc_flush(tc);
     }
+    for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
+        if (tc->ports[i].no && tc->ports[i].made_qdisc && !tc->ports[i].gone) {
+            ingress_drop_del_qdisc(tc->ports[i].ifindex);
+        }
+    }
     tc_free(tc);
 }
 
 /* --- what it can do -------------------------------------------------------------------------------------- */
 
+/* What all ports can do, since an entry may be for any: they tell of more in port_add(). */
 static int
 tc_probe(void *device, struct hal_caps *caps)
 {
     const struct tc *tc = device;
-    *caps = (struct hal_caps) { .n_tables = 1, .misses_behind = tc->mode == TC_SKIP_HW };
+    *caps = (struct hal_caps) { .n_tables = TC_N_TABLES, .misses_behind = tc->mode == TC_SKIP_HW };
     struct hal_table_caps *table = &caps->table[0];
     *table = (struct hal_table_caps) {
-        .name = "exact", .learnt = HAL_DECLARED, .counters = HAL_COUNT_BOTH,
-        .outputs = HAL_OUTPUT_PORT | HAL_OUTPUT_IN_PORT | HAL_OUTPUT_NOWHERE, .changes = true,
+        .name = "exact", .learnt = tc->tried ? HAL_PROBED : HAL_DECLARED,
+        .counters = HAL_COUNT_BOTH, .outputs = tc->able.outputs, .changes = true,
         .required = 1u << FIELD_IN_PORT | 1u << FIELD_DL_TYPE | 1u << FIELD_VLAN,
-        .actions = 1u << ACTION_OUTPUT | 1u << ACTION_SET_VLAN_VID | 1u << ACTION_SET_VLAN_PCP
-                   | 1u << ACTION_STRIP_VLAN | 1u << ACTION_SET_DL_SRC | 1u << ACTION_SET_DL_DST
-                   | 1u << ACTION_SET_NW_SRC | 1u << ACTION_SET_NW_DST | 1u << ACTION_SET_NW_TOS
-                   | 1u << ACTION_SET_TP_SRC | 1u << ACTION_SET_TP_DST,
-        .counter_lag_ms = tc->mode == TC_SKIP_HW ? TC_LAG_MS : tc->counter_lag_ms,
+        .actions = tc->able.actions,
+        .counter_lag_ms = TC_MAX_LAG_MS + (tc->mode == TC_SKIP_HW ? 0 : tc->counter_lag_ms),
     };
     table->ordered = table->actions;
     for (unsigned f = 0; f < N_FIELDS; f++) {
-        table->field[f] = FIELD_MASK_EXACT;
+        bool can = tc->able.field[f] != FIELD_MASK_NONE;
+        table->field[f] = can ? FIELD_MASK_EXACT : FIELD_MASK_NONE;
     }
     return 0;
 }
@@ -167,6 +176,17 @@ tc_describe(void *device, void (*fact)(const char *name, const char *value, void
     fact("filters of ours that others changed", value, aux);
 }
 
+/* The watch's thread says when there is something. */
+static int
+tc_step(void *device)
+{
+    struct tc *tc = device;
+    if (tc->watch) {
+        tc_watch_run(tc, tc->watch);
+    }
+    return -1;
+}
+
 const struct hal_driver tc_driver = {
     .abi = HAL_DRIVER_ABI,
     .name = "tc",
@@ -187,4 +207,5 @@ const struct hal_driver tc_driver = {
     .flush = tc_flush,
     .describe = tc_describe,
     .occupancy = tc_occupancy,
+    .step = tc_step,
 };

@@ -23,7 +23,10 @@
 enum {
     TC_MAX_PORTS = 256,
     TC_MAX_RULES = 1 << 22,
-    TC_MAX_PROTOCOLS = 64,       /* distinct ethertypes in a port's exact entries */
+    TC_MAX_PRIOS = 256,          /* in use on a port */
+    TC_MAX_TAKEN = 64,
+    TC_FENCE_HANDLE = 1,
+    TC_N_TABLES = 1,
     /* Priorities of ours. Those of tc's own choice are 49152 and downwards, in their order. */
     TC_PRIO_FENCE = 16383,
     TC_PRIO_EXACT = 16384,       /* TC_N_EXACT of them, one for each ethertype */
@@ -32,18 +35,15 @@ enum {
     TC_PRIO_RULES = 16641,       /* wildcarded rules: the higher their priority, the lower this */
     TC_PRIO_LAST = 32767,
     TC_RECEIVE_SIZE = 16 << 20,
-    TC_LAG_MS = 100,             /* counters are read again after this */
+    TC_LAG_MS = 100,             /* counters are read again after this, at the soonest */
+    TC_MAX_LAG_MS = 1000,        /* ... and at the latest, if reading them takes long */
 };
-
-/* In a cookie's table: the entry says nothing of fragments. Its filter may have to, and the entry is
- * shown as it was asked for. */
-enum { TC_COOKIE_ANY_FRAGMENT = 0x80 };
 
 /* The cookie of a filter's first action. */
 struct tc_cookie {
     uint8_t magic[4];            /* "TRNT" */
     uint8_t version;             /* 1 */
-    uint8_t table;               /* and TC_COOKIE_ANY_FRAGMENT */
+    uint8_t table;               /* bit 0; the others: see rules.c */
     uint8_t priority[2];         /* OpenFlow's, big-endian */
     uint8_t cookie[8];           /* the HAL's, big-endian */
 };
@@ -53,6 +53,7 @@ struct tc_rule {
     uint64_t cookie;             /* the HAL's; 0: free */
     uint64_t packets, bytes;     /* when it was last read; with those of filters that it replaced */
     uint64_t base_packets, base_bytes;
+    uint64_t print;              /* tc_print() of the filter; 0: not known */
     uint16_t port, prio, protocol;
     bool tagged;                 /* its packets come with a tag */
     bool found;                  /* in the last dump */
@@ -63,8 +64,15 @@ struct tc_rule {
 /* A priority of ours on a port: one protocol each. */
 struct tc_prio {
     uint16_t prio, protocol;
-    uint16_t of_priority;        /* of those of table TC_RULES */
     uint32_t n;                  /* filters */
+};
+
+/* What a device takes into hardware. */
+struct tc_abilities {
+    uint8_t field[N_FIELDS];     /* enum field_mask_mode */
+    uint8_t outputs;             /* HAL_OUTPUT_* */
+    uint16_t max_ops;            /* actions of a filter */
+    uint32_t actions;            /* 1 << enum action_type */
 };
 
 struct tc_port {
@@ -73,13 +81,16 @@ struct tc_port {
     char name[PORT_NAME_SIZE];
     uint32_t config;             /* PORT_CONFIG_* */
     char switch_id[2 * 32 + 1];  /* phys_switch_id, hexadecimal; "" if it has none */
-    struct tc_prio prio[TC_MAX_PROTOCOLS];
+    struct tc_prio prio[TC_MAX_PRIOS];
     unsigned n_prios;
-    uint16_t taken[64];          /* priorities of our range that strangers have */
+    uint16_t taken[TC_MAX_TAKEN];          /* priorities of our range that strangers have */
     unsigned n_taken;
     uint32_t n_foreign;          /* filters */
     bool made_qdisc;
     bool gone;                   /* its device is */
+    bool off;                    /* somebody switched hw-tc-offload off */
+    bool tried;                  /* 'able' was found out by trying */
+    struct tc_abilities able;
 };
 
 static_assert(sizeof(struct tc_cookie) == FLOWER_COOKIE_SIZE, "TC_COOKIE_MAX_SIZE");
@@ -92,6 +103,8 @@ struct tc {
     struct tc_socket *looks;     /* dumps of a port */
     struct tc_socket *slow;      /* the dump that tc_visit() goes on with */
     struct tc_batch batch;
+    struct tc_watch *watch;
+    const char *state_dir;       /* NULL: nothing is remembered */
     enum tc_mode mode;
     bool looks_only;
     bool kernel_has_terse, num_of_vlans;
@@ -105,11 +118,12 @@ struct tc {
     uint32_t n_used;
     uint64_t read_ms;            /* when the counters were last read; 0: never */
     uint64_t read_for_ms;        /* how long that took */
-    uint32_t n_read;             /* filters that it showed */
     uint64_t visit_at;           /* where tc_visit() is; 0: nowhere */
     struct flower_ports view;
     struct flower_filter asked, made;    /* being compared */
     uint64_t n_altered, n_foreign_changes;
+    struct tc_abilities able;    /* what all ports take */
+    bool tried;                  /* ... which was found out by trying */
 };
 
 /* --- ports (ports.c) ---------------------------------------------------------------------------- */
@@ -121,12 +135,43 @@ void tc_port_del(void *device, uint16_t port);
 struct tc_port *tc_port_find(struct tc *, uint16_t port);
 struct tc_port *tc_port_of_device(struct tc *, int ifindex);
 void tc_ports_view(struct tc *);
+/* Counts the filters of strangers, and sees which priorities they have. 0 or -errno. */
+int tc_look_for_strangers(struct tc *, struct tc_port *);
 /* Its filters are gone: forgets the rules. */
 void tc_forget_port(struct tc *, const struct tc_port *);
 /* -EOPNOTSUPP with the verdict if an output is a port of another switch. */
 int tc_check_outputs(const struct tc *, const struct hal_entry *, struct hal_verdict *);
+
+/* --- priorities (prio.c) ---------------------------------------------------------------------------- */
+
 /* The priority for exact filters of a protocol on a port; 0: there are none left. */
 uint16_t tc_prio_exact(struct tc_port *, uint16_t protocol);
+/* One filter more, or less, has it. hold() is false if too many are in use. */
+bool tc_prio_hold(struct tc_port *, uint16_t prio, uint16_t protocol);
+void tc_prio_release(struct tc_port *, uint16_t prio);
+bool tc_prio_is_taken(const struct tc_port *, uint16_t prio);
+/* A fence, or what keeps the host's stack from the port's frames: no entry. */
+bool tc_is_a_guard(const struct flower_filter *);
+/* By its cookie, or a guard. */
+bool tc_is_ours(const struct flower_filter *);
+
+bool tc_prio_is_used(const struct tc_port *, uint16_t prio);
+/* A filter that is not ours came ('is_there') or went. */
+void tc_note_stranger(struct tc *, struct tc_port *, const struct flower_filter *, bool is_there);
+
+/* --- what a device can do (probe.c, probe_cache.c) ------------------------------------------------- */
+
+/* Tries what the port takes, with filters that are gone again when it returns, into port->able. 0;
+ * -EAGAIN: it takes another port of the same switch to find out; -EOPNOTSUPP: it takes nothing, 'words'
+ * (HAL_WORDS_SIZE) are its driver's. *sure: all answers were clear. */
+int tc_probe_port(struct tc *, struct tc_port *, bool *sure, char *words);
+/* All that tc itself can do. */
+void tc_abilities_of_software(struct tc_abilities *);
+/* Takes away what one can't do. */
+void tc_abilities_both(struct tc_abilities *, const struct tc_abilities *one);
+/* What was found before for a device of this kind. */
+bool tc_probe_recall(struct tc *, const struct tc_port *, struct tc_abilities *);
+void tc_probe_remember(struct tc *, const struct tc_port *);
 
 /* --- rules (rules.c) ------------------------------------------------------------------------------ */
 
@@ -139,11 +184,22 @@ void tc_rule_free(struct tc *, uint32_t handle);
 struct tc_rule *tc_rule_find(struct tc *, uint64_t handle, uint64_t cookie);
 void tc_rules_fini(struct tc *);
 
-void tc_cookie_write(uint8_t cookie[FLOWER_COOKIE_SIZE], uint64_t hal_cookie, unsigned table,
-                     uint16_t priority);
+/* What is told from the cookie of a filter, besides that it is ours. */
+struct tc_identity {
+    uint64_t cookie;             /* the HAL's */
+    uint8_t table, asked;        /* 'asked' is for tc_restore_match() */
+    uint16_t priority;           /* OpenFlow's */
+};
+
+void tc_cookie_write(uint8_t cookie[FLOWER_COOKIE_SIZE], uint64_t hal_cookie, const struct hal_entry *);
 /* False: a stranger's. */
-bool tc_cookie_read(const uint8_t *cookie, size_t size, uint64_t *hal_cookie, unsigned *table,
-                    uint16_t *priority);
+bool tc_cookie_read(const struct flower_filter *, struct tc_identity *);
+bool tc_cookie_is_ours(const uint8_t *cookie, size_t size);
+/* Makes of a filter's match the one that the entry had: a filter does not say what its protocol says
+ * already (no ports in ARP), and says "no fragment" where ports are looked at. */
+void tc_restore_match(const struct tc_identity *, struct flow_match *);
+/* A number that two filters have in common if they match and do the same. Never 0. */
+uint64_t tc_print(const struct flower_filter *);
 
 /* --- changes (change.c) --------------------------------------------------------------------------- */
 
@@ -163,6 +219,17 @@ int tc_visit(void *device, uint64_t *position, bool (*visit)(const struct hal_du
 void tc_count(const struct tc *, const struct tc_rule *, const struct flower_stats *,
               struct hal_counters *);
 void tc_occupancy(const void *device, uint32_t entries[HAL_MAX_TABLES]);
+/* Reads what the filters of a port counted, and forgets those that are gone. 0 or -errno. */
+int tc_read_port(struct tc *, struct tc_port *);
+/* What a terse dump says of a filter. */
+struct tc_reading {
+    uint32_t handle;
+    uint16_t prio;
+    uint8_t cookie_size, cookie[FLOWER_COOKIE_SIZE];
+    struct flower_stats stats;
+};
+/* False: the message is of no filter. What of it is not well-formed is left out. (terse.c) */
+bool tc_read_terse(const struct nlmsghdr *, struct tc_reading *);
 /* Visits the filters at a port's ingress. 0 or -errno. */
 int tc_look_at_port(struct tc *, const struct tc_port *, bool terse,
                     bool (*visit)(void *aux, const struct flower_filter *), void *aux);
@@ -177,5 +244,15 @@ bool tc_is_ingress_drop(const struct flower_filter *);
 /* --- fences (fence.c) ------------------------------------------------------------------------------- */
 
 int tc_fence(void *device, uint16_t port, bool on);
+/* The same for a port that is down, or comes up: waits for it. 0 or -errno. */
+int tc_fence_port(struct tc *, const struct tc_port *, bool on);
+
+/* --- what others do (watch.c) -------------------------------------------------------------------------- */
+
+/* NULL with errno set. Not 'threaded': nobody wakes the device's thread. */
+struct tc_watch *tc_watch_new(struct tc *, bool threaded);
+void tc_watch_free(struct tc_watch *);
+/* Looks at what happened since the last call. */
+void tc_watch_run(struct tc *, struct tc_watch *);
 
 #endif /* drivers/tc/tc.h */

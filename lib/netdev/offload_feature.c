@@ -112,3 +112,15 @@ offload_feature_set(const char *device, bool on, struct errmsg *err)
     }
     return result;
 }
+
+bool
+offload_driver_get(const char *device, char driver[32], char firmware[32])
+{
+    struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+    if (ethtool_call(device, &info)) {
+        return false;
+    }
+    snprintf(driver, 32, "%.31s", info.driver);
+    snprintf(firmware, 32, "%.31s", info.fw_version);
+    return driver[0];
+}

@@ -20,4 +20,8 @@ enum offload_feature offload_feature_get(const char *device);
 /* Switches it. 0 or -errno: -EOPNOTSUPP if the device does not have it, or leaves it as it was. */
 int offload_feature_set(const char *device, bool on, struct errmsg *);
 
+/* The names of the device's driver and of its firmware (ETHTOOL_GDRVINFO), each of at most 31
+ * characters. False: it does not tell. */
+bool offload_driver_get(const char *device, char driver[32], char firmware[32]);
+
 #endif /* lib/netdev/offload_feature.h */

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tc priorities. One of them, on one port, has filters of one protocol only, and of one kind; so
+ * each ethertype has one of its own while it has filters. One in which a stranger has a filter is
+ * not used from then on: what is there of ours stays, what comes goes to another. */
+#include <stdio.h>
+#include <syslog.h>
+
+#include "drivers/tc/tc.h"
+
+static bool
+is_taken(const struct tc_port *port, uint16_t prio)
+{
+    for (unsigned i = 0; i < port->n_taken; i++) {
+        if (port->taken[i] == prio) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct tc_prio *
+find(struct tc_port *port, uint16_t prio)
+{
+    for (unsigned i = 0; i < port->n_prios; i++) {
+        if (port->prio[i].prio == prio) {
+            return &port->prio[i];
+        }
+    }
+    return NULL;
+}
+
+bool
+tc_prio_is_used(const struct tc_port *port, uint16_t prio)
+{
+    for (unsigned i = 0; i < port->n_prios; i++) {
+        if (port->prio[i].prio == prio) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+tc_prio_is_taken(const struct tc_port *port, uint16_t prio)
+{
+    return is_taken(port, prio);
+}
+
+uint16_t
+tc_prio_exact(struct tc_port *port, uint16_t protocol)
+{
+    for (unsigned i = 0; i < port->n_prios; i++) {
+        const struct tc_prio *p = &port->prio[i];
+        if (p->protocol == protocol && p->prio >= TC_PRIO_EXACT && p->prio < TC_PRIO_EXACT + TC_N_EXACT
+            && !is_taken(port, p->prio)) {
+            return p->prio;
+        }
+    }
+    uint16_t prio = TC_PRIO_EXACT;
+    while (prio < TC_PRIO_EXACT + TC_N_EXACT && (is_taken(port, prio) || find(port, prio))) {
+        prio++;
+    }
+    return prio < TC_PRIO_EXACT + TC_N_EXACT && port->n_prios < TC_MAX_PRIOS ? prio : 0;
+}
+
+bool
+tc_prio_hold(struct tc_port *port, uint16_t prio, uint16_t protocol)
+{
+    struct tc_prio *p = find(port, prio);
+    if (!p) {
+        if (port->n_prios == TC_MAX_PRIOS) {
+            return false;
+        }
+        p = &port->prio[port->n_prios++];
+        *p = (struct tc_prio) { .prio = prio, .protocol = protocol };
+    }
+    p->n++;
+    return true;
+}
+
+void
+tc_prio_release(struct tc_port *port, uint16_t prio)
+{
+    struct tc_prio *p = find(port, prio);
+    if (p && !--p->n) {
+        *p = port->prio[--port->n_prios];
+    }
+}
+
+/* --- strangers --------------------------------------------------------------------------------------- */
+
+bool
+tc_is_a_guard(const struct flower_filter *filter)
+{
+    return tc_is_ingress_drop(filter)
+           || (filter->place.prio == TC_PRIO_FENCE && filter->place.handle == TC_FENCE_HANDLE);
+}
+
+bool
+tc_is_ours(const struct flower_filter *filter)
+{
+    struct tc_identity identity;
+    return tc_cookie_read(filter, &identity) || tc_is_a_guard(filter);
+}
+
+void
+tc_note_stranger(struct tc *tc, struct tc_port *port, const struct flower_filter *filter, bool is_there)
+{
+    uint16_t prio = filter->place.prio;
+    if (tc_is_ours(filter)) {
+        return;
+    }
+    port->n_foreign += is_there ? 1 : port->n_foreign ? UINT32_MAX : 0;
+    if (!is_there || prio < TC_PRIO_FENCE || prio > TC_PRIO_LAST || is_taken(port, prio)) {
+        return;
+    }
+    if (port->n_taken < TC_MAX_TAKEN) {  /* otherwise adding a filter says that it is taken, too */
+        port->taken[port->n_taken++] = prio;
+    }
+    tc->host->log(tc->host, LOG_WARNING, "port %u, %s: a stranger's %s filter has priority %u, which is of "
+                  "those of this driver: another one is used instead", port->no, port->name,
+                  filter->kind, prio);
+}
