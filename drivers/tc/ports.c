@@ -363,6 +363,9 @@ tc_port_del(void *device, uint16_t no)
         return;
     }
     tc_flush_port(tc, port);
+    if (!port->gone && !tc_prio_is_taken(port, TC_PRIO_FENCE)) {
+        tc_fence_port(tc, port, false);      /* nothing of ours is left that it would stop */
+    }
     if (port->made_qdisc && !port->gone) {
         ingress_drop_del_qdisc(port->ifindex);
     }

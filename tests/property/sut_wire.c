@@ -191,10 +191,65 @@ get(const struct end *end, uint8_t frame[FRAME_MAX])
     }
 }
 
+/* --- what devices may mend ------------------------------------------------------------------------- */
+
+static uint32_t
+add_words(uint32_t sum, const uint8_t *p, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += 2) {
+        sum += (uint32_t) p[i] << 8 | (i + 1 < n ? p[i + 1] : 0);
+    }
+    return sum;
+}
+
+static bool
+sum_is_right(uint32_t sum)
+{
+    while (sum >> 16) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    return sum == 0xffff;
+}
+
+/* Of TCP and UDP in 'n' bytes behind the header. */
+static bool
+transport_is_sound(const uint8_t *ip, const uint8_t *p, uint32_t n)
+{
+    bool udp = ip[9] == 17;
+    if (n < (udp ? 8u : 20u) || (udp && (uint32_t) (p[4] << 8 | p[5]) != n)) {
+        return false;
+    }
+    return (udp && !p[6] && !p[7])
+           || sum_is_right(add_words(add_words(ip[9] + n, ip + 12, 8), p, n));
+}
+
+/* A device computes the whole of a checksum that it changes, so that one which came in wrong goes
+ * out right; the software changes it as much as the packet changes. Both are as good: only IPv4
+ * packets whose lengths and checksums are right are the device's. */
+static bool
+is_sound(const uint8_t *frame, uint32_t size)
+{
+    uint32_t at = 12;
+    while (at + 6 < size && frame[at] == 0x81 && !frame[at + 1]) {
+        at += 4;
+    }
+    const uint8_t *ip = frame + at + 2;
+    if (at + 2 + 20 > size || frame[at] != 8 || frame[at + 1]) {
+        return true;
+    }
+    uint32_t header = (ip[0] & 15) * 4u, length = (uint32_t) ip[2] << 8 | ip[3];
+    if (ip[0] >> 4 != 4 || header < 20 || length < header || length > size - at - 2
+        || !sum_is_right(add_words(0, ip, header))) {
+        return false;
+    }
+    bool fragment = (ip[6] & 0x3f) || ip[7];
+    return fragment || (ip[9] != 6 && ip[9] != 17) || transport_is_sound(ip, ip + header, length - header);
+}
+
 bool
 sut_wire_send(struct sut_wire *wire, uint16_t port, const void *frame, uint32_t size)
 {
-    if (!wire || !port || port > wire->n || size < SHORTEST) {
+    if (!wire || !port || port > wire->n || size < SHORTEST || !is_sound(frame, size)) {
         return false;
     }
     put(&wire->port[port - 1].far, frame, size);
