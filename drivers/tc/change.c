@@ -329,7 +329,7 @@ add(struct run *run, struct doing *d)
     }
     tc->rules[d->handle] = (struct tc_rule) {
         .cookie = d->change->cookie, .port = port->no, .prio = prio, .protocol = protocol,
-        .is_new = true, .tagged = protocol == ETH_P_8021Q,
+        .is_new = true, .tagged = tc_is_tagged(protocol),
     };
     if (!put(run, d, FLOWER_ADD, port, &tc->rules[d->handle], false)) {
         tc_rule_free(tc, d->handle);

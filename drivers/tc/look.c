@@ -233,7 +233,7 @@ describe(struct tc *tc, const struct tc_port *port, const struct flower_filter *
         .in_hardware = filter->flags & TCA_CLS_FLAGS_IN_HW,
         .as_told = rule && rule->print == tc_print(filter),
     };
-    struct tc_rule as_found = { .tagged = filter->place.protocol == ETH_P_8021Q };
+    struct tc_rule as_found = { .tagged = tc_is_tagged(filter->place.protocol) };
     if (filter->stats.known) {
         tc_count(tc, rule ? rule : &as_found, &filter->stats, &s->dumped.counters);
     }

@@ -109,7 +109,7 @@ survey_filter(void *aux, const struct flower_filter *filter)
         survey->n_ours++;
         *rule = (struct tc_rule) { .cookie = identity.cookie, .port = port->no, .prio = filter->place.prio,
                                    .protocol = filter->place.protocol,
-                                   .tagged = filter->place.protocol == ETH_P_8021Q,
+                                   .tagged = tc_is_tagged(filter->place.protocol),
                                    .print = tc_print(filter) };
     } else if (rule) {
         tc_rule_free(survey->tc, filter->place.handle);

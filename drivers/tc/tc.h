@@ -14,6 +14,7 @@
 #define DRIVERS_TC_TC_H 1
 
 #include <assert.h>
+#include <linux/if_ether.h>
 #include <linux/rtnetlink.h>
 
 #include "drivers/tc/exchange.h"
@@ -94,6 +95,14 @@ struct tc_port {
 };
 
 static_assert(sizeof(struct tc_cookie) == FLOWER_COOKIE_SIZE, "TC_COOKIE_MAX_SIZE");
+
+/* True if the kernel takes a tag out of the frames of a filter of this protocol before it counts
+ * their bytes: an outer 802.1ad tag, which OpenFlow 1.0 sees as a type, too. */
+static inline bool
+tc_is_tagged(uint16_t protocol)
+{
+    return protocol == ETH_P_8021Q || protocol == ETH_P_8021AD;
+}
 
 enum tc_mode { TC_SKIP_SW, TC_SKIP_HW };
 
