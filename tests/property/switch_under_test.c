@@ -213,7 +213,8 @@ sut_add_port(struct sut *sut, uint16_t port)
     int ifindex;
     uint16_t no;
     struct errmsg err;
-    enum pktio_kind kind = sut->attached ? PKTIO_AFPACKET : PKTIO_MEMORY;
+    bool behind = sut->hal && hal_device_caps(sut->device)->misses_behind;
+    enum pktio_kind kind = !sut->attached ? PKTIO_MEMORY : behind ? PKTIO_BEHIND : PKTIO_AFPACKET;
     snprintf(name, sizeof name, "m%u", port);
     sut_check(!sut->attached || sut_wire_device(sut->wire, port, name, &ifindex), "a cable for each port");
     sut_check(dp_port_add(agent_bridge(sut->agent), name, port, kind, &no, &err) == 0, err.text);
