@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,12 +133,24 @@ say_late(bool all)
 
 /* --- ops -------------------------------------------------------------------------------- */
 
+static void
+host_log(struct hal_host *host, int level, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+    (void) host;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    dut.outer->log(dut.outer, level, "%s", text);
+}
+
 static void *
 wrap_open(const struct hal_open *open, char *error)
 {
     struct hal_open inner = *open;
     dut.outer = open->host;
-    dut.host = (struct hal_host) { host_complete, host_event, open->host->log, host_clock_ms };
+    dut.host = (struct hal_host) { host_complete, host_event, host_log, host_clock_ms };
     inner.host = &dut.host;
     dut.state = dut.inner->open(&inner, error);
     return dut.state ? &dut : NULL;
