@@ -30,6 +30,11 @@ void sut_wire_free(struct sut_wire *);
 /* The name and number of the device that is the port; false if it has none. */
 bool sut_wire_device(const struct sut_wire *, uint16_t port, char *name, int *ifindex);
 
+/* False if lengths or checksums of IPv4, TCP or UDP are wrong. A device computes the whole of a
+ * checksum that it changes, so that one which came in wrong goes out right; software changes it as
+ * much as the packet changes. Both are as good, so such packets are kept from devices. */
+bool sut_wire_is_sound(const uint8_t *frame, uint32_t size);
+
 /* Sends a frame into the port's far end. False if it has none, or none can have such a frame. */
 bool sut_wire_send(struct sut_wire *, uint16_t port, const void *frame, uint32_t size);
 /* All that came up by the ports' devices since the last call: visits each frame, the frames of a

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/property/sut_wire.h"
 #include "tests/property/trial.h"
 
 enum {
@@ -47,46 +48,6 @@ trial_pad(const struct trial *t, uint8_t *frame, uint32_t size)
     return LEAST;
 }
 
-static uint16_t
-sum_of(const uint8_t *p, uint32_t size, uint32_t sum)
-{
-    for (uint32_t i = 0; i < size; i++) {
-        sum += i & 1 ? p[i] : p[i] << 8;
-    }
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t) (sum + (sum >> 16));
-}
-
-/* False if lengths or checksums of IPv4, TCP or UDP are wrong. Software keeps them wrong by as much
- * when it rewrites a header; tc and devices that work them out anew put them right. */
-static bool
-is_sound(const uint8_t *frame, uint32_t size)
-{
-    uint32_t at = 12;
-    while (size >= at + 24 && wire_get(frame + at, 2) == 0x8100) {
-        at += 4;
-    }
-    const uint8_t *ip = frame + at + 2;
-    if (size < at + 22 || wire_get(frame + at, 2) != 0x0800) {
-        return true;
-    }
-    uint32_t room = size - at - 2, header = (ip[0] & 15) * 4u, length = (uint32_t) wire_get(ip + 2, 2);
-    if (ip[0] >> 4 != 4 || header < 20 || length < header || length > room
-        || sum_of(ip, header, 0) != 0xffff) {
-        return false;
-    }
-    const uint8_t *l4 = ip + header;
-    uint32_t rest = length - header;
-    if (wire_get(ip + 6, 2) & 0x3fff || (ip[9] != 6 && ip[9] != 17)) {
-        return true;
-    }
-    if (rest < (ip[9] == 6 ? 20 : 8) || (ip[9] == 17 && wire_get(l4 + 4, 2) != rest)) {
-        return false;
-    }
-    bool none = ip[9] == 17 && !wire_get(l4 + 6, 2);
-    return none || sum_of(l4, rest, sum_of(ip + 12, 8, ip[9] + rest)) == 0xffff;
-}
-
 /* Puts one frame in on both sides; false if it can't be compared. */
 static bool
 arrive(struct arrival *a, const uint8_t *data, uint32_t size)
@@ -96,7 +57,7 @@ arrive(struct arrival *a, const uint8_t *data, uint32_t size)
     memcpy(frame.data, data, size);
     frame.size = size = trial_pad(t, frame.data, size);
     bool recomputed = t->hardware && t->sut_config.attached;
-    if ((recomputed && !is_sound(frame.data, size)) || !is_decided(t, a->in_port, &frame)) {
+    if ((recomputed && !sut_wire_is_sound(frame.data, size)) || !is_decided(t, a->in_port, &frame)) {
         return false;
     }
     unsigned origin = trial_add_input(t, a->in_port, frame.data, size);
