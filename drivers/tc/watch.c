@@ -10,154 +10,24 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_sched.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include "drivers/tc/tc.h"
 #include "lib/counters.h"
 #include "lib/netdev/ingress_drop.h"
 #include "lib/netdev/offload_feature.h"
+#include "lib/netdev/rtnl_watch.h"
 
-enum { RECEIVE_SIZE = 64 << 10, QUEUE_SIZE = 4 << 20, MAX_OURS = 8 };
+enum { MAX_OURS = 8 };
 
 struct tc_watch {
     struct tc *tc;
-    struct mnl_socket *nl;
-    pthread_t thread;
-    bool threaded;
-    int go_fd;                   /* the socket was read, or it is the end */
-    _Atomic bool stop;
-    _Atomic bool ready;          /* there is something to read */
+    struct rtnl_watch *rtnl;
     struct flower_filter seen;
-    char buffer[RECEIVE_SIZE];
 };
-
-/* --- the socket ------------------------------------------------------------------------------------ */
-
-/* Nothing that the sockets with these numbers asked for. The kernel loads in network order. */
-static int
-leave_out(int fd, const unsigned *portids, unsigned n)
-{
-    struct sock_filter program[MAX_OURS + 3];
-    unsigned len = 0;
-    program[len++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-                                                   offsetof(struct nlmsghdr, nlmsg_pid));
-    for (unsigned i = 0; i < n; i++) {
-        program[len++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(portids[i]),
-                                                       (uint8_t) (n - i), 0);
-    }
-    program[len++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
-    program[len++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, 0);
-    struct sock_fprog filter = { (unsigned short) len, program };
-    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
-}
-
-static bool
-listen_to(struct tc_watch *w, struct tc *tc)
-{
-    const unsigned ours[] = { tc_socket_portid(tc->nl), tc_socket_portid(tc->looks),
-                              tc_socket_portid(tc->slow) };
-    int groups[] = { RTNLGRP_TC, RTNLGRP_LINK }, size = QUEUE_SIZE;
-    int fd = mnl_socket_get_fd(w->nl);
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)) {
-        (void) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    }
-    if (leave_out(fd, ours, sizeof ours / sizeof ours[0]) || mnl_socket_bind(w->nl, 0, MNL_SOCKET_AUTOPID)) {
-        return false;
-    }
-    for (unsigned i = 0; i < 2; i++) {
-        if (mnl_socket_setsockopt(w->nl, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof groups[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* --- the thread ------------------------------------------------------------------------------------- */
-
-static void *
-watch_main(void *aux)
-{
-    struct tc_watch *w = aux;
-    struct pollfd fds[] = { { .fd = mnl_socket_get_fd(w->nl), .events = POLLIN },
-                            { .fd = w->go_fd, .events = POLLIN } };
-    uint64_t ignored;
-    while (!atomic_load(&w->stop)) {
-        fds[0].events = atomic_load(&w->ready) ? 0 : POLLIN;
-        if (poll(fds, 2, -1) < 0) {
-            continue;
-        }
-        if (fds[1].revents && read(w->go_fd, &ignored, sizeof ignored) < 0) {
-            continue;
-        }
-        if (fds[0].revents && !atomic_exchange(&w->ready, true)) {
-            w->tc->host->event(w->tc->host, HAL_EVENT_AGAIN, NULL);
-        }
-    }
-    return NULL;
-}
-
-static void
-tell_thread(struct tc_watch *w)
-{
-    uint64_t one = 1;
-    if (write(w->go_fd, &one, sizeof one) < 0) {
-        return;                      /* it is told already */
-    }
-}
-
-struct tc_watch *
-tc_watch_new(struct tc *tc, bool threaded)
-{
-    struct tc_watch *w = calloc(1, sizeof *w);
-    if (!w) {
-        return NULL;
-    }
-    w->tc = tc;
-    w->go_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    w->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    bool ok = w->go_fd >= 0 && w->nl && listen_to(w, tc);
-    if (ok && threaded) {
-        errno = pthread_create(&w->thread, NULL, watch_main, w);
-        ok = w->threaded = !errno;
-    }
-    if (!ok) {
-        int error = errno;
-        tc_watch_free(w);
-        errno = error;
-        return NULL;
-    }
-    return w;
-}
-
-void
-tc_watch_free(struct tc_watch *w)
-{
-    if (!w) {
-        return;
-    }
-    if (w->threaded) {
-        atomic_store(&w->stop, true);
-        tell_thread(w);
-        pthread_join(w->thread, NULL);
-    }
-    if (w->nl) {
-        mnl_socket_close(w->nl);
-    }
-    if (w->go_fd >= 0) {
-        close(w->go_fd);
-    }
-    free(w);
-}
 
 /* --- links ------------------------------------------------------------------------------------------ */
 
@@ -276,20 +146,22 @@ filter_event(struct tc *tc, struct tc_watch *w, const struct nlmsghdr *message)
 /* --- all ------------------------------------------------------------------------------------------------ */
 
 static void
-event(struct tc *tc, struct tc_watch *w, const struct nlmsghdr *message)
+event(const struct nlmsghdr *message, void *watch)
 {
+    struct tc_watch *w = watch;
     switch (message->nlmsg_type) {
-    case RTM_NEWLINK: case RTM_DELLINK: link_event(tc, message); break;
-    case RTM_NEWQDISC: case RTM_DELQDISC: qdisc_event(tc, message); break;
-    case RTM_NEWTFILTER: case RTM_DELTFILTER: filter_event(tc, w, message); break;
+    case RTM_NEWLINK: case RTM_DELLINK: link_event(w->tc, message); break;
+    case RTM_NEWQDISC: case RTM_DELQDISC: qdisc_event(w->tc, message); break;
+    case RTM_NEWTFILTER: case RTM_DELTFILTER: filter_event(w->tc, w, message); break;
     default: break;
     }
 }
 
 /* Some of what happened was not heard of: anything may have. */
 static void
-overrun(struct tc *tc)
+overrun(void *watch)
 {
+    struct tc *tc = ((struct tc_watch *) watch)->tc;
     counter_inc(COUNTER_tc_overrun);
     for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
         struct tc_port *port = &tc->ports[i];
@@ -304,22 +176,65 @@ overrun(struct tc *tc)
     tc->host->event(tc->host, HAL_EVENT_LOST, "the kernel told of more changes than were read in time");
 }
 
+static void
+wake(void *watch)
+{
+    struct tc *tc = ((struct tc_watch *) watch)->tc;
+    tc->host->event(tc->host, HAL_EVENT_AGAIN, NULL);
+}
+
+/* A filter for the socket: nothing that the sockets with these numbers asked for. The kernel loads in
+ * network order. */
+static struct sock_fprog
+leave_out(struct sock_filter program[MAX_OURS + 3], const unsigned *portids, unsigned n)
+{
+    unsigned short len = 0;
+    program[len++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                                                   offsetof(struct nlmsghdr, nlmsg_pid));
+    for (unsigned i = 0; i < n; i++) {
+        program[len++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(portids[i]),
+                                                       (uint8_t) (n - i), 0);
+    }
+    program[len++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+    program[len++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, 0);
+    return (struct sock_fprog) { len, program };
+}
+
+struct tc_watch *
+tc_watch_new(struct tc *tc, bool threaded)
+{
+    static const int groups[] = { RTNLGRP_TC, RTNLGRP_LINK };
+    const unsigned ours[] = { tc_socket_portid(tc->nl), tc_socket_portid(tc->looks),
+                              tc_socket_portid(tc->slow) };
+    struct sock_filter program[MAX_OURS + 3];
+    struct sock_fprog filter = leave_out(program, ours, sizeof ours / sizeof ours[0]);
+    struct tc_watch *w = calloc(1, sizeof *w);
+    if (w) {
+        w->tc = tc;
+        w->rtnl = rtnl_watch_new(&(struct rtnl_watch_config) {
+            .groups = groups, .n_groups = 2, .filter = &filter, .threaded = threaded, .wake = wake,
+            .event = event, .overrun = overrun, .aux = w,
+        });
+        if (!w->rtnl) {
+            free(w);
+            w = NULL;
+        }
+    }
+    return w;
+}
+
+void
+tc_watch_free(struct tc_watch *w)
+{
+    if (w) {
+        rtnl_watch_free(w->rtnl);
+        free(w);
+    }
+}
+
 void
 tc_watch_run(struct tc *tc, struct tc_watch *w)
 {
-    ssize_t n;
-    do {
-        n = recv(mnl_socket_get_fd(w->nl), w->buffer, sizeof w->buffer, MSG_DONTWAIT);
-        if (n < 0 && errno == ENOBUFS) {
-            overrun(tc);
-        }
-        int left = n > 0 ? (int) n : 0;
-        for (const struct nlmsghdr *m = (const void *) w->buffer; mnl_nlmsg_ok(m, left);
-             m = mnl_nlmsg_next(m, &left)) {
-            event(tc, w, m);
-        }
-    } while (n > 0 || (n < 0 && (errno == ENOBUFS || errno == EINTR)));
-    if (atomic_exchange(&w->ready, false)) {
-        tell_thread(w);
-    }
+    (void) tc;
+    rtnl_watch_run(w->rtnl);
 }
