@@ -195,6 +195,12 @@ switchdev_bridge_leave(int ifindex, struct errmsg *err)
     return rtnl_request(switchdev_msg_set_master(ifindex, 0), NULL, NULL, err);
 }
 
+int
+switchdev_bridge_disable(int ifindex, struct errmsg *err)
+{
+    return rtnl_request(switchdev_msg_disable(ifindex), NULL, NULL, err);
+}
+
 struct strays {
     int bridge;
     bool (*keep)(int ifindex, const void *aux);

@@ -37,6 +37,10 @@ int switchdev_bridge_delete(int bridge, struct errmsg *);
 int switchdev_bridge_join(int bridge, int ifindex, const struct switchdev_membership *,
                           struct errmsg *);
 int switchdev_bridge_leave(int ifindex, struct errmsg *);
+/* Switches the port off, as a spanning tree would; it stays in the bridge. The kernel takes one
+ * request for it, whatever the bridge has; its driver hears of it a moment later. -ENETDOWN: the
+ * device is down. */
+int switchdev_bridge_disable(int ifindex, struct errmsg *);
 /* Takes all ports out of the bridge that 'keep' does not say yes to. */
 int switchdev_bridge_clean(int bridge, bool (*keep)(int ifindex, const void *aux), const void *aux,
                            struct errmsg *);

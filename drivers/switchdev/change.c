@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Changes: groups that agree become entries of the bridge, and of the chip; the others go.
- *
- * The kernel tells the chip of entries later, by a queue, and of a deletion there is nothing to be
- * read back. But the queue is in order: so a sentinel, an entry for an address that nobody has, is
- * added behind deletions, and once the chip has it they are done. Removals are completed then. */
+ * Removals are complete when the chip is known to be behind them (sync.c). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <syslog.h>
 #include <time.h>
 
 #include "drivers/switchdev/device.h"
-
-/* Locally administered, with "TN" in it. */
-static const uint8_t sentinel_prefix[] = { 0x06, 0x54, 0x4e };
 
 static uint64_t
 now_ms(const struct switchdev *d)
@@ -96,8 +89,21 @@ lose(struct switchdev *d, struct switchdev_entry *e)
     switchdev_entry_set_state(&d->table, e, SWITCHDEV_LOST);
 }
 
-/* The bridge's entry goes; those that the HAL was told of are lost. A port that left the bridge
- * took its entries along. */
+/* Those that the HAL was told of are lost. */
+static void
+set_unwritten(struct switchdev *d, struct switchdev_group *g)
+{
+    d->must_sync = d->must_sync || d->has_offloaded;
+    d->n_in_device -= g->state == SWITCHDEV_IN_DEVICE;
+    g->state = SWITCHDEV_UNWRITTEN;
+    for (struct switchdev_entry *e = g->entries; e; e = e->next) {
+        if (e->state == SWITCHDEV_THERE) {
+            lose(d, e);
+        }
+    }
+}
+
+/* The bridge's entry goes. A port that left the bridge took its entries along. */
 static void
 withdraw(struct switchdev *d, struct switchdev_group *g)
 {
@@ -109,14 +115,18 @@ withdraw(struct switchdev *d, struct switchdev_group *g)
         d->host->log(d->host, LOG_WARNING, "an entry of %s can't be taken out: %s",
                      d->bridge.name, err.text);
     }
-    d->must_sync = d->must_sync || d->has_offloaded;
-    d->n_in_device -= g->state == SWITCHDEV_IN_DEVICE;
-    g->state = SWITCHDEV_UNWRITTEN;
-    for (struct switchdev_entry *e = g->entries; e; e = e->next) {
-        if (e->state == SWITCHDEV_THERE) {
-            lose(d, e);
-        }
+    set_unwritten(d, g);
+}
+
+void
+switchdev_lose_group(struct switchdev *d, struct switchdev_group *g, bool still_ours)
+{
+    if (still_ours) {
+        withdraw(d, g);
+    } else {
+        set_unwritten(d, g);
     }
+    switchdev_group_open(&d->table, g);
 }
 
 static void
@@ -131,6 +141,7 @@ write_group(struct switchdev *d, struct switchdev_group *g, uint16_t output)
         g->state = SWITCHDEV_ASKED;
         g->deadline_ms = now_ms(d) + SWITCHDEV_ASK_MS;
     } else if (error == -EEXIST) {
+        switchdev_note_in_the_way(d, g);
         refuse_waiting(d, g, -EEXIST, 0, "the bridge has an entry of somebody else's for the address");
     } else if (error == -ENOSPC) {
         refuse_waiting(d, g, -ENOSPC, 0, "the bridge takes no more entries");
@@ -156,13 +167,15 @@ look_at_asked(struct switchdev *d, struct switchdev_group *g)
 {
     struct switchdev_fdb f;
     struct errmsg err;
+    const struct switchdev_fdb wanted = fdb_of(d, g, g->output);
     int error = switchdev_fdb_get(d->bridge.ifindex, g->addr, g->vid, &f, &err);
-    if (!error && f.offloaded) {
+    bool ours = !error && f.ifindex == wanted.ifindex && f.is_static;
+    if (ours && f.offloaded) {
         g->state = SWITCHDEV_IN_DEVICE;
         d->has_offloaded = true;
         d->n_in_device++;
         tell_all_there(d, g);
-    } else if (error == -ENOENT) {
+    } else if (error == -ENOENT || (!error && !ours)) {
         g->state = SWITCHDEV_UNWRITTEN;
         refuse_waiting(d, g, -EAGAIN, 0, "somebody removed the entry");
     } else if (now_ms(d) >= g->deadline_ms) {
@@ -238,56 +251,20 @@ switchdev_settle_all(struct switchdev *d)
     settle_open(d);
 }
 
-/* --- how far the chip is ------------------------------------------------------------------------- */
+/* --- waiting for the chip ----------------------------------------------------------------------- */
 
-bool
-switchdev_is_sentinel(const struct switchdev *d, const struct switchdev_fdb *f)
+static void
+tell_removed(struct switchdev *d, int error)
 {
-    return f->vid == d->options.membership.pvid
-           && !memcmp(f->addr, sentinel_prefix, sizeof sentinel_prefix);
-}
-
-/* False: there is nothing to wait for. */
-static bool
-begin_sync(struct switchdev *d)
-{
-    uint16_t ports[SWITCHDEV_MAX_PORTS];
-    struct errmsg err;
-    d->must_sync = false;
-    if (!switchdev_joined(d, ports)) {
-        return false;                /* a bridge without ports forwards nothing */
+    unsigned n = d->n_removed;
+    d->n_removed = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (error) {
+            fail(d, d->removed[i], HAL_REMOVE, error, 0, "the device does not say that it is gone");
+        } else {
+            complete(d, d->removed[i], HAL_REMOVE, 0);
+        }
     }
-    d->sentinel = (struct switchdev_fdb) { .vid = d->options.membership.pvid,
-                                           .ifindex = switchdev_port_find(d, ports[0])->ifindex };
-    memcpy(d->sentinel.addr, sentinel_prefix, sizeof sentinel_prefix);
-    d->sync_deadline_ms = now_ms(d) + SWITCHDEV_SYNC_MS;
-    if (getrandom(d->sentinel.addr + 3, 3, GRND_NONBLOCK) != 3) {
-        memcpy(d->sentinel.addr + 3, &d->sync_deadline_ms, 3);
-    }
-    d->syncing = !switchdev_fdb_add(&d->sentinel, &err);
-    if (!d->syncing) {
-        d->host->log(d->host, LOG_WARNING, "%s: it can't be asked how far it is: %s",
-                     d->bridge.name, err.text);
-        d->sync_deadline_ms = 0;
-        d->syncing = true;           /* it is over at once, and has failed */
-    }
-    return true;
-}
-
-/* 1: the chip has done what was asked before; 0: not yet; -EIO: it took too long. */
-static int
-poll_sync(struct switchdev *d)
-{
-    struct switchdev_fdb f;
-    struct errmsg err;
-    bool done = !switchdev_fdb_get(d->bridge.ifindex, d->sentinel.addr, d->sentinel.vid, &f, &err)
-                && f.offloaded;
-    if (!done && now_ms(d) < d->sync_deadline_ms) {
-        return 0;
-    }
-    switchdev_fdb_del(&d->sentinel, &err);
-    d->syncing = false;
-    return done ? 1 : -EIO;
 }
 
 /* Waits, for so long that a port may be added meanwhile. */
@@ -297,10 +274,10 @@ sync_now(struct switchdev *d)
     const struct timespec pause = { 0, SWITCHDEV_POLL_MS * 1000000 };
     int done = 1;
     for (unsigned i = 0; done >= 0 && (d->must_sync || d->syncing) && i < SWITCHDEV_ASK_MS; i++) {
-        if (!d->syncing && !begin_sync(d)) {
+        if (!d->syncing && !switchdev_sync_begin(d)) {
             break;
         }
-        done = poll_sync(d);
+        done = switchdev_sync_poll(d);
         if (!done) {
             i += SWITCHDEV_POLL_MS;
             nanosleep(&pause, NULL);
@@ -308,8 +285,9 @@ sync_now(struct switchdev *d)
     }
     if (d->syncing) {
         d->sync_deadline_ms = 0;
-        done = poll_sync(d);
+        done = switchdev_sync_poll(d);
     }
+    tell_removed(d, done < 0 ? done : 0);
     return done < 0 ? done : 0;
 }
 
@@ -395,24 +373,10 @@ carry_out(struct switchdev *d, const struct switchdev_change *c)
 }
 
 static void
-tell_removed(struct switchdev *d, int error)
-{
-    unsigned n = d->n_removed;
-    d->n_removed = 0;
-    for (unsigned i = 0; i < n; i++) {
-        if (error) {
-            fail(d, d->removed[i], HAL_REMOVE, error, 0, "the device does not say that it is gone");
-        } else {
-            complete(d, d->removed[i], HAL_REMOVE, 0);
-        }
-    }
-}
-
-static void
 take_changes(struct switchdev *d)
 {
     bool was_full = d->n == SWITCHDEV_QUEUE;
-    for (unsigned i = 0; d->n && i < SWITCHDEV_BATCH; i++) {
+    for (unsigned i = 0; d->n && i < SWITCHDEV_BATCH && d->n_removed < SWITCHDEV_BATCH; i++) {
         const struct switchdev_change *c = &d->queue[d->head];
         d->head = (d->head + 1) % SWITCHDEV_QUEUE;
         d->n--;
@@ -435,8 +399,9 @@ int
 switchdev_step(void *device)
 {
     struct switchdev *d = device;
+    switchdev_watch_run(d);
     if (d->syncing) {
-        int done = poll_sync(d);
+        int done = switchdev_sync_poll(d);
         if (!done) {
             return SWITCHDEV_POLL_MS;
         }
@@ -444,7 +409,7 @@ switchdev_step(void *device)
     }
     take_changes(d);
     settle_open(d);
-    if (d->n_removed && d->must_sync && begin_sync(d)) {
+    if (d->n_removed && d->must_sync && switchdev_sync_begin(d)) {
         return SWITCHDEV_POLL_MS;
     }
     tell_removed(d, 0);

@@ -19,6 +19,8 @@ enum {
     SWITCHDEV_ASK_MS = 700,              /* so long the chip may take to say that it has one */
     SWITCHDEV_SYNC_MS = 1500,            /* ... to work off what was asked before */
     SWITCHDEV_LOST_MS = 200,             /* entries that are removed anyway are not told as lost */
+    SWITCHDEV_LEAVE_MS = 400,            /* ports that are fenced may take to leave the bridge */
+    SWITCHDEV_IN_THE_WAY = 16,           /* entries of strangers that are remembered */
     SWITCHDEV_POLL_MS = 2,
 };
 
@@ -38,6 +40,7 @@ struct switchdev_port {
     uint16_t no;
     bool down, fenced;
     bool joined;                         /* it is in the bridge */
+    bool taken;                          /* it was, and somebody took it out */
 };
 
 /* A change that was accepted. */
@@ -77,6 +80,14 @@ struct switchdev {
 
     struct switchdev_shown *shown;       /* of the dump under way */
     size_t n_shown, max_shown;
+
+    struct switchdev_leaving *leaving;   /* the last fence of all ports, or NULL */
+    struct rtnl_watch *watch;            /* NULL: it looks only */
+    struct switchdev_fdb in_the_way[SWITCHDEV_IN_THE_WAY];  /* a ring: theirs, for which ours were refused */
+    unsigned n_in_the_way;
+    unsigned n_changed;                  /* entries, by others; the HAL has yet to be told */
+    char changed[96];                    /* the first of them, and what happened to it */
+    uint32_t round;                      /* of looks at all entries; switchdev_group.seen */
 };
 
 /* --- ports (ports.c) ----------------------------------------------------------------------- */
@@ -86,6 +97,10 @@ int switchdev_port_change(void *device, const struct hal_port *, char *error);
 void switchdev_port_del(void *device, uint16_t port);
 int switchdev_fence(void *device, uint16_t port, bool on);
 struct switchdev_port *switchdev_port_find(const struct switchdev *, uint16_t no);
+/* Brings a port to where it should be, in the bridge or not. 0 or -errno. */
+int switchdev_port_follow(struct switchdev *, struct switchdev_port *, struct errmsg *);
+/* The bridge is not there any more: what was in it is lost, and the next port to come has one made. */
+void switchdev_forget_bridge(struct switchdev *);
 /* The numbers of those that are in the bridge. */
 unsigned switchdev_joined(const struct switchdev *, uint16_t ports[SWITCHDEV_MAX_PORTS]);
 
@@ -95,11 +110,21 @@ size_t switchdev_submit(void *device, const struct hal_change *, size_t n);
 int switchdev_step(void *device);
 /* Looks at every group again: the ports of the bridge have changed. */
 void switchdev_settle_all(struct switchdev *);
+/* The bridge's entry is not there, or not ours, or not in the chip: what the HAL was told of it is not
+ * true any more. One that is still ours is taken out. The HAL is yet to be told. */
+void switchdev_lose_group(struct switchdev *, struct switchdev_group *, bool still_ours);
 /* Takes all entries out of the bridge, and waits until the chip has done so, or for a while. Those
  * that the HAL was told of are lost. 0 or -EIO. */
 int switchdev_withdraw_all(struct switchdev *);
 int switchdev_flush(void *device);
-/* True for the address that the driver asks the chip for to learn how far it is. */
+
+/* --- how far the chip is (sync.c) --------------------------------------------------------------- */
+
+/* Asks. False: there is nothing to wait for. */
+bool switchdev_sync_begin(struct switchdev *);
+/* 1: the chip has done what was asked before; 0: not yet; -EIO: it took too long. */
+int switchdev_sync_poll(struct switchdev *);
+/* True for the address that the driver asks the chip for. */
 bool switchdev_is_sentinel(const struct switchdev *, const struct switchdev_fdb *);
 
 /* --- what is there (look.c) ---------------------------------------------------------------- */
@@ -116,6 +141,26 @@ struct switchdev_shown {
 void switchdev_match(uint16_t in_port, uint16_t vid, const uint8_t addr[6], struct flow_match *);
 int switchdev_dump(void *device, uint64_t *position,
                    bool (*visit)(const struct hal_dumped *, void *aux), void *aux);
+
+/* --- a fence of all ports (fence.c) ------------------------------------------------------------ */
+
+/* Ports forward nothing any more, whatever other op is under way. 0 or -errno. */
+int switchdev_fence_all(struct switchdev *);
+/* Waits until the ports of such a fence have left the bridge. */
+void switchdev_leaving_end(struct switchdev *);
+
+/* --- what others do (watch.c) ---------------------------------------------------------------- */
+
+/* 0, or -errno and no watch. Not 'threaded': nobody wakes the device's thread. */
+int switchdev_watch_begin(struct switchdev *, bool threaded);
+/* Looks at what happened since the last call, and tells the HAL. */
+void switchdev_watch_run(struct switchdev *);
+/* A stranger has an entry for the group's address: when it goes, the HAL is to ask again. */
+void switchdev_note_in_the_way(struct switchdev *, const struct switchdev_group *);
+/* For looks at all entries of the bridge, after another 'round': each that is there; then the kernel
+ * is asked for those of the table that were not seen as they should be. */
+void switchdev_note_seen(struct switchdev *, const struct switchdev_fdb *);
+void switchdev_look_at_unseen(struct switchdev *);
 
 /* --- what outlives a process (state.c) ------------------------------------------------------- */
 

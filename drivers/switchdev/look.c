@@ -141,8 +141,10 @@ show_fdb(const struct switchdev_fdb *f, void *device)
     struct switchdev_group *g = switchdev_group_find(&d->table, f->vid, f->addr, false);
     uint16_t output = port_of(d, f->ifindex);
     bool ours = g && g->state == SWITCHDEV_IN_DEVICE && g->output == output && f->offloaded;
+    bool losing = g && g->state == SWITCHDEV_IN_DEVICE && g->output == output && !f->offloaded;
     int error = 0;
-    if (switchdev_is_sentinel(d, f) || !output || (g && g->state == SWITCHDEV_ASKED)) {
+    switchdev_note_seen(d, f);
+    if (switchdev_is_sentinel(d, f) || !output || losing || (g && g->state == SWITCHDEV_ASKED)) {
         return 0;
     }
     for (struct switchdev_entry *e = ours ? g->entries : NULL; e && !error; e = e->next) {
@@ -168,7 +170,12 @@ take_all(struct switchdev *d)
         return 0;
     }
     int error = d->imported ? 0 : import(d);
-    return error ? error : switchdev_fdb_each(d->bridge.ifindex, show_fdb, d, &err);
+    d->round++;
+    error = error ? error : switchdev_fdb_each(d->bridge.ifindex, show_fdb, d, &err);
+    if (!error && !d->looks_only) {
+        switchdev_look_at_unseen(d);
+    }
+    return error;
 }
 
 static bool

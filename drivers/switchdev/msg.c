@@ -128,6 +128,14 @@ put_vlan(struct nl_msg *msg, uint16_t vid, uint16_t flags)
 }
 
 struct nl_msg *
+switchdev_msg_disable(int ifindex)
+{
+    static const int state[] = { IFLA_BRPORT_STATE };
+    _Static_assert(BR_STATE_DISABLED == false, "what is put for 'off'");
+    return set_flags(ifindex, state, 1, false);
+}
+
+struct nl_msg *
 switchdev_msg_add_vlans(int ifindex, uint16_t first, uint16_t last, bool untagged)
 {
     uint16_t flags = untagged ? BRIDGE_VLAN_INFO_UNTAGGED | BRIDGE_VLAN_INFO_PVID : 0;
@@ -256,7 +264,7 @@ switchdev_msg_read_fdb(const struct nlmsghdr *hdr, struct switchdev_fdb *out)
         [NDA_MASTER] = { .type = NLA_U32 },
     };
     struct nlattr *attrs[NDA_MAX + 1];
-    if (hdr->nlmsg_type != RTM_NEWNEIGH
+    if ((hdr->nlmsg_type != RTM_NEWNEIGH && hdr->nlmsg_type != RTM_DELNEIGH)
         || nlmsg_parse((struct nlmsghdr *) (uintptr_t) hdr, sizeof(struct ndmsg), attrs, NDA_MAX,
                        policy) < 0) {
         return false;

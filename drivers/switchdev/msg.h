@@ -46,6 +46,8 @@ struct nl_msg *switchdev_msg_del_link(int ifindex);
 struct nl_msg *switchdev_msg_set_master(int ifindex, int master);
 struct nl_msg *switchdev_msg_set_learning(int ifindex, bool on);
 struct nl_msg *switchdev_msg_set_flooding(int ifindex, bool on);
+/* The state of a port that forwards nothing (BR_STATE_DISABLED). */
+struct nl_msg *switchdev_msg_disable(int ifindex);
 /* The port is in the VLANs from 'first' to 'last', whose frames have tags on its wire, or else, if
  * 'untagged', in the VLAN of frames without one. */
 struct nl_msg *switchdev_msg_add_vlans(int ifindex, uint16_t first, uint16_t last, bool untagged);
@@ -59,6 +61,7 @@ struct nl_msg *switchdev_msg_dump_fdb(int bridge);
 
 /* Reads what the kernel says. False: it is no such message. */
 bool switchdev_msg_read_link(const struct nlmsghdr *, struct switchdev_link *);
+/* An entry that is there (RTM_NEWNEIGH), or is gone (RTM_DELNEIGH). */
 bool switchdev_msg_read_fdb(const struct nlmsghdr *, struct switchdev_fdb *);
 
 #endif /* drivers/switchdev/msg.h */

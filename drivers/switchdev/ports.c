@@ -158,25 +158,32 @@ enter(struct switchdev *d, struct switchdev_port *port, struct errmsg *err)
     return error ? error : join(d, port, link.master == d->bridge.ifindex, err);
 }
 
+void
+switchdev_forget_bridge(struct switchdev *d)
+{
+    switchdev_state_delete(d);
+    d->bridge = (struct switchdev_link) { .ifindex = 0 };
+    atomic_store(&d->bridge_ifindex, 0);
+    d->imported = d->must_sync = d->syncing = false;
+}
+
 /* A bridge that nobody is in goes. */
 static void
 drop_bridge(struct switchdev *d)
 {
     if (!d->n_ports && d->bridge.ifindex) {
         switchdev_bridge_delete(d->bridge.ifindex, NULL);
-        switchdev_state_delete(d);
-        d->bridge = (struct switchdev_link) { .ifindex = 0 };
-        atomic_store(&d->bridge_ifindex, 0);
-        d->imported = d->must_sync = d->syncing = false;
+        switchdev_forget_bridge(d);
     }
 }
 
-/* Brings a port to where it should be. A device that is not there yet is waited for. */
-static int
-follow(struct switchdev *d, struct switchdev_port *port, struct errmsg *err)
+/* A device that is not there yet is waited for. */
+int
+switchdev_port_follow(struct switchdev *d, struct switchdev_port *port, struct errmsg *err)
 {
     bool wanted = port->ifindex && !port->down && !port->fenced;
     int error = 0;
+    port->taken = false;
     if (wanted && !port->joined) {
         error = enter(d, port, err);
     } else if (!wanted) {
@@ -208,7 +215,7 @@ switchdev_port_add(void *device, const struct hal_port *hal_port, char *error)
     *port = (struct switchdev_port) { .no = hal_port->no, .ifindex = hal_port->ifindex,
                                       .down = hal_port->config & PORT_CONFIG_DOWN };
     memcpy(port->name, hal_port->name, sizeof port->name);
-    int result = follow(d, port, &err);
+    int result = switchdev_port_follow(d, port, &err);
     if (result) {
         snprintf(error, HAL_ERROR_SIZE, "%s: %.220s", port->name, err.text);
         forget_port(d, port);
@@ -232,7 +239,7 @@ switchdev_port_change(void *device, const struct hal_port *hal_port, char *error
     }
     port->ifindex = hal_port->ifindex;
     port->down = down;
-    if (follow(d, port, &err)) {     /* then nothing of it is forwarded by the chip */
+    if (switchdev_port_follow(d, port, &err)) {     /* then nothing of it is forwarded by the chip */
         d->host->log(d->host, LOG_WARNING, "%s: %s; its flows stay in software", port->name, err.text);
     }
     return 0;
@@ -257,17 +264,14 @@ switchdev_fence(void *device, uint16_t no, bool on)
     struct switchdev *d = device;
     struct errmsg err;
     int result = 0;
+    if (!no && on) {
+        return switchdev_fence_all(d);
+    }
+    switchdev_leaving_end(d);
     for (unsigned i = 0; i < d->n_ports; i++) {
-        struct switchdev_port *port = &d->ports[i];
-        if (no && port->no != no) {
-            continue;
-        }
-        port->fenced = on;
-        if (no || !on) {
-            result = follow(d, port, &err) ? -EIO : result;
-        } else if (port->joined) {
-            result = switchdev_bridge_leave(port->ifindex, &err) ? -EIO : result;
-            port->joined = false;
+        if (!no || d->ports[i].no == no) {
+            d->ports[i].fenced = on;
+            result = switchdev_port_follow(d, &d->ports[i], &err) ? -EIO : result;
         }
     }
     return result;

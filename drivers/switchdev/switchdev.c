@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "drivers/switchdev/device.h"
+#include "lib/netdev/rtnl_watch.h"
 
 /* --- life ----------------------------------------------------------------------------------- */
 
@@ -28,10 +29,12 @@ static void
 switchdev_close(void *device, bool keep)
 {
     struct switchdev *d = device;
+    switchdev_leaving_end(d);
     if (!keep && !d->looks_only && d->bridge.ifindex) {
         switchdev_bridge_delete(d->bridge.ifindex, NULL);
         switchdev_state_delete(d);
     }
+    rtnl_watch_free(d->watch);
     switchdev_table_clear(&d->table);
     free(d->shown);
     free(d->queue);
@@ -90,6 +93,10 @@ switchdev_open(const struct hal_open *open, char *error)
         result = open_to_look(d, error);
     } else if (!result) {
         find_own_bridge(d);
+        result = switchdev_watch_begin(d, !open->stepped);
+        if (result) {
+            snprintf(error, HAL_ERROR_SIZE, "what others do can't be heard of: %s", strerror(-result));
+        }
     }
     if (result) {
         switchdev_close(d, true);

@@ -42,6 +42,7 @@ struct switchdev_group {
     struct switchdev_group *next_open;
     struct switchdev_entry *entries;
     uint64_t deadline_ms;                 /* while it is asked for */
+    uint32_t seen;                        /* the last round of looks in which it was as it should be */
     uint16_t vid, output;                 /* output: of the bridge's entry */
     uint8_t addr[6];
     uint8_t state;                        /* enum switchdev_group_state */

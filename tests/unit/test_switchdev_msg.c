@@ -61,6 +61,9 @@ its_ports_learn_and_flood_nothing(void **state)
     expect_message(switchdev_msg_set_flooding(7, false), HEADER(60, 19, 1, 0), IFINFO(7, 7),
                    28, 0, 12, 0x80, 5, 0, 9, 0, 0, 0, 0, 0, 5, 0, 27, 0, 0, 0, 0, 0,
                    5, 0, 30, 0, 0, 0, 0, 0);
+    /* IFLA_BRPORT_STATE: BR_STATE_DISABLED. */
+    expect_message(switchdev_msg_disable(7), HEADER(44, 19, 1, 0), IFINFO(7, 7),
+                   12, 0, 12, 0x80, 5, 0, 1, 0, 0, 0, 0, 0);
     /* PVID and UNTAGGED; a range, whose frames have tags. */
     expect_message(switchdev_msg_add_vlans(7, 1, 1, true), HEADER(44, 19, 1, 0), IFINFO(7, 7),
                    12, 0, 26, 0x80, 8, 0, 2, 0, 6, 0, 1, 0);
@@ -93,7 +96,8 @@ what_the_kernel_says_of_an_entry_is_read(void **state)
 {
     (void) state;
     static const uint8_t answers[][76] __attribute__((aligned(4))) = {
-        ANSWER(28, 64, 0), ANSWER(28, 64, 1 << 5), ANSWER(28, 2, 0), ANSWER(29, 64, 0) };
+        ANSWER(28, 64, 0), ANSWER(28, 64, 1 << 5), ANSWER(28, 2, 0), ANSWER(29, 64, 0),
+        ANSWER(24, 64, 0) };
     struct switchdev_fdb f;
     assert_true(switchdev_msg_read_fdb((const void *) answers[0], &f));
     assert_memory_equal(f.addr, entry.addr, sizeof f.addr);
@@ -106,7 +110,10 @@ what_the_kernel_says_of_an_entry_is_read(void **state)
     assert_true(f.offloaded);
     assert_true(switchdev_msg_read_fdb((const void *) answers[2], &f));
     assert_false(f.is_static);                   /* learnt */
-    assert_false(switchdev_msg_read_fdb((const void *) answers[3], &f));
+    f.vid = 0;
+    assert_true(switchdev_msg_read_fdb((const void *) answers[3], &f));
+    assert_int_equal(f.vid, 10);                 /* it is gone */
+    assert_false(switchdev_msg_read_fdb((const void *) answers[4], &f));
 }
 
 static void

@@ -202,6 +202,42 @@ def why_others_stay(lab):
     check("can't drop" in refused[0]["reason"]["words"], refused[0]["reason"]["words"])
 
 
+def count_of(lab, counter, n):
+    wait_for(lambda: lab.switch.counters()[counter] >= n, "%s reaches %d" % (counter, n))
+
+
+def what_somebody_deletes_is_put_back(lab):
+    """At once, not with the next audit."""
+    lab.switch.replace_flows(TO_2)
+    in_chip(lab)
+    before = lab.switch.counters()["switchdev_entry_changed"]
+    run_command("bridge", "fdb", "del", M2, "dev", "swp2", "vlan", "10", "master", "static")
+    count_of(lab, "switchdev_entry_changed", before + 1)
+    wait_for(lambda: fdb() == [(M2, 10, "swp2", True)], "the entry is there again")
+    in_chip(lab)
+    expect(lab, 1, 2)
+    check("%s of VLAN 10: somebody else deleted it" % M2 in lab.logs(200), "the log has it")
+
+
+def what_somebody_replaces_is_theirs(lab):
+    before = lab.switch.counters()["switchdev_entry_changed"]
+    run_command("bridge", "fdb", "replace", M2, "dev", "swp4", "vlan", "10", "master", "static")
+    count_of(lab, "switchdev_entry_changed", before + 1)
+    refused = wait_for(lambda: lab.entries("refused"), "the rule is software's")
+    check("somebody else's" in refused[0]["reason"]["words"], refused[0]["reason"]["words"])
+    check_equal([row[:3] for row in fdb()], [(M2, 10, "swp4")], "their entry")
+    run_command("bridge", "fdb", "del", M2, "dev", "swp4", "vlan", "10", "master", "static")
+    in_chip(lab)
+
+
+def a_port_that_is_taken_out_comes_back(lab):
+    run_command("ip", "link", "set", "swp2", "nomaster")
+    count_of(lab, "switchdev_port_left", 1)
+    in_chip(lab)
+    check_equal(fdb(), [(M2, 10, "swp2", True)], "the bridge's entries")
+    expect(lab, 3, 2)
+
+
 def a_strangers_entry_stays(lab):
     lab.switch.ofctl("del-flows")
     run_command("bridge", "fdb", "add", M4, "dev", "swp4", "vlan", "10", "master", "static")
@@ -277,7 +313,8 @@ def main():
     run(RockerLab(), a_chip_that_floods_will_not_do, a_rule_is_in_the_chip,
         another_flow_on_one_port_takes_it_out, a_rule_of_one_port_stays_in_software,
         a_barrier_waits_for_the_chip, a_change_of_the_port_moves_it, why_others_stay,
-        a_strangers_entry_stays, what_a_killed_process_left_is_adopted,
+        what_somebody_deletes_is_put_back, what_somebody_replaces_is_theirs,
+        a_port_that_is_taken_out_comes_back, a_strangers_entry_stays, what_a_killed_process_left_is_adopted,
         a_restart_keeps_what_is_asked_for, a_port_that_goes_down_leaves,
         somebody_elses_bridge_is_left_alone, the_end_leaves_nothing_behind)
 
