@@ -5,7 +5,7 @@
  *     bench_tc IN OUT [N [ROUNDS [OPTIONS]]]
  *
  * prints a line for each thing: rules (or counters, entries) a second by the driver, by the loop,
- * and the ratio of the best rounds. OPTIONS are the driver's. */
+ * and the ratio; medians of the rounds. OPTIONS are the driver's. */
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/pkt_cls.h>
@@ -324,13 +324,59 @@ by_loop(struct bare *b, enum thing thing)
     }
 }
 
+static int
+by_rate(const void *a, const void *b)
+{
+    double x = *(const double *) a, y = *(const double *) b;
+    return (x > y) - (x < y);
+}
+
+/* Of 'rounds' figures, which it sorts. */
+static double
+median(double *figures)
+{
+    qsort(figures, rounds, sizeof *figures, by_rate);
+    return (figures[(rounds - 1) / 2] + figures[rounds / 2]) / 2;
+}
+
+/* The rates of one round, by the driver. It is open only as long: what others do to filters it hears
+ * of, which would cost the loop. */
+static void
+round_by_driver(const struct hal_open *open, const char *const ports[2], double rate[N_THINGS])
+{
+    char error[HAL_ERROR_SIZE] = "";
+    void *device = tc_driver.open(open, error);
+    if (!device) {
+        die("the driver", error);
+    }
+    add_port(device, 1, ports[0]);
+    add_port(device, 2, ports[1]);
+    for (enum thing thing = 0; thing < N_THINGS; thing++) {
+        double begin = now_s();
+        by_driver(device, thing);
+        rate[thing] = n / (now_s() - begin);
+    }
+    tc_driver.close(device, false);
+}
+
+static void
+round_by_loop(struct bare *b, double rate[N_THINGS])
+{
+    static const enum flower_command commands[] = { FLOWER_ADD, FLOWER_REPLACE, 0, 0, FLOWER_DELETE };
+    for (enum thing thing = 0; thing < N_THINGS; thing++) {
+        if (thing == ADD || thing == CHANGE || thing == REMOVE) {
+            bare_build(b, commands[thing]);
+        }
+        double begin = now_s();
+        by_loop(b, thing);
+        rate[thing] = n / (now_s() - begin);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
-    static const enum flower_command commands[] = { FLOWER_ADD, FLOWER_REPLACE, 0, 0, FLOWER_DELETE };
-    double best[N_THINGS][2];
     struct hal_open open = { .options = argc > 5 ? argv[5] : "", .host = &host };
-    char error[HAL_ERROR_SIZE] = "";
     static struct bare bare;
     if (argc < 3) {
         die("usage", "bench_tc IN OUT [N [ROUNDS [OPTIONS]]]");
@@ -338,36 +384,27 @@ main(int argc, char **argv)
     n = argc > 3 ? (unsigned) atoi(argv[3]) : n;
     rounds = argc > 4 ? (unsigned) atoi(argv[4]) : rounds;
     flags = strstr(open.options, "skip_hw=yes") ? TCA_CLS_FLAGS_SKIP_HW : flags;
+    double (*rates)[N_THINGS] = calloc(2 * rounds, sizeof *rates), *column = calloc(rounds, sizeof *column);
+    if (!n || !rounds || !rates || !column) {
+        die("usage", "N and ROUNDS are numbers from 1 on");
+    }
     make_entries();
     bare_init(&bare, argv[1], argv[2]);
-    void *device = tc_driver.open(&open, error);
-    if (!device) {
-        die("the driver", error);
-    }
-    add_port(device, 1, argv[1]);
-    add_port(device, 2, argv[2]);
-    memset(best, 0, sizeof best);
     for (unsigned round = 0; round < rounds; round++) {
-        for (unsigned i = 0; i < 2 * N_THINGS; i++) {
-            unsigned who = i / N_THINGS;
-            enum thing thing = i % N_THINGS;
-            if (who && (thing == ADD || thing == CHANGE || thing == REMOVE)) {
-                bare_build(&bare, commands[thing]);
-            }
-            double begin = now_s();
-            if (who) {
-                by_loop(&bare, thing);
-            } else {
-                by_driver(device, thing);
-            }
-            double rate = n / (now_s() - begin);
-            best[thing][who] = rate > best[thing][who] ? rate : best[thing][who];
-        }
+        round_by_driver(&open, (const char *const[]) { argv[1], argv[2] }, rates[2 * round]);
+        round_by_loop(&bare, rates[2 * round + 1]);
     }
-    tc_driver.close(device, false);
-    for (unsigned i = 0; i < N_THINGS; i++) {
-        printf("tc %-9s driver %9.0f/s  bare loop %9.0f/s  ratio %.2f\n", names[i], best[i][0], best[i][1],
-               best[i][0] / best[i][1]);
+    for (enum thing thing = 0; thing < N_THINGS; thing++) {
+        double figure[3];
+        for (unsigned what = 0; what < 3; what++) {
+            for (unsigned round = 0; round < rounds; round++) {
+                const double driver = rates[2 * round][thing], loop = rates[2 * round + 1][thing];
+                column[round] = what == 0 ? driver : what == 1 ? loop : driver / loop;
+            }
+            figure[what] = median(column);
+        }
+        printf("tc %-9s driver %9.0f/s  bare loop %9.0f/s  ratio %.2f\n", names[thing], figure[0],
+               figure[1], figure[2]);
     }
     return n_failed != 0;
 }

@@ -252,8 +252,8 @@ name_the_rest(struct reading *r)
 {
     const char *last = NULL;
     for (unsigned type = 1; type <= UINT8_MAX; type++) {
-        const char *name = group_of(type);
-        if (r->attrs[type] && !is_no_key(type) && (!last || strcmp(name, last))) {
+        const char *name = r->attrs[type] && !is_no_key(type) ? group_of(type) : NULL;
+        if (name && (!last || strcmp(name, last))) {
             say_more(r->f, name);
             last = name;
         }
