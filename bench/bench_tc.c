@@ -154,7 +154,7 @@ bare_init(struct bare *b, const char *in, const char *out)
     b->ifindex = (int) if_nametoindex(in);
     b->out = (int) if_nametoindex(out);
     b->nl = mnl_socket_open(NETLINK_ROUTE);
-    b->data = malloc((size_t) n * 1024);
+    b->data = malloc((size_t) n * 2048);
     if (!b->nl || !b->data || mnl_socket_bind(b->nl, 0, MNL_SOCKET_AUTOPID)) {
         die("netlink", strerror(errno));
     }
@@ -164,14 +164,25 @@ bare_init(struct bare *b, const char *in, const char *out)
     setsockopt(mnl_socket_get_fd(b->nl), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
 }
 
-/* Builds all messages, which is not part of what is measured. */
+static void
+bare_put(struct bare *b, const struct flower_request *r)
+{
+    struct hal_verdict verdict;
+    size_t size;
+    if (flower_encode(r, b->data + b->size, 1024, &size, &verdict)) {
+        die("an entry", verdict.words);
+    }
+    b->size += MNL_ALIGN(size);
+}
+
+/* Builds all messages, which is not part of what is measured: the driver's. So a filter that is
+ * changed is read before, and one that is deleted is told of with its last counts. */
 static void
 bare_build(struct bare *b, enum flower_command command)
 {
     const struct flower_options options = { .flags = flags, .num_of_vlans = true };
     const struct flower_ports ports = { .ifindex = bare_ifindex, .port = bare_port, .aux = b };
     static const uint8_t cookie[FLOWER_COOKIE_SIZE];
-    struct hal_verdict verdict;
     b->size = 0;
     for (unsigned i = 0; i < n; i++) {
         struct flower_place place = { .ifindex = b->ifindex, .in_port = 1, .prio = PRIO, .protocol = 0x800,
@@ -179,12 +190,16 @@ bare_build(struct bare *b, enum flower_command command)
         struct hal_entry entry = { &matches[i], &to_port_2.list, 0, 0 };
         struct flower_request r = { .command = command, .place = &place, .options = &options,
                                     .ports = &ports, .entry = &entry, .cookie = cookie,
-                                    .seq = ++b->seq, .nl_flags = NLM_F_ACK };
-        size_t size;
-        if (flower_encode(&r, b->data + b->size, 1024, &size, &verdict)) {
-            die("an entry", verdict.words);
+                                    .nl_flags = NLM_F_ACK };
+        if (command == FLOWER_REPLACE) {
+            r.command = FLOWER_GET;
+            r.seq = ++b->seq;
+            bare_put(b, &r);
         }
-        b->size += MNL_ALIGN(size);
+        r.command = command;
+        r.seq = ++b->seq;
+        r.nl_flags |= command == FLOWER_DELETE ? NLM_F_ECHO : 0;
+        bare_put(b, &r);
     }
 }
 

@@ -258,8 +258,10 @@ is_same(const struct hal *hal, const struct entry *e, const struct shown *s)
     struct flow_match match;
     const struct action_list *list = entry_actions_list(hal->store, e->has);
     entry_get_match(hal->store, e, &match);
-    return !memcmp(&match, &s->match, sizeof match) && list->len == s->actions->len
-           && !memcmp(list->actions, s->actions->actions, list->len * sizeof list->actions[0]);
+    bool does_the_same = s->as_told
+        || (list->len == s->actions->len
+            && !memcmp(list->actions, s->actions->actions, list->len * sizeof list->actions[0]));
+    return does_the_same && !memcmp(&match, &s->match, sizeof match);
 }
 
 static bool
@@ -289,7 +291,7 @@ compare_one(struct hal_audit_run *run, struct hal_device *device, const struct s
         }
     } else {
         e->flags |= ENTRY_SEEN;
-        if (!is_moving(e) && !s->as_told && !is_same(hal, e, s)) {
+        if (!is_moving(e) && !is_same(hal, e, s)) {
             report(run, device, "altered", s, index);
             if (run->repair) {
                 account_owe(hal, e);

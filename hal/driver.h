@@ -140,9 +140,9 @@ struct hal_dumped {
     bool in_hardware;            /* false: the device has it in software only */
     const char *more;            /* of a stranger's: what else it matches or does, in words; valid in
                                   * the call; NULL: nothing */
-    bool as_told;                /* it is, unaltered, what the driver was told last under this
-                                  * cookie, maybe in other words: a device need not give back each
-                                  * list as it was */
+    bool as_told;                /* what it does is, unaltered, what the driver was told last under
+                                  * this cookie, maybe in other words: a device need not give back
+                                  * each list as it was */
 };
 
 enum hal_event_kind {

@@ -19,6 +19,8 @@
 struct doing {
     const struct hal_change *change;
     uint32_t handle;
+    uint64_t shape;              /* of the filter, if it is to be looked at; else 0 */
+    uint64_t print;              /* of what it will do */
     struct flower_stats before;  /* CHANGE: of the filter that it replaces */
     struct hal_completion completion;
     bool contested;              /* a stranger may have its place */
@@ -121,8 +123,14 @@ put(struct run *run, struct doing *d, enum flower_command command, const struct 
     tc_cookie_write(cookie, d->change->cookie, entry);
     struct flower_request request = {
         .command = command, .place = &place, .options = &options, .ports = &tc->view,
-        .entry = entry, .cookie = cookie, .nl_flags = reading ? 0 : NLM_F_ECHO,
+        .entry = entry, .cookie = cookie, .ops = &tc->asked.ops,
     };
+    if (command == FLOWER_ADD || command == FLOWER_REPLACE) {
+        d->shape = tc_shape_to_verify(tc, entry);
+    }
+    if (command == FLOWER_DELETE || d->shape) {
+        request.nl_flags = NLM_F_ECHO;
+    }
     size_t room, size;
     void *to = tc_batch_next(&tc->batch, &room);
     int error = to ? flower_encode(&request, to, room, &size, &d->completion.verdict) : -EMSGSIZE;
@@ -132,6 +140,7 @@ put(struct run *run, struct doing *d, enum flower_command command, const struct 
     }
     run->whose[tc->batch.n] = (uint16_t) (d - run->doing);
     run->is_reading[tc->batch.n] = reading;
+    d->print = command == FLOWER_ADD || command == FLOWER_REPLACE ? tc_print(&tc->asked.ops) : 0;
     tc_batch_add(&tc->batch, to);
     return true;
 }
@@ -140,7 +149,7 @@ put(struct run *run, struct doing *d, enum flower_command command, const struct 
 
 /* Compares what the kernel says that it has with the message that it was sent. */
 static bool
-is_as_asked(struct tc *tc, struct tc_rule *rule, const struct nlmsghdr *asked,
+is_as_asked(struct tc *tc, const struct doing *d, const struct nlmsghdr *asked,
             const struct nlmsghdr *made, struct hal_completion *c)
 {
     if (flower_decode(made, made->nlmsg_len, &tc->made) || flower_decode(asked, asked->nlmsg_len, &tc->asked)) {
@@ -151,13 +160,13 @@ is_as_asked(struct tc *tc, struct tc_rule *rule, const struct nlmsghdr *asked,
         refuse(c, -EOPNOTSUPP, HAL_REASON_DRIVER_REFUSED, "it was accepted, but is not in hardware");
         return false;
     }
-    rule->print = tc_print(&tc->made);
     c->verdict = (struct hal_verdict) { .field = HAL_OBJECT_NONE, .action = HAL_OBJECT_NONE };
     if (flower_compare(&tc->asked, &tc->made, &c->verdict)) {
         c->error = -EOPNOTSUPP;
         c->verdict.reason = HAL_REASON_DRIVER_REFUSED;
         return false;
     }
+    tc_shape_is_verified(tc, d->shape);
     return true;
 }
 
@@ -175,7 +184,10 @@ was_added(struct run *run, struct doing *d, const struct nlmsghdr *asked, const 
         if (c->error != -EIO) {      /* of one that may be there the HAL says what becomes of it */
             tc_rule_free(tc, d->handle);
         }
-    } else if (said->echo && !is_as_asked(tc, &tc->rules[d->handle], asked, said->echo, c)) {
+        return;
+    }
+    tc->rules[d->handle].print = d->print;
+    if (said->echo && !is_as_asked(tc, d, asked, said->echo, c)) {
         d->undo = true;
         tc->n_altered++;
         counter_inc(COUNTER_tc_altered);
@@ -193,12 +205,12 @@ was_changed(struct run *run, struct doing *d, const struct nlmsghdr *asked, cons
         return;
     }
     struct hal_counters total;
-    rule->print = 0;
+    rule->print = d->print;
     tc_count(tc, rule, &d->before, &total);
     rule->packets = rule->base_packets = total.packets;
     rule->bytes = rule->base_bytes = total.bytes;
     d->completion.final = total;
-    if (said->echo && !is_as_asked(tc, rule, asked, said->echo, &d->completion)) {
+    if (said->echo && !is_as_asked(tc, d, asked, said->echo, &d->completion)) {
         d->completion.error = -EIO;  /* the HAL removes it, and says why */
         tc->n_altered++;
         counter_inc(COUNTER_tc_altered);
@@ -210,12 +222,12 @@ was_removed(struct run *run, struct doing *d, const struct tc_answer *said)
 {
     struct tc *tc = run->tc;
     struct tc_rule *rule = &tc->rules[d->handle];
-    bool has_stats = said->echo && !flower_decode(said->echo, said->echo->nlmsg_len, &tc->made)
-                     && tc->made.stats.known;
+    struct tc_reading last;
+    bool has_stats = said->echo && tc_read_terse(said->echo, &last) && last.stats.known;
     switch (said->error) {
     case 0:
         if (has_stats) {
-            tc_count(tc, rule, &tc->made.stats, &d->completion.final);
+            tc_count(tc, rule, &last.stats, &d->completion.final);
         } else {
             d->completion.final = (struct hal_counters) { rule->packets, rule->bytes };
             counter_inc(COUNTER_tc_final_unknown);
@@ -259,8 +271,9 @@ on_answer(void *aux, unsigned index, const struct tc_answer *said)
     const struct nlmsghdr *asked = answers->asked;
     answers->asked = (const void *) ((const char *) asked + MNL_ALIGN(asked->nlmsg_len));
     if (run->is_reading[index]) {
-        if (said->echo && !flower_decode(said->echo, said->echo->nlmsg_len, &run->tc->made)) {
-            d->before = run->tc->made.stats;
+        struct tc_reading now;
+        if (said->echo && tc_read_terse(said->echo, &now)) {
+            d->before = now.stats;
         }
         return;
     }
@@ -424,6 +437,7 @@ tc_submit(void *device, const struct hal_change *changes, size_t n)
     tc_batch_clear(&tc->batch);
     if (tc->watch) {
         tc_watch_run(tc, tc->watch); /* so that it is known who has which priority */
+        tc_burst_note(tc, n);
     }
     for (size_t i = 0; i < n && i < HAL_SUBMIT_MAX; i++) {
         struct doing *d = &run.doing[run.n++];
@@ -491,11 +505,12 @@ was_deleted(void *aux, unsigned index, const struct tc_answer *said)
     struct deleting *deleting = aux;
     struct tc *tc = deleting->tc;
     (void) index;
-    if (said->echo && !flower_decode(said->echo, said->echo->nlmsg_len, &tc->made) && tc->made.stats.known
-        && tc->made.place.handle < tc->n_rules && tc->rules[tc->made.place.handle].deleted) {
-        struct tc_rule *rule = &tc->rules[tc->made.place.handle];
+    struct tc_reading read;
+    if (said->echo && tc_read_terse(said->echo, &read) && read.stats.known
+        && read.handle < tc->n_rules && tc->rules[read.handle].deleted) {
+        struct tc_rule *rule = &tc->rules[read.handle];
         struct hal_counters last;
-        tc_count(tc, rule, &tc->made.stats, &last);
+        tc_count(tc, rule, &read.stats, &last);
         rule->packets = last.packets;
         rule->bytes = last.bytes;
     }
@@ -519,6 +534,9 @@ flush_rules(struct tc *tc, uint16_t no)
 {
     int error = 0;
     tc_batch_clear(&tc->batch);
+    if (tc->watch) {
+        tc_burst_note(tc, tc->n_used);
+    }
     for (uint32_t i = 1; i < tc->n_rules; i++) {
         struct tc_rule *rule = &tc->rules[i];
         const struct tc_port *port = rule->cookie && !rule->deleted && (!no || rule->port == no) ? tc_port_find(tc, rule->port) : NULL;

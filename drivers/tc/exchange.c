@@ -162,13 +162,27 @@ receive(struct tc_socket *s, int flags)
     return n < 0 ? -errno : (int) n;
 }
 
-/* Says of messages from *next up to 'until' that their answers are lost. */
+/* A batch whose answers are being read. */
+struct exchange {
+    struct tc_socket *s;
+    uint32_t first;              /* number of its first message */
+    unsigned n, next;            /* messages; the first that nothing was said of to the caller */
+    bool overrun;                /* answers were lost */
+    void (*answer)(void *, unsigned, const struct tc_answer *);
+    void *aux;
+};
+
+/* Says of messages up to 'until' that they went well, since the kernel would have said so if they had
+ * not; or that their answers are lost. */
 static void
-lost_until(unsigned *next, unsigned until,
-           void (*answer)(void *, unsigned, const struct tc_answer *), void *aux)
+say_until(struct exchange *x, unsigned until)
 {
-    while (*next < until) {
-        answer(aux, (*next)++, &(struct tc_answer) { .error = TC_NOT_TOLD, .words = "" });
+    const struct nlmsghdr *echo = (const void *) x->s->echo;
+    while (x->next < until) {
+        bool has_echo = x->s->has_echo && echo->nlmsg_seq == x->first + x->next;
+        struct tc_answer said = { .error = x->overrun && !has_echo ? TC_NOT_TOLD : 0, .words = "",
+                                  .echo = has_echo ? echo : NULL };
+        x->answer(x->aux, x->next++, &said);
     }
 }
 
@@ -181,15 +195,16 @@ keep_echo(struct tc_socket *s, const struct nlmsghdr *message)
     }
 }
 
-/* One message of the answer to a batch whose first number is 'first'. */
+/* One message of the answer. */
 static void
-take_answer(struct tc_socket *s, const struct nlmsghdr *message, uint32_t first, unsigned n,
-            unsigned *next, void (*answer)(void *, unsigned, const struct tc_answer *), void *aux)
+take_answer(struct exchange *x, const struct nlmsghdr *message)
 {
-    unsigned index = message->nlmsg_seq - first;
-    if (message->nlmsg_pid != s->portid || index >= n || index < *next) {
+    struct tc_socket *s = x->s;
+    unsigned index = message->nlmsg_seq - x->first;
+    if (message->nlmsg_pid != s->portid || index >= x->n || index < x->next) {
         return;                      /* of an earlier exchange */
     }
+    say_until(x, index);
     if (message->nlmsg_type != NLMSG_ERROR) {
         keep_echo(s, message);
         return;
@@ -199,31 +214,32 @@ take_answer(struct tc_socket *s, const struct nlmsghdr *message, uint32_t first,
     if (s->has_echo && echo->nlmsg_seq == message->nlmsg_seq) {
         said.echo = echo;
     }
-    lost_until(next, index, answer, aux);
-    (*next)++;
-    answer(aux, index, &said);
+    x->next++;
+    x->answer(x->aux, index, &said);
 }
 
 /* --- exchanges -------------------------------------------------------------------------------- */
 
+/* Only the last is acknowledged: of the others the kernel says when they fail. */
 static void
 number(struct tc_socket *s, struct tc_batch *batch)
 {
+    struct nlmsghdr *message = NULL;
     size_t at = 0;
     for (unsigned i = 0; i < batch->n; i++) {
-        struct nlmsghdr *message = (void *) (batch->data + at);
+        message = (void *) (batch->data + at);
         message->nlmsg_seq = ++s->seq;
         message->nlmsg_pid = s->portid;
-        message->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+        message->nlmsg_flags |= NLM_F_REQUEST;
         at += MNL_ALIGN(message->nlmsg_len);
     }
+    message->nlmsg_flags |= NLM_F_ACK;
 }
 
 int
 tc_exchange(struct tc_socket *s, struct tc_batch *batch,
             void (*answer)(void *, unsigned, const struct tc_answer *), void *aux)
 {
-    unsigned next = 0;
     if (!batch->n) {
         return 0;
     }
@@ -232,21 +248,23 @@ tc_exchange(struct tc_socket *s, struct tc_batch *batch,
         return -errno;
     }
     s->has_echo = false;
-    uint32_t first = s->seq - batch->n + 1;
-    while (next < batch->n) {
+    struct exchange x = { s, s->seq - batch->n + 1, batch->n, 0, false, answer, aux };
+    while (x.next < x.n) {
         int size = receive(s, MSG_DONTWAIT);
         if (size == -ENOBUFS) {
-            continue;                /* what did not fit is lost; the rest is there */
+            x.overrun = true;        /* what did not fit is lost; the rest is there */
+            continue;
         }
         if (size <= 0) {
             break;
         }
         for (const struct nlmsghdr *m = (const void *) s->buffer; mnl_nlmsg_ok(m, size);
              m = mnl_nlmsg_next(m, &size)) {
-            take_answer(s, m, first, batch->n, &next, answer, aux);
+            take_answer(&x, m);
         }
     }
-    lost_until(&next, batch->n, answer, aux);
+    x.overrun = true;                /* the end is lost, and what else is not known */
+    say_until(&x, x.n);
     return 0;
 }
 

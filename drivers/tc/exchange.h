@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests to rtnetlink, many at a time.
  *
- * A batch is messages back to back; the kernel works through it within one system call and
- * answers each with an acknowledgement, and with the object that it made of it if
- * NLM_F_ECHO asks for that. All answers are in the socket when the call returns, so an
- * exchange never waits. One that does not fit into the socket's buffer is lost; which, is
- * told (TC_NOT_TOLD), and the caller asks the kernel what it has.
+ * A batch is messages back to back; the kernel works through it within one system call. It answers
+ * each that fails, with the object that it made of it each that NLM_F_ECHO asks this of, and the last
+ * one in any case. All answers are in the socket when the call returns, so an exchange never
+ * waits. One that does not fit into the socket's buffer is lost: that is told, too; of all that was
+ * not answered since nothing is known then (TC_NOT_TOLD), and the caller asks the kernel what it has.
  *
  * Threads: a socket belongs to one at a time. */
 #ifndef DRIVERS_TC_EXCHANGE_H

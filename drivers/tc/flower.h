@@ -142,6 +142,8 @@ struct flower_request {
     uint32_t seq;                         /* of the message */
     uint16_t nl_flags;                    /* besides REQUEST and those of the command: NLM_F_ACK,
                                            * NLM_F_ECHO */
+    struct flower_ops *ops;               /* gets what became of the list; NULL: not wanted, nor of
+                                           * DELETE and GET */
 };
 
 /* Writes the message to 'buffer' (aligned as a struct nlmsghdr): 0 and *size. -EOPNOTSUPP with the

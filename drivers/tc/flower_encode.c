@@ -70,8 +70,8 @@ flower_encode(const struct flower_request *r, void *buffer, size_t room, size_t 
     const struct flower_options *options = r->options ? r->options : &no_options;
     bool whole = r->command == FLOWER_ADD || r->command == FLOWER_REPLACE;
     struct flower_shape shape;
-    struct flower_ops ops;
-    if (whole && work_out(r->entry, r->place->in_port, r->ports, options, &shape, &ops, verdict)) {
+    struct flower_ops unwanted, *ops = r->ops ? r->ops : &unwanted;
+    if (whole && work_out(r->entry, r->place->in_port, r->ports, options, &shape, ops, verdict)) {
         return -EOPNOTSUPP;
     }
     uint16_t protocol = whole ? flower_shape_protocol(&shape) : r->place->protocol;
@@ -87,7 +87,7 @@ flower_encode(const struct flower_request *r, void *buffer, size_t room, size_t 
     if (whole) {
         struct nlattr *nest = flower_nest(&p, TCA_OPTIONS);
         flower_put_match(&p, r->entry->match, &shape);
-        flower_put_ops(&p, &ops, r->cookie);
+        flower_put_ops(&p, ops, r->cookie);
         flower_put_u32(&p, TCA_FLOWER_FLAGS, options->flags);
         flower_nest_end(&p, nest);
     }

@@ -7,40 +7,34 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "drivers/tc/attr.h"
 #include "drivers/tc/flower_private.h"
 
 bool
 flower_parse(const void *payload, size_t size, const struct nlattr *attrs[], unsigned max)
 {
-    const uint8_t *at = payload;
+    struct attr_walk w = { payload, size };
     memset(attrs, 0, (max + 1) * sizeof *attrs);
-    while (size) {
-        const struct nlattr *attr = (const struct nlattr *) (const void *) at;
-        if (size > INT32_MAX || !mnl_attr_ok(attr, (int) size)) {
-            return false;
-        }
-        unsigned type = mnl_attr_get_type(attr);
+    for (const struct nlattr *attr; (attr = attr_next(&w));) {
+        unsigned type = attr_type(attr);
         attrs[type <= max ? type : 0] = attr;
-        size_t step = MNL_ALIGN(mnl_attr_get_len(attr));
-        at += step < size ? step : size;
-        size -= step < size ? step : size;
     }
-    return true;
+    return !w.left;
 }
 
 bool
 flower_parse_nest(const struct nlattr *nest, const struct nlattr *attrs[], unsigned max)
 {
-    return flower_parse(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), attrs, max);
+    return flower_parse(attr_payload(nest), attr_size(nest), attrs, max);
 }
 
 bool
 flower_get(const struct nlattr *attr, void *out, size_t size)
 {
-    if (!attr || mnl_attr_get_payload_len(attr) != size) {
+    if (!attr || attr_size(attr) != size) {
         return false;
     }
-    memcpy(out, mnl_attr_get_payload(attr), size);
+    memcpy(out, attr_payload(attr), size);
     return true;
 }
 
@@ -48,8 +42,8 @@ flower_get(const struct nlattr *attr, void *out, size_t size)
 void
 flower_get_string(const struct nlattr *attr, char *out, size_t size)
 {
-    const char *text = attr ? mnl_attr_get_payload(attr) : "";
-    size_t len = attr ? strnlen(text, mnl_attr_get_payload_len(attr)) : 0;
+    const char *text = attr ? attr_payload(attr) : "";
+    size_t len = attr ? strnlen(text, attr_size(attr)) : 0;
     len = len < size ? len : size - 1;
     for (size_t i = 0; i < len; i++) {
         out[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';

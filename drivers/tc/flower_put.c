@@ -22,9 +22,19 @@
 void
 flower_put(struct flower_put *p, uint16_t type, size_t size, const void *data)
 {
-    if (p->full || !mnl_attr_put_check(p->nlh, p->room, type, size, data)) {
-        p->full = true;
+    size_t at = MNL_ALIGN(p->nlh->nlmsg_len), step = MNL_ALIGN(NLA_HDRLEN + size);
+    p->full |= at + step > p->room;
+    if (p->full) {
+        return;
     }
+    uint8_t *to = (uint8_t *) p->nlh + at;
+    const struct nlattr attr = { .nla_type = type, .nla_len = (uint16_t) (NLA_HDRLEN + size) };
+    memset(to + step - NLA_HDRLEN, 0, NLA_HDRLEN);   /* what pads it */
+    memcpy(to, &attr, sizeof attr);
+    if (size) {
+        memcpy(to + NLA_HDRLEN, data, size);
+    }
+    p->nlh->nlmsg_len = (uint32_t) (at + step);
 }
 
 void

@@ -82,7 +82,7 @@ wait_vlan(struct translation *t, enum flower_op_kind kind)
         return NULL;
     }
     struct flower_op *op = &t->vlan[t->n_vlan++];
-    *op = (struct flower_op) { .kind = (uint8_t) kind, .tpid = ETH_P_8021Q };
+    *op = (struct flower_op) { .kind = (uint8_t) kind, .tpid = kind == FLOWER_OP_VLAN_POP ? 0 : ETH_P_8021Q };
     return op;
 }
 

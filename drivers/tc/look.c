@@ -63,33 +63,48 @@ tc_count(const struct tc *tc, const struct tc_rule *rule, const struct flower_st
     out->bytes = out->bytes > rule->bytes ? out->bytes : rule->bytes;
 }
 
-static void
+/* False: the filter is none that is known. */
+static bool
 read_one(struct tc *tc, const struct tc_port *port, const struct tc_reading *filter)
 {
     struct tc_rule *rule = filter->handle < tc->n_rules ? &tc->rules[filter->handle] : NULL;
     if (!rule || !rule->cookie || rule->prio != filter->prio || rule->port != port->no
-        || !filter->stats.known || !tc_cookie_is_ours(filter->cookie, filter->cookie_size)) {
-        return;
+        || !tc_cookie_is_ours(filter->cookie, filter->cookie_size)) {
+        return false;
+    }
+    if (!filter->stats.known) {
+        return true;
     }
     struct hal_counters now;
     tc_count(tc, rule, &filter->stats, &now);
     rule->packets = now.packets;
     rule->bytes = now.bytes;
     rule->found = true;
+    return true;
+}
+
+/* One that is not known of is a stranger's, or came before us. */
+static void
+note_other(struct tc *tc, struct tc_port *port, const struct nlmsghdr *message)
+{
+    if (!flower_decode(message, message->nlmsg_len, &tc->made) && flower_is_ingress(&tc->made)) {
+        tc_note_stranger(tc, port, &tc->made, true);
+    }
 }
 
 /* One dump. Kernels without terse ones send all, of which the same is read. */
 static int
-read_all(struct tc *tc, const struct tc_port *port)
+read_all(struct tc *tc, struct tc_port *port)
 {
     char buffer[256] __attribute__((aligned(NLMSG_ALIGNTO)));
     const struct nlmsghdr *message;
     struct tc_reading filter;
     int result = tc_dump_begin(tc->looks, dump_request(buffer, port->ifindex, tc->kernel_has_terse));
+    port->n_foreign = tc->has_missed ? 0 : port->n_foreign;
     while (!result && (result = tc_dump_next(tc->looks, &message)) > 0) {
         result = 0;
-        if (tc_read_terse(message, &filter)) {
-            read_one(tc, port, &filter);
+        if (tc_read_terse(message, &filter) && !read_one(tc, port, &filter) && tc->has_missed) {
+            note_other(tc, port, message);
         }
     }
     return result == -EINVAL ? 0 : result;   /* no qdisc: nothing is there */
@@ -137,24 +152,55 @@ tc_read_port(struct tc *tc, struct tc_port *port)
     return error;
 }
 
-/* Reads all counters, unless they were read just now: a dump of many filters takes its time, and
- * is not made again before four times that, but for the lag that is promised. */
+/* How long to wait before all is read: a dump of many filters takes its time, and is not made again
+ * before four times that, but for the lag that is promised. */
+static uint64_t
+wait_ms(const struct tc *tc, uint64_t now_ms)
+{
+    uint64_t pause = tc->read_for_ms * 4 > TC_LAG_MS ? tc->read_for_ms * 4 : TC_LAG_MS;
+    pause = pause < TC_MAX_LAG_MS ? pause : TC_MAX_LAG_MS;
+    return tc->read_ms && now_ms < tc->read_ms + pause ? tc->read_ms + pause - now_ms : 0;
+}
+
+/* A port that others may have changed unheard. */
+static void
+read_unheard(struct tc *tc, struct tc_port *port)
+{
+    tc_watch_mend_qdisc(tc, port);
+    uint32_t before = tc->n_used;
+    if (!tc_read_port(tc, port) && tc->n_used < before) {
+        tc_watch_tell_gone(tc, port);
+    }
+}
+
 static void
 read_counters(struct tc *tc)
 {
     uint64_t now_ms = clock_ms();
-    uint64_t wait_ms = tc->read_for_ms * 4 > TC_LAG_MS ? tc->read_for_ms * 4 : TC_LAG_MS;
-    wait_ms = wait_ms < TC_MAX_LAG_MS ? wait_ms : TC_MAX_LAG_MS;
-    if (tc->read_ms && now_ms < tc->read_ms + wait_ms) {
+    if (wait_ms(tc, now_ms)) {
         return;
     }
     for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
-        if (tc->ports[i].no && !tc->ports[i].gone) {
-            tc_read_port(tc, &tc->ports[i]);
+        struct tc_port *port = &tc->ports[i];
+        if (port->no && !port->gone && tc->has_missed) {
+            read_unheard(tc, port);
+        } else if (port->no && !port->gone) {
+            tc_read_port(tc, port);
         }
     }
+    tc->has_missed &= tc->in_burst;
     tc->read_ms = clock_ms();
     tc->read_for_ms = tc->read_ms - now_ms;
+}
+
+int
+tc_catch_up(struct tc *tc)
+{
+    uint64_t ms = wait_ms(tc, clock_ms());
+    if (!ms) {
+        read_counters(tc);
+    }
+    return ms ? (int) ms : -1;
 }
 
 int
@@ -231,7 +277,7 @@ describe(struct tc *tc, const struct tc_port *port, const struct flower_filter *
                    identity.table < TC_N_TABLES ? identity.table : 0 },
         .foreign = !ours,
         .in_hardware = filter->flags & TCA_CLS_FLAGS_IN_HW,
-        .as_told = rule && rule->print == tc_print(filter),
+        .as_told = rule && rule->print == tc_print(&filter->ops),
     };
     struct tc_rule as_found = { .tagged = tc_is_tagged(filter->place.protocol) };
     if (filter->stats.known) {

@@ -110,7 +110,7 @@ survey_filter(void *aux, const struct flower_filter *filter)
         *rule = (struct tc_rule) { .cookie = identity.cookie, .port = port->no, .prio = filter->place.prio,
                                    .protocol = filter->place.protocol,
                                    .tagged = tc_is_tagged(filter->place.protocol),
-                                   .print = tc_print(filter) };
+                                   .print = tc_print(&filter->ops) };
     } else if (rule) {
         tc_rule_free(survey->tc, filter->place.handle);
     }

@@ -186,7 +186,7 @@ tc_cookie_read(const struct flower_filter *filter, struct tc_identity *out)
     return true;
 }
 
-/* --- what a filter is ------------------------------------------------------------------------------ */
+/* --- what a filter does ------------------------------------------------------------------------------ */
 
 static uint64_t
 mix(uint64_t print, uint64_t word)
@@ -211,17 +211,11 @@ mix_op(uint64_t print, const struct flower_ops *ops, const struct flower_op *op)
 }
 
 uint64_t
-tc_print(const struct flower_filter *filter)
+tc_print(const struct flower_ops *ops)
 {
-    uint64_t print = filter->place.protocol;
-    for (unsigned i = 0; i < FLOW_LANES; i++) {
-        print = mix(mix(print, filter->match.value.lane[i]), filter->match.mask.bits.lane[i]);
-    }
-    for (const char *c = filter->more; *c; c++) {
-        print = mix(print, (uint8_t) *c);
-    }
-    for (unsigned i = 0; i < filter->ops.n_ops; i++) {
-        print = mix_op(print, &filter->ops, &filter->ops.op[i]);
+    uint64_t print = ops->n_ops;
+    for (unsigned i = 0; i < ops->n_ops; i++) {
+        print = mix_op(print, ops, &ops->op[i]);
     }
     return print ? print : 1;
 }

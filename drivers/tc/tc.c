@@ -184,7 +184,7 @@ tc_step(void *device)
     if (tc->watch) {
         tc_watch_run(tc, tc->watch);
     }
-    return -1;
+    return tc->watch ? tc_burst_step(tc) : -1;
 }
 
 const struct hal_driver tc_driver = {

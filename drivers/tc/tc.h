@@ -40,6 +40,8 @@ enum {
     TC_MAX_LAG_MS = 1000,        /* ... and at the latest, if reading them takes long */
 };
 
+enum { TC_MAX_SHAPES = 256 };
+
 /* The cookie of a filter's first action. */
 struct tc_cookie {
     uint8_t magic[4];            /* "TRNT" */
@@ -54,7 +56,7 @@ struct tc_rule {
     uint64_t cookie;             /* the HAL's; 0: free */
     uint64_t packets, bytes;     /* when it was last read; with those of filters that it replaced */
     uint64_t base_packets, base_bytes;
-    uint64_t print;              /* tc_print() of the filter; 0: not known */
+    uint64_t print;              /* tc_print() of what the filter does; 0: not known */
     uint16_t port, prio, protocol;
     bool tagged;                 /* its packets come with a tag */
     bool found;                  /* in the last dump */
@@ -131,6 +133,11 @@ struct tc {
     struct flower_ports view;
     struct flower_filter asked, made;    /* being compared */
     uint64_t n_altered, n_foreign_changes;
+    uint64_t shapes[TC_MAX_SHAPES];      /* of filters that the kernel makes as asked; see verify.c */
+    uint32_t n_unseen;           /* filters of these shapes, that were not looked at */
+    bool in_burst;               /* the watch does not listen to filters; see burst.c */
+    bool has_missed;             /* ... and did not, since the ports were read */
+    uint64_t burst_ms;           /* when there were last many changes */
     struct tc_abilities able;    /* what all ports take */
     bool tried;                  /* ... which was found out by trying */
 };
@@ -207,8 +214,8 @@ bool tc_cookie_is_ours(const uint8_t *cookie, size_t size);
 /* Makes of a filter's match the one that the entry had: a filter does not say what its protocol says
  * already (no ports in ARP), and says "no fragment" where ports are looked at. */
 void tc_restore_match(const struct tc_identity *, struct flow_match *);
-/* A number that two filters have in common if they match and do the same. Never 0. */
-uint64_t tc_print(const struct flower_filter *);
+/* A number that two filters have in common if they do the same. Never 0. */
+uint64_t tc_print(const struct flower_ops *);
 
 /* --- changes (change.c) --------------------------------------------------------------------------- */
 
@@ -217,6 +224,20 @@ size_t tc_submit(void *device, const struct hal_change *, size_t n);
 int tc_flush(void *device);
 /* Removes the filters of a port that are ours. */
 void tc_flush_port(struct tc *, struct tc_port *);
+
+/* --- looking at what was made (verify.c) -------------------------------------------------------------- */
+
+/* The shape of the entry's filter if it should be looked at when it is made, otherwise 0. */
+uint64_t tc_shape_to_verify(struct tc *, const struct hal_entry *);
+/* A filter of this shape was made as asked. 0 does nothing. */
+void tc_shape_is_verified(struct tc *, uint64_t shape);
+
+/* --- many changes at once (burst.c) -------------------------------------------------------------------- */
+
+/* So many changes are about to be made. */
+void tc_burst_note(struct tc *, size_t n);
+/* Does what is due after it; the ms until there is something again, -1: nothing. */
+int tc_burst_step(struct tc *);
 
 /* --- looking (look.c) -------------------------------------------------------------------------------- */
 
@@ -230,6 +251,9 @@ void tc_count(const struct tc *, const struct tc_rule *, const struct flower_sta
 void tc_occupancy(const void *device, uint32_t entries[HAL_MAX_TABLES]);
 /* Reads what the filters of a port counted, and forgets those that are gone. 0 or -errno. */
 int tc_read_port(struct tc *, struct tc_port *);
+/* After a burst: reads all ports and sees what others did, unless that was done just now: the ms
+ * until it may be done, or -1. */
+int tc_catch_up(struct tc *);
 /* What a terse dump says of a filter. */
 struct tc_reading {
     uint32_t handle;
@@ -263,5 +287,11 @@ struct tc_watch *tc_watch_new(struct tc *, bool threaded);
 void tc_watch_free(struct tc_watch *);
 /* Looks at what happened since the last call. */
 void tc_watch_run(struct tc *, struct tc_watch *);
+/* Whether it hears of filters and qdiscs; it does at first. */
+void tc_watch_listen(struct tc_watch *, bool);
+/* Filters of ours are not there any more, and it was not us. */
+void tc_watch_tell_gone(struct tc *, const struct tc_port *);
+/* Makes the port's qdisc again if it is gone. */
+void tc_watch_mend_qdisc(struct tc *, struct tc_port *);
 
 #endif /* drivers/tc/tc.h */

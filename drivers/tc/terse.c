@@ -8,39 +8,15 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "drivers/tc/attr.h"
 #include "drivers/tc/tc.h"
-
-/* Attributes of a nest, one after the other. */
-struct walk {
-    const struct nlattr *at;
-    int left;
-};
-
-static struct walk
-walk_into(const struct nlattr *nest)
-{
-    return (struct walk) { mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest) };
-}
-
-/* NULL: that was all, as far as it is well-formed. */
-static const struct nlattr *
-next(struct walk *w)
-{
-    const struct nlattr *attr = w->at;
-    if (w->left < (int) sizeof *attr || !mnl_attr_ok(attr, w->left)) {
-        return NULL;
-    }
-    w->left -= (int) MNL_ALIGN(attr->nla_len);
-    w->at = (const void *) ((const char *) attr + MNL_ALIGN(attr->nla_len));
-    return attr;
-}
 
 /* Copies as much as the attribute has; the rest of 'out' stays. */
 static void
 copy(const struct nlattr *attr, void *out, size_t size)
 {
-    size_t has = mnl_attr_get_payload_len(attr);
-    memcpy(out, mnl_attr_get_payload(attr), has < size ? has : size);
+    size_t has = attr_size(attr);
+    memcpy(out, attr_payload(attr), has < size ? has : size);
 }
 
 /* The 64-bit counts of packets go before the 32-bit ones, wherever they stand. */
@@ -50,10 +26,10 @@ read_counts(const struct nlattr *nest)
     struct gnet_stats_basic all = { 0 }, hardware = { 0 };
     uint64_t packets = 0, hw_packets = 0;
     struct flower_stats s = { 0 };
-    struct walk w = walk_into(nest);
+    struct attr_walk w = attr_walk_into(nest);
     bool after_hardware = false;
-    for (const struct nlattr *attr; (attr = next(&w));) {
-        switch (mnl_attr_get_type(attr)) {
+    for (const struct nlattr *attr; (attr = attr_next(&w));) {
+        switch (attr_type(attr)) {
         case TCA_STATS_BASIC:
             copy(attr, &all, sizeof all);
             s.known = true;
@@ -80,11 +56,11 @@ read_counts(const struct nlattr *nest)
 static void
 read_action(const struct nlattr *nest, struct tc_reading *out)
 {
-    struct walk w = walk_into(nest);
-    for (const struct nlattr *attr; (attr = next(&w));) {
-        unsigned type = mnl_attr_get_type(attr);
+    struct attr_walk w = attr_walk_into(nest);
+    for (const struct nlattr *attr; (attr = attr_next(&w));) {
+        unsigned type = attr_type(attr);
         if (type == TCA_ACT_COOKIE && !out->cookie_size) {
-            out->cookie_size = (uint8_t) mnl_attr_get_payload_len(attr);
+            out->cookie_size = (uint8_t) attr_size(attr);
             copy(attr, out->cookie, sizeof out->cookie);
         } else if (type == TCA_ACT_STATS) {
             struct flower_stats s = read_counts(attr);
@@ -98,13 +74,13 @@ read_action(const struct nlattr *nest, struct tc_reading *out)
 static void
 read_options(const struct nlattr *options, struct tc_reading *out)
 {
-    struct walk w = walk_into(options);
-    for (const struct nlattr *attr; (attr = next(&w));) {
-        if (mnl_attr_get_type(attr) != TCA_FLOWER_ACT) {
+    struct attr_walk w = attr_walk_into(options);
+    for (const struct nlattr *attr; (attr = attr_next(&w));) {
+        if (attr_type(attr) != TCA_FLOWER_ACT) {
             continue;
         }
-        struct walk actions = walk_into(attr);
-        for (const struct nlattr *action; (action = next(&actions));) {
+        struct attr_walk actions = attr_walk_into(attr);
+        for (const struct nlattr *action; (action = attr_next(&actions));) {
             read_action(action, out);
         }
     }
@@ -114,14 +90,14 @@ bool
 tc_read_terse(const struct nlmsghdr *message, struct tc_reading *out)
 {
     const size_t head = MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(struct tcmsg));
-    if (message->nlmsg_type != RTM_NEWTFILTER || message->nlmsg_len < head) {
+    if ((message->nlmsg_type != RTM_NEWTFILTER && message->nlmsg_type != RTM_DELTFILTER) || message->nlmsg_len < head) {
         return false;
     }
-    const struct tcmsg *tc = mnl_nlmsg_get_payload(message);
-    struct walk w = { (const void *) ((const char *) message + head), (int) (message->nlmsg_len - head) };
+    const struct tcmsg *tc = (const void *) ((const uint8_t *) message + MNL_NLMSG_HDRLEN);
+    struct attr_walk w = { (const uint8_t *) message + head, message->nlmsg_len - head };
     *out = (struct tc_reading) { .handle = tc->tcm_handle, .prio = (uint16_t) (tc->tcm_info >> 16) };
-    for (const struct nlattr *attr; tc->tcm_handle && (attr = next(&w));) {
-        if (mnl_attr_get_type(attr) == TCA_OPTIONS) {
+    for (const struct nlattr *attr; tc->tcm_handle && (attr = attr_next(&w));) {
+        if (attr_type(attr) == TCA_OPTIONS) {
             read_options(attr, out);
         }
     }

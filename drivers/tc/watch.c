@@ -83,6 +83,36 @@ link_event(struct tc *tc, const struct nlmsghdr *message)
 
 /* --- filters and qdiscs -------------------------------------------------------------------------------- */
 
+/* 0, -EEXIST: it is there; or another -errno, which was logged. */
+static int
+make_qdisc(struct tc *tc, struct tc_port *port)
+{
+    struct errmsg err = { "" };
+    int result = ingress_drop_add_qdisc(port->ifindex, &err);
+    if (result && result != -EEXIST && result != -ENODEV) {
+        tc->host->log(tc->host, LOG_WARNING, "port %u, %s: no clsact qdisc: %s", port->no, port->name,
+                      err.text);
+    }
+    port->made_qdisc |= !result;
+    return result;
+}
+
+static void
+qdisc_was_lost(struct tc *tc, struct tc_port *port)
+{
+    counter_inc(COUNTER_tc_qdisc_lost);
+    tc_read_port(tc, port);
+    tell_lost(tc, port, "somebody deleted its clsact qdisc, with the filters");
+}
+
+void
+tc_watch_mend_qdisc(struct tc *tc, struct tc_port *port)
+{
+    if (!make_qdisc(tc, port)) {
+        qdisc_was_lost(tc, port);
+    }
+}
+
 /* Somebody deleted the qdisc, and with it all filters. It is made again at once. */
 static void
 qdisc_event(struct tc *tc, const struct nlmsghdr *message)
@@ -93,28 +123,17 @@ qdisc_event(struct tc *tc, const struct nlmsghdr *message)
     if (!port || port->gone || at->tcm_parent != TC_H_CLSACT || message->nlmsg_type != RTM_DELQDISC) {
         return;
     }
-    struct errmsg err = { "" };
-    int result = ingress_drop_add_qdisc(port->ifindex, &err);
-    if (result && result != -EEXIST) {
-        if (result != -ENODEV) {
-            tc->host->log(tc->host, LOG_WARNING, "port %u, %s: no clsact qdisc: %s", port->no,
-                          port->name, err.text);
-        }
-        return;
+    int result = make_qdisc(tc, port);
+    if (!result || result == -EEXIST) {
+        qdisc_was_lost(tc, port);
     }
-    port->made_qdisc |= !result;
-    counter_inc(COUNTER_tc_qdisc_lost);
-    tc_read_port(tc, port);
-    tell_lost(tc, port, "somebody deleted its clsact qdisc, with the filters");
 }
 
-/* Filters of ours that are not there any more. */
-static void
-filters_are_gone(struct tc *tc, struct tc_port *port)
+void
+tc_watch_tell_gone(struct tc *tc, const struct tc_port *port)
 {
     tc->n_foreign_changes++;
     counter_inc(COUNTER_tc_stranger_changed);
-    tc_read_port(tc, port);
     tell_lost(tc, port, "somebody else deleted or replaced filters of ours");
 }
 
@@ -137,7 +156,8 @@ filter_event(struct tc *tc, struct tc_watch *w, const struct nlmsghdr *message)
                                  ? &tc->rules[at->tcm_handle] : NULL;
     bool was_ours = rule && rule->cookie && rule->port == port->no && rule->prio == prio;
     if (was_ours || (deleted && !at->tcm_handle && (!prio || tc_prio_is_used(port, prio)))) {
-        filters_are_gone(tc, port);
+        tc_read_port(tc, port);
+        tc_watch_tell_gone(tc, port);
     } else if (!error) {
         tc_note_stranger(tc, port, &w->seen, !deleted);
     }
@@ -230,6 +250,12 @@ tc_watch_free(struct tc_watch *w)
         rtnl_watch_free(w->rtnl);
         free(w);
     }
+}
+
+void
+tc_watch_listen(struct tc_watch *w, bool on)
+{
+    rtnl_watch_listen(w->rtnl, RTNLGRP_TC, on);
 }
 
 void

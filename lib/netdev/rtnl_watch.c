@@ -130,6 +130,13 @@ rtnl_watch_free(struct rtnl_watch *w)
 }
 
 void
+rtnl_watch_listen(struct rtnl_watch *w, int group, bool on)
+{
+    (void) setsockopt(w->fd, SOL_NETLINK, on ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP,
+                      &group, sizeof group);
+}
+
+void
 rtnl_watch_run(struct rtnl_watch *w)
 {
     ssize_t n;

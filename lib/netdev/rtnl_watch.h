@@ -27,6 +27,8 @@ struct rtnl_watch_config {
 struct rtnl_watch *rtnl_watch_new(const struct rtnl_watch_config *);
 /* NULL is all right. 'wake' is not called after it. */
 void rtnl_watch_free(struct rtnl_watch *);
+/* Whether messages of this group come; those that wait to be read stay. */
+void rtnl_watch_listen(struct rtnl_watch *, int group, bool on);
 /* Reads what there is, calling 'event' and 'overrun' in the caller's thread; waits for nothing. */
 void rtnl_watch_run(struct rtnl_watch *);
 

@@ -39,6 +39,7 @@ queue_of(const void *aux, uint16_t port, uint32_t queue, uint32_t *priority)
     return port <= 2 && (queue == 1 || queue == 2);
 }
 
+struct flower_ops flower_rig_ops;
 const struct flower_ports flower_rig_ports = { ifindex_of, port_of, queue_of, NULL };
 
 void
@@ -76,6 +77,7 @@ flower_rig_encode(const char *match_text, const char *actions, const struct flow
     const struct flower_request request = {
         .command = FLOWER_ADD, .place = &place, .options = options, .ports = &flower_rig_ports,
         .entry = &entry, .cookie = cookie, .seq = 5, .nl_flags = NLM_F_ACK,
+        .ops = &flower_rig_ops,
     };
     memset(bytes, 0, sizeof *bytes);
     return flower_encode(&request, bytes->nlh, sizeof bytes->bytes, &bytes->size, verdict);

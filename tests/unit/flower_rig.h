@@ -8,6 +8,8 @@
 #include "drivers/tc/flower.h"
 
 extern const struct flower_ports flower_rig_ports;
+/* What became of the list that flower_rig_encode() was given last. */
+extern struct flower_ops flower_rig_ops;
 
 union flower_rig_list {
     struct action_list list;

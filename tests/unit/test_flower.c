@@ -14,6 +14,7 @@
 
 #include "drivers/tc/flower.h"
 #include "hal/text.h"
+#include "drivers/tc/tc.h"
 #include "tests/unit/flower_rig.h"
 #include "turnout/field_id.h"
 #include "turnout/port.h"
@@ -145,7 +146,11 @@ translate(const char *match, const char *actions, struct flower_filter *f)
 {
     struct hal_verdict v;
     int result = flower_rig_encode(match, actions, NULL, &bytes, &v);
-    return result ? result : flower_decode(bytes.nlh, bytes.size, f);
+    result = result ? result : flower_decode(bytes.nlh, bytes.size, f);
+    if (!result) {
+        assert_int_equal(tc_print(&f->ops), tc_print(&flower_rig_ops));
+    }
+    return result;
 }
 
 /* The kernel runs 32 and forgets the others: 33 are refused, each way that makes them. */

@@ -5,10 +5,12 @@ go on in software, each thing has its counter and its words, and all is as it wa
 
 import json
 import re
+import threading
 
+from netns import rawof as of
 from netns.lib import Capture, check, check_equal, run, wait_for
 from vm.frames import udp_frame
-from vm.lab import ChipLab
+from vm.lab import ChipLab, Crowd
 from vm.lib import enter
 
 EXACT = ("priority=10,in_port=1,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02,dl_vlan=0xffff,"
@@ -120,6 +122,30 @@ def a_filter_that_is_deleted_comes_back(lab):
     forwarded(lab, "by the chip")
 
 
+def a_burst_hides_nothing(lab):
+    """While many filters are made nobody listens to what others do with theirs, and ours."""
+    crowd, before = Crowd(800), lab.switch.counters()["tc_stranger_changed"]
+    with lab.connect() as peer:
+        crowd.tell(peer, of.output(2), flows=range(400))
+        ours = [f for f in filters(lab) if f["kind"] == "flower"][:3]
+        late = threading.Thread(target=crowd.tell, args=(peer, of.output(2), range(400, 800)))
+        late.start()
+        tc(lab, "filter add dev p1 ingress prio 9 handle 77 protocol ip flower skip_sw src_ip 192.0.2.9 "
+           "action drop")
+        for one in ours:
+            tc(lab, "filter del dev p1 ingress prio", one["pref"], "handle", one["options"]["handle"],
+               "protocol ip flower")
+        late.join()
+        wait_for(lambda: lab.switch.counters()["tc_stranger_changed"] > before, "ours are missed")
+        wait_for(lambda: "1 filters of strangers" in lab.switch.ctl("hw", "show").stdout, "it is counted")
+        in_hardware(lab, 801, "all are there again")
+        wait_for(lambda: lab.chip.used() == 802, "and the stranger's")
+        tc(lab, "filter del dev p1 ingress prio 9")
+        crowd.tell(peer, b"", command=of.DELETE_STRICT)
+    in_hardware(lab, 1, "all gone")
+    wait_for(lambda: "0 filters of strangers" in lab.switch.ctl("hw", "show").stdout, "it is gone")
+
+
 def a_qdisc_that_is_deleted_comes_back(lab):
     counter_rises(lab, "tc_qdisc_lost", lambda: tc(lab, "qdisc del dev p1 clsact"))
     wait_for(lambda: lab.chip.used() == 1, "the filter is there again")
@@ -173,7 +199,7 @@ def main():
     enter()
     run(ChipLab(), what_the_chip_takes_is_tried, another_firmware_is_tried_again,
         a_strangers_filter_stays, a_filter_that_is_deleted_comes_back,
-        a_qdisc_that_is_deleted_comes_back,
+        a_burst_hides_nothing, a_qdisc_that_is_deleted_comes_back,
         the_feature_is_followed, a_port_that_is_down_forwards_nothing,
         a_port_that_vanishes_comes_back, the_end_leaves_nothing_behind)
 
