@@ -10,8 +10,8 @@
 #include <syslog.h>
 
 #include "drivers/tc/tc.h"
+#include "lib/netdev/feature.h"
 #include "lib/netdev/ingress_drop.h"
-#include "lib/netdev/offload_feature.h"
 
 struct tc_port *
 tc_port_find(struct tc *tc, uint16_t no)
@@ -160,11 +160,12 @@ look_at_link(struct tc *tc, struct tc_port *port, char *error)
 static int
 check_feature(const struct tc *tc, const struct tc_port *port, char *error)
 {
-    enum offload_feature on = offload_feature_get(port->name);
-    if (tc->mode == TC_SKIP_HW || on == OFFLOAD_FEATURE_ON) {
+    struct feature feature = { .known = false };
+    if (tc->mode == TC_SKIP_HW
+        || (!feature_get(port->name, "hw-tc-offload", &feature, NULL) && feature.on)) {
         return 0;
     }
-    if (on == OFFLOAD_FEATURE_OFF) {
+    if (feature.can) {
         snprintf(error, HAL_ERROR_SIZE, "%s has hw-tc-offload switched off: ethtool -K %s hw-tc-offload on",
                  port->name, port->name);
     } else {
@@ -180,15 +181,15 @@ check_feature(const struct tc *tc, const struct tc_port *port, char *error)
 static bool
 copy_abilities(const struct tc *tc, struct tc_port *port)
 {
-    char driver[32], firmware[32], other_driver[32], other_firmware[32];
-    if (!offload_driver_get(port->name, driver, firmware)) {
+    struct driver_info info, its;
+    if (driver_info_get(port->name, &info, NULL) || !info.driver[0]) {
         return false;
     }
     for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
         const struct tc_port *other = &tc->ports[i];
         if (other->no && other != port && other->tried && !other->gone
-            && offload_driver_get(other->name, other_driver, other_firmware)
-            && !strcmp(driver, other_driver) && !strcmp(firmware, other_firmware)) {
+            && !driver_info_get(other->name, &its, NULL)
+            && !strcmp(info.driver, its.driver) && !strcmp(info.firmware, its.firmware)) {
             port->able = other->able;
             return true;
         }

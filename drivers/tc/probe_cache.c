@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "drivers/tc/tc.h"
-#include "lib/netdev/offload_feature.h"
+#include "lib/netdev/feature.h"
 
 enum { VERSION = 1, MAX_RECORDS = 64 };
 
@@ -20,13 +20,13 @@ enum { VERSION = 1, MAX_RECORDS = 64 };
 static bool
 key_of(const struct tc_port *port, char *key, size_t size)
 {
-    char driver[32], firmware[32];
+    struct driver_info info;
     struct utsname kernel;
-    if (!offload_driver_get(port->name, driver, firmware) || uname(&kernel)) {
+    if (driver_info_get(port->name, &info, NULL) || !info.driver[0] || uname(&kernel)) {
         return false;
     }
     snprintf(key, size, "%s %s %s, driver %s, firmware %s", kernel.release, kernel.version,
-             kernel.machine, driver, firmware);
+             kernel.machine, info.driver, info.firmware);
     return true;
 }
 

@@ -17,8 +17,8 @@
 
 #include "drivers/tc/tc.h"
 #include "lib/counters.h"
+#include "lib/netdev/feature.h"
 #include "lib/netdev/ingress_drop.h"
-#include "lib/netdev/offload_feature.h"
 #include "lib/netdev/rtnl_watch.h"
 
 enum { MAX_OURS = 8 };
@@ -42,7 +42,8 @@ tell_lost(struct tc *tc, const struct tc_port *port, const char *what)
 static void
 feature_switched(struct tc *tc, struct tc_port *port)
 {
-    bool on = offload_feature_get(port->name) == OFFLOAD_FEATURE_ON;
+    struct feature feature = { .known = false };
+    bool on = !feature_get(port->name, "hw-tc-offload", &feature, NULL) && feature.on;
     if (tc->mode == TC_SKIP_HW || on == !port->off) {
         return;
     }
