@@ -234,6 +234,7 @@ sum_abilities(struct tc *tc)
     }
     if (tried != tc->tried || memcmp(&all, &tc->able, sizeof all)) {
         tc->able = all;
+        tc->num_of_vlans = all.num_of_vlans;
         tc->tried = tried;
         tc->host->event(tc->host, HAL_EVENT_CAPS, "the ports are others");
     }

@@ -25,6 +25,7 @@ struct attempt {
     struct flow_match match;
     bool sure;                   /* no answer so far was other than yes or no */
     char words[HAL_WORDS_SIZE];  /* of the latest no */
+    bool counts_tags;            /* the latest filter that was taken has the key num_of_vlans */
     union {
         struct action_list list;
         uint64_t room[1 + FLOWER_MAX_OPS];
@@ -107,13 +108,29 @@ delete_it(struct attempt *a, const struct flower_place *place)
     }
 }
 
+/* A kernel that does not know a key leaves it out, without a word. */
+static void
+look_at_made(void *attempt, const struct nlmsghdr *message)
+{
+    struct attempt *a = attempt;
+    const struct nlattr *options = NULL, *attr;
+    mnl_attr_for_each(attr, message, sizeof(struct tcmsg)) {
+        options = mnl_attr_get_type(attr) == TCA_OPTIONS ? attr : options;
+    }
+    if (options) {
+        mnl_attr_for_each_nested(attr, options) {
+            a->counts_tags |= mnl_attr_get_type(attr) == TCA_FLOWER_KEY_NUM_OF_VLANS;
+        }
+    }
+}
+
 /* True if the device takes the filter, or does not say that it can't. */
 static bool
 takes(struct attempt *a)
 {
     static _Thread_local char buffer[FLOWER_MSG_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
     const struct flower_options options = { .flags = TCA_CLS_FLAGS_SKIP_SW,
-                                            .num_of_vlans = a->tc->num_of_vlans };
+                                            .num_of_vlans = true };
     struct hal_entry entry = { &a->match, &a->actions.list, 0, 0 };
     struct hal_verdict verdict = { 0 };
     struct flower_place place = { .ifindex = a->port->ifindex, .in_port = a->port->no,
@@ -126,7 +143,9 @@ takes(struct attempt *a)
         snprintf(a->words, sizeof a->words, "%s", verdict.words);
         return false;
     }
-    int error = tc_request(a->tc->nl, (void *) buffer, NULL, NULL);
+    a->counts_tags = false;
+    ((struct nlmsghdr *) (void *) buffer)->nlmsg_flags |= NLM_F_ECHO;
+    int error = tc_request(a->tc->nl, (void *) buffer, look_at_made, a);
     if (!error) {
         delete_it(a, &place);
         return true;
@@ -211,6 +230,15 @@ try_field(struct attempt *a, enum field_id id)
             *able = takes(a) ? (uint8_t) mode : *able;
         }
     }
+}
+
+/* Frames of all types that have no tag: what names the type is what says so otherwise. */
+static void
+try_num_of_vlans(struct attempt *a)
+{
+    begin(a, EXPERIMENT, false);
+    a->match.mask.bits.dl_type.raw = a->match.value.dl_type.raw = 0;
+    a->port->able.num_of_vlans = takes(a) && a->counts_tags;
 }
 
 /* --- actions ------------------------------------------------------------------------------------------------ */
@@ -314,7 +342,7 @@ tc_abilities_of_software(struct tc_abilities *able)
 {
     *able = (struct tc_abilities) {
         .actions = 1u << ACTION_OUTPUT, .max_ops = FLOWER_MAX_OPS,
-        .outputs = HAL_OUTPUT_PORT | HAL_OUTPUT_IN_PORT | HAL_OUTPUT_NOWHERE,
+        .outputs = HAL_OUTPUT_PORT | HAL_OUTPUT_IN_PORT | HAL_OUTPUT_NOWHERE, .num_of_vlans = true,
     };
     for (unsigned type = ACTION_SET_VLAN_VID; type <= ACTION_SET_TP_DST; type++) {
         able->actions |= 1u << type;
@@ -330,6 +358,7 @@ tc_abilities_both(struct tc_abilities *all, const struct tc_abilities *one)
 {
     all->actions &= one->actions;
     all->outputs &= one->outputs;
+    all->num_of_vlans &= one->num_of_vlans;
     all->max_ops = one->max_ops < all->max_ops ? one->max_ops : all->max_ops;
     for (unsigned id = 0; id < N_FIELDS; id++) {
         all->field[id] = one->field[id] < all->field[id] ? one->field[id] : all->field[id];
@@ -354,6 +383,7 @@ tc_probe_port(struct tc *tc, struct tc_port *port, bool *sure, char *words)
     for (unsigned i = 0; i < sizeof order; i++) {
         try_field(&a, order[i]);
     }
+    try_num_of_vlans(&a);
     for (unsigned type = ACTION_SET_VLAN_VID; type <= ACTION_SET_TP_DST; type++) {
         try_action(&a, type);
     }

@@ -14,7 +14,7 @@
 #include "drivers/tc/tc.h"
 #include "lib/netdev/feature.h"
 
-enum { VERSION = 1, MAX_RECORDS = 64 };
+enum { VERSION = 2, MAX_RECORDS = 64 };
 
 /* Under which name a device's abilities are kept; false: it does not tell who it is. */
 static bool
@@ -52,15 +52,15 @@ static bool
 from_record(const json_t *record, struct tc_abilities *able)
 {
     unsigned actions, outputs, max_ops;
-    const json_t *modes = json_object_get(record, "fields");
+    const json_t *modes = json_object_get(record, "fields"), *tags = json_object_get(record, "num-of-vlans");
     if (!take_number(record, "actions", (1u << N_ACTION_TYPES) - 1, &actions)
         || !take_number(record, "outputs", HAL_OUTPUT_PORT | HAL_OUTPUT_IN_PORT | HAL_OUTPUT_NOWHERE, &outputs)
         || !take_number(record, "max-actions", FLOWER_MAX_OPS, &max_ops) || !max_ops
-        || !json_is_object(modes)) {
+        || !json_is_object(modes) || !json_is_boolean(tags)) {
         return false;
     }
     *able = (struct tc_abilities) { .actions = actions, .outputs = (uint8_t) outputs,
-                                    .max_ops = (uint16_t) max_ops };
+                                    .max_ops = (uint16_t) max_ops, .num_of_vlans = json_is_true(tags) };
     for (unsigned id = 0; id < N_FIELDS; id++) {
         unsigned mode;
         if (!take_number(modes, hal_field_name(id), N_FIELD_MASK_MODES - 1, &mode)) {
@@ -78,8 +78,9 @@ to_record(const struct tc_abilities *able)
     for (unsigned id = 0; id < N_FIELDS; id++) {
         json_object_set_new(modes, hal_field_name(id), json_integer(able->field[id]));
     }
-    return json_pack("{s:i, s:i, s:i, s:o}", "actions", (int) able->actions, "outputs", (int) able->outputs,
-                     "max-actions", (int) able->max_ops, "fields", modes);
+    return json_pack("{s:i, s:i, s:i, s:b, s:o}", "actions", (int) able->actions,
+                     "outputs", (int) able->outputs, "max-actions", (int) able->max_ops,
+                     "num-of-vlans", (int) able->num_of_vlans, "fields", modes);
 }
 
 /* --- the file ---------------------------------------------------------------------------------------------- */

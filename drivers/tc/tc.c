@@ -170,6 +170,7 @@ tc_describe(void *device, void (*fact)(const char *name, const char *value, void
             fact(name, value, aux);
         }
     }
+    fact("key num_of_vlans", !tc->tried ? "not tried" : tc->able.num_of_vlans ? "taken" : "not taken", aux);
     snprintf(value, sizeof value, "%llu", (unsigned long long) tc->n_altered);
     fact("altered by the kernel or the device", value, aux);
     snprintf(value, sizeof value, "%llu", (unsigned long long) tc->n_foreign_changes);

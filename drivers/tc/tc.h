@@ -74,6 +74,7 @@ struct tc_prio {
 struct tc_abilities {
     uint8_t field[N_FIELDS];     /* enum field_mask_mode */
     uint8_t outputs;             /* HAL_OUTPUT_* */
+    bool num_of_vlans;           /* "no tag" can be said of frames of every type */
     uint16_t max_ops;            /* actions of a filter */
     uint32_t actions;            /* 1 << enum action_type */
 };

@@ -7,7 +7,7 @@ import time
 
 from netns.lib import check, check_equal, run
 from vm.chip import KEY, TO_1, UDP, Bench, alone, clear, filters, hardware_counters, rule
-from vm.frames import udp_frame
+from vm.frames import ethernet, udp_frame
 from vm.lib import enter, refused, run_command, tc
 
 HIT = [0, 1, 0, 0, 0]
@@ -45,6 +45,17 @@ def keys_and_actions_are_limited(bench):
     rule(KEY + mirror + " " + TO_1, handle=3)
     refused(rule("src_ip 10.0.0.3" + mirror * 2 + " " + TO_1, handle=4, ok=False),
             "too many actions", "three actions")
+
+
+def frames_without_a_tag_are_told_apart(bench):
+    dst = "02:00:00:00:00:07"
+    untagged = "dst_mac %s num_of_vlans 0 %s" % (dst, TO_1)
+    bench.chip.set(keys="eth,vlan")
+    refused(rule(untagged, protocol="all", ok=False), "not supported by this chip", "the number of tags")
+    bench.chip.set(keys="eth,vlan,untagged")
+    rule(untagged, protocol="all")
+    check_equal(bench.counts(ethernet(bytes(46), 0x88b6, dst=dst)), HIT, "a frame without a tag hits")
+    check_equal(bench.counts(ethernet(bytes(46), 0x88b6, dst=dst, tci=10)), MISS, "one with a tag misses")
 
 
 def insertions_fail_on_demand(bench):
@@ -229,10 +240,10 @@ def two_chips_are_two_switches(bench):
 
 def main():
     enter()
-    tests = (masks_are_limited, keys_and_actions_are_limited, insertions_fail_on_demand,
-             operations_take_their_time, counters_lag, bytes_are_of_several_kinds,
-             an_inert_chip_does_nothing, rules_are_altered, rules_get_lost, priorities_decide,
-             a_new_rule_replaces_the_old, a_port_vanishes_and_comes_back,
+    tests = (masks_are_limited, keys_and_actions_are_limited, frames_without_a_tag_are_told_apart,
+             insertions_fail_on_demand, operations_take_their_time, counters_lag,
+             bytes_are_of_several_kinds, an_inert_chip_does_nothing, rules_are_altered, rules_get_lost,
+             priorities_decide, a_new_rule_replaces_the_old, a_port_vanishes_and_comes_back,
              a_chip_vanishes_and_comes_back, an_eswitch_in_legacy_mode_takes_no_rules,
              devlink_knows_size_occupancy_and_firmware, broken_firmware_forgets_and_refuses,
              two_chips_are_two_switches)

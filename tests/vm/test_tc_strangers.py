@@ -61,6 +61,7 @@ def what_the_chip_takes_is_tried(lab):
     lab.start_switch()
     probe = lab.switch.ctl("hw", "probe").stdout
     check(re.search(r"field nw_tos +none\n", probe), "the type of service can't be matched")
+    check("key num_of_vlans: not taken" in lab.switch.ctl("hw", "show").stdout, "nor can the number of tags")
     check(re.search(r"field nw_src +exact\n", probe) and re.search(r"known +probed\n", probe), "addresses can")
     check_equal(lab.chip.used(), 0, "the tests are gone")
     lab.switch.ofctl("add-flow", EXACT % (2000, "output:2"))
@@ -86,6 +87,7 @@ def another_firmware_is_tried_again(lab):
     in_hardware(lab, 1, "a better firmware")
     check("tc-probe.json is not believed" in lab.logs(), "a file that is spoilt is not believed")
     forwarded(lab, "by the chip")
+    check("key num_of_vlans: taken" in lab.switch.ctl("hw", "show").stdout, "the number of tags can be matched")
 
 
 def a_strangers_filter_stays(lab):

@@ -122,6 +122,7 @@ static const struct {
 	{ "icmp", KEY(ICMP) },
 	{ "arp", KEY(ARP) },
 	{ "frag", KEY(CONTROL) },
+	{ "untagged", KEY(NUM_OF_VLANS) },
 };
 
 static unsigned int key_bits(const char *name, size_t len)
@@ -168,7 +169,7 @@ static const struct kernel_param_ops keys_ops = { .set = keys_set, .get = keys_g
 
 module_param_cb(keys, &keys_ops, NULL, 0644);
 MODULE_PARM_DESC(keys, "what can be matched besides port, type and protocol: a list of eth, vlan, "
-		       "ipv4, tos, ports, icmp, arp, frag");
+		       "ipv4, tos, ports, icmp, arp, frag, untagged");
 
 /* Calls act() for each chip that is bound. */
 static void for_each_asic(void (*act)(struct simnic_asic *asic, void *data), void *data)

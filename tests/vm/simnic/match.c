@@ -12,7 +12,8 @@
 /* All that the parser knows. The two kinds of addresses share their place in flower's keys, so both bits
  * are there when one is used. */
 #define ALL_KEYS (KEY(CONTROL) | KEY(BASIC) | KEY(META) | KEY(ETH_ADDRS) | KEY(VLAN) |		\
-		  KEY(IPV4_ADDRS) | KEY(IPV6_ADDRS) | KEY(PORTS) | KEY(IP) | KEY(ICMP) | KEY(ARP))
+		  KEY(IPV4_ADDRS) | KEY(IPV6_ADDRS) | KEY(PORTS) | KEY(IP) | KEY(ICMP) | KEY(ARP) |		\
+		  KEY(NUM_OF_VLANS))
 /* What can be matched whatever the knob says. */
 #define FIXED_KEYS (KEY(CONTROL) | KEY(BASIC) | KEY(META) | KEY(IPV6_ADDRS))
 
@@ -128,6 +129,21 @@ static int match_vlan(struct match *m, __be16 protocol)
 		m->key->type = vlan.key->vlan_eth_type;
 		m->mask->type = vlan.mask->vlan_eth_type;
 	}
+	return 0;
+}
+
+/* "No tag" is all that can be said. */
+static int match_n_tags(struct match *m)
+{
+	const struct flow_match *match = &m->rule->match;
+	const struct flow_dissector_key_num_of_vlans *key;
+
+	if (!has(m, FLOW_DISSECTOR_KEY_NUM_OF_VLANS))
+		return 0;
+	key = skb_flow_dissector_target(match->dissector, FLOW_DISSECTOR_KEY_NUM_OF_VLANS, match->key);
+	if (key->num_of_vlans)
+		return refuse(m, "tags can't be counted");
+	m->mask->tci |= SIMNIC_TAGGED;
 	return 0;
 }
 
@@ -252,8 +268,8 @@ int simnic_match_parse(const struct simnic_port *port, struct flow_cls_offload *
 	match_eth(&m);
 	match_l4(&m);
 	err = match_keys(&m) ?: match_meta(&m) ?: match_control(&m) ?:
-	      match_vlan(&m, flower->common.protocol) ?: match_ip(&m) ?: match_arp(&m) ?:
-	      match_masks(&m);
+	      match_vlan(&m, flower->common.protocol) ?: match_n_tags(&m) ?: match_ip(&m) ?:
+	      match_arp(&m) ?: match_masks(&m);
 	if (!err && simnic_knobs.alter == SIMNIC_ALTER_IGNORE_TOS)
 		mask->tos = 0;
 	return err;
