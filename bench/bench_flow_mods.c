@@ -21,57 +21,33 @@
 #include <unistd.h>
 
 #include "bench/bench_util.h"
+#include "bench/flow_mods.h"
 #include "lib/clock.h"
 #include "lib/epoch.h"
 #include "lib/log.h"
 #include "ofagent/agent.h"
 
-enum { N_FLOWS = 1000000, BATCH = 512, NW_SRC_OFFSET = 36 };
+enum { N_FLOWS = 1000000, BATCH = 512 };
 
 /* --- messages --------------------------------------------------------------------------- */
 
-/* A FLOW_MOD whose nw_src is to be filled in. */
-struct template {
-    uint8_t bytes[128];
-    size_t size;
-};
-
 static void
-make_template(struct template *t, uint16_t command, bool exact)
+make_template(struct flow_mod *t, uint16_t command, bool exact)
 {
     static struct ofp_flow_mod fm;
-    struct writer w;
-    memset(&fm, 0, sizeof fm);
-    struct flow_key *value = &fm.match.match.value, *mask = &fm.match.match.mask.bits;
-    value->in_port = 1;
-    value->dl_type = be16_from_host(0x0800);
-    value->nw_proto = 17;
-    value->nw_dst.ip4 = be32_from_host(0x0a000001);
-    mask->in_port = 0xffff;
-    mask->dl_type = be16_from_host(0xffff);
-    mask->nw_proto = 0xff;
+    flow_mod_begin(&fm, command, 1, 100);
+    fm.match.match.value.nw_dst.ip4 = be32_from_host(0x0a000001);
+    struct flow_key *mask = &fm.match.match.mask.bits;
     mask->nw_src.ip4 = mask->nw_dst.ip4 = be32_from_host(0xffffffff);
     fm.match.exact = exact;
-    fm.command = command;
-    fm.priority = 100;
-    fm.out_port = PORT_NONE;
-    fm.buffer_id = OFP_NO_BUFFER;
-    fm.n_actions = command != OFPFC_DELETE && command != OFPFC_DELETE_STRICT;
-    fm.actions[0].type = ACTION_OUTPUT;
-    fm.actions[0].output.port = 2;
-    writer_init(&w);
-    ofp_encode_flow_mod(&w, 0, &fm);
-    memcpy(t->bytes, w.data, w.size);
-    t->size = w.size;
-    writer_fini(&w);
+    flow_mod_encode(t, &fm);
 }
 
 static void
-fill_in(const struct template *t, uint8_t *out, uint32_t i)
+fill_in(const struct flow_mod *t, uint8_t *out, uint32_t i)
 {
-    struct be32 nw_src = be32_from_host(0x0b000000 + i);
     memcpy(out, t->bytes, t->size);
-    memcpy(out + NW_SRC_OFFSET, &nw_src, sizeof nw_src);
+    flow_mod_set_nw_src(out, 0x0b000000 + i);
 }
 
 /* --- the table alone ---------------------------------------------------------------------- */
@@ -80,7 +56,7 @@ static double
 table_rate(struct flow_table *ft, uint16_t command, uint32_t from, uint32_t n)
 {
     static struct ofp_flow_mod fm;
-    struct template t;
+    struct flow_mod t;
     struct ofp_refusal refusal;
     struct flow *flow;
     uint8_t msg[128];
@@ -206,7 +182,7 @@ control_time(const struct controller *c)
 }
 
 static void
-pipelined(struct controller *c, const char *what, const char *bar, const struct template *t,
+pipelined(struct controller *c, const char *what, const char *bar, const struct flow_mod *t,
           uint32_t from, uint32_t n)
 {
     static uint8_t batch[BATCH * 128];
@@ -242,7 +218,7 @@ barriers(struct controller *c)
 
 /* One message that deletes 500,000 flows. */
 static void
-delete_all(struct controller *c, const struct template *all)
+delete_all(struct controller *c, const struct flow_mod *all)
 {
     uint64_t cpu = control_time(c);
     send_all(c->fd, all->bytes, all->size);
@@ -273,7 +249,7 @@ static void *
 controller_main(void *controller_)
 {
     struct controller *c = controller_;
-    struct template add, add_exact, modify, delete, all;
+    struct flow_mod add, add_exact, modify, delete, all;
     make_template(&add, OFPFC_ADD, false);
     make_template(&add_exact, OFPFC_ADD, true);
     make_template(&modify, OFPFC_MODIFY_STRICT, false);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "bench/bench_util.h"
+#include "bench/flow_mods.h"
 #include "bench/null_driver.h"
 #include "drivers/builtin.h"
 #include "hal/hal.h"
@@ -115,14 +116,6 @@ barrier(struct rig *rig)
 
 /* --- flow-mods ---------------------------------------------------------------------------------- */
 
-enum { NW_SRC_OFFSET = 36 };
-
-/* Encoded; nw_src is filled in. */
-struct flow_mod {
-    uint8_t bytes[128];
-    size_t size;
-};
-
 struct shape {
     uint16_t in_port, priority;
     bool exact;
@@ -134,32 +127,15 @@ static void
 make_flow_mod(struct flow_mod *mod, const struct shape *shape)
 {
     static struct ofp_flow_mod fm;
-    struct writer w;
-    memset(&fm, 0, sizeof fm);
-    struct flow_key *value = &fm.match.match.value, *mask = &fm.match.match.mask.bits;
-    value->in_port = shape->in_port;
-    value->dl_type = be16_from_host(0x0800);
-    value->nw_proto = 17;
-    mask->in_port = mask->dl_type.raw = 0xffff;
-    mask->nw_proto = 0xff;
+    flow_mod_begin(&fm, OFPFC_ADD, shape->in_port, shape->priority);
+    struct flow_key *mask = &fm.match.match.mask.bits;
     mask->nw_src.ip4 = be32_from_host(shape->prefix ? UINT32_MAX << (32 - shape->prefix) : 0);
     if (shape->tp_dst) {
-        value->tp_dst = be16_from_host(4789);
+        fm.match.match.value.tp_dst = be16_from_host(4789);
         mask->tp_dst.raw = 0xffff;
     }
     fm.match.exact = shape->exact;
-    fm.command = OFPFC_ADD;
-    fm.priority = shape->priority;
-    fm.out_port = PORT_NONE;
-    fm.buffer_id = OFP_NO_BUFFER;
-    fm.n_actions = 1;
-    fm.actions[0].type = ACTION_OUTPUT;
-    fm.actions[0].output.port = 2;
-    writer_init(&w);
-    ofp_encode_flow_mod(&w, 0, &fm);
-    memcpy(mod->bytes, w.data, w.size);
-    mod->size = w.size;
-    writer_fini(&w);
+    flow_mod_encode(mod, &fm);
 }
 
 static void
@@ -168,8 +144,7 @@ mod(struct rig *rig, struct flow_mod *m, uint32_t nw_src)
     static struct ofp_flow_mod fm;
     struct ofp_refusal refusal;
     struct flow *flow;
-    struct be32 src = be32_from_host(nw_src);
-    memcpy(m->bytes + NW_SRC_OFFSET, &src, sizeof src);
+    flow_mod_set_nw_src(m->bytes, nw_src);
     if (ofp_decode_flow_mod(m->bytes, m->size, &fm, &refusal)
         || flow_table_mod(rig->flows, &fm, &flow, &refusal)) {
         fail(refusal.why);

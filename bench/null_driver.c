@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "tests/unit/idle_driver.h"
+
 bool null_takes_whole;
 
 static struct hal_host *null_host;
@@ -16,13 +18,6 @@ null_open(const struct hal_open *open, char *error)
     return &null_state;
 }
 
-static void
-null_close(void *device, bool keep)
-{
-    (void) device;
-    (void) keep;
-}
-
 static int
 null_probe(void *device, struct hal_caps *caps)
 {
@@ -34,22 +29,6 @@ null_probe(void *device, struct hal_caps *caps)
         .actions = (1u << N_ACTION_TYPES) - 1, .ordered = (1u << N_ACTION_TYPES) - 1 } };
     memset(caps->table[0].field, FIELD_MASK_ANY, sizeof caps->table[0].field);
     return 0;
-}
-
-static int
-null_port(void *device, const struct hal_port *port, char *error)
-{
-    (void) device;
-    (void) port;
-    (void) error;
-    return 0;
-}
-
-static void
-null_port_del(void *device, uint16_t port)
-{
-    (void) device;
-    (void) port;
 }
 
 static size_t
@@ -66,47 +45,9 @@ null_submit(void *device, const struct hal_change *changes, size_t n)
     return n;
 }
 
-static int
-null_fence(void *device, uint16_t port, bool on)
-{
-    (void) device;
-    (void) port;
-    (void) on;
-    return 0;
-}
-
-static int
-null_stats(void *device, const uint64_t *cookies, const uint64_t *handles, size_t n,
-           struct hal_counters *out)
-{
-    (void) device;
-    (void) cookies;
-    (void) handles;
-    memset(out, 0, n * sizeof *out);
-    return 0;
-}
-
-static int
-null_dump(void *device, uint64_t *position, bool (*visit)(const struct hal_dumped *, void *aux),
-          void *aux)
-{
-    (void) device;
-    (void) position;
-    (void) visit;
-    (void) aux;
-    return 0;
-}
-
-static int
-null_flush(void *device)
-{
-    (void) device;
-    return 0;
-}
-
 const struct hal_driver null_driver = {
     .abi = HAL_DRIVER_ABI, .name = "null", .summary = "keeps nothing", .options_help = "",
-    .open = null_open, .close = null_close, .probe = null_probe, .port_add = null_port,
-    .port_change = null_port, .port_del = null_port_del, .submit = null_submit,
-    .fence = null_fence, .stats = null_stats, .dump = null_dump, .flush = null_flush,
+    .open = null_open, .close = idle_close, .probe = null_probe, .port_add = idle_port_add,
+    .port_change = idle_port_add, .port_del = idle_port_del, .submit = null_submit,
+    .fence = idle_fence, .stats = idle_stats, .dump = idle_dump, .flush = idle_flush,
 };

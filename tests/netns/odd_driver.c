@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hal/driver.h"
+#include "tests/unit/idle_driver.h"
 
 enum { MAX_ENTRIES = 64 };
 
@@ -65,22 +66,6 @@ odd_probe(void *device, struct hal_caps *caps)
 }
 
 static int
-odd_port(void *device, const struct hal_port *port, char *error)
-{
-    (void) device;
-    (void) port;
-    (void) error;
-    return 0;
-}
-
-static void
-odd_port_del(void *device, uint16_t port)
-{
-    (void) device;
-    (void) port;
-}
-
-static int
 odd_check(const void *device, const struct hal_entry *entry, struct hal_verdict *verdict)
 {
     const struct odd *odd = device;
@@ -118,44 +103,6 @@ odd_submit(void *device, const struct hal_change *changes, size_t n)
     return n;
 }
 
-static int
-odd_fence(void *device, uint16_t port, bool on)
-{
-    (void) device;
-    (void) port;
-    (void) on;
-    return 0;
-}
-
-static int
-odd_stats(void *device, const uint64_t *cookies, const uint64_t *handles, size_t n,
-          struct hal_counters *out)
-{
-    (void) device;
-    (void) cookies;
-    (void) handles;
-    memset(out, 0, n * sizeof *out);
-    return 0;
-}
-
-static int
-odd_dump(void *device, uint64_t *position, bool (*visit)(const struct hal_dumped *, void *aux),
-         void *aux)
-{
-    (void) device;
-    (void) position;
-    (void) visit;
-    (void) aux;
-    return 0;
-}
-
-static int
-odd_flush(void *device)
-{
-    (void) device;
-    return 0;
-}
-
 static void
 odd_describe(void *device, void (*fact)(const char *name, const char *value, void *aux), void *aux)
 {
@@ -171,14 +118,14 @@ const struct hal_driver turnout_driver = {
     .open = odd_open,
     .close = odd_close,
     .probe = odd_probe,
-    .port_add = odd_port,
-    .port_change = odd_port,
-    .port_del = odd_port_del,
+    .port_add = idle_port_add,
+    .port_change = idle_port_add,
+    .port_del = idle_port_del,
     .check = odd_check,
     .submit = odd_submit,
-    .fence = odd_fence,
-    .stats = odd_stats,
-    .dump = odd_dump,
-    .flush = odd_flush,
+    .fence = idle_fence,
+    .stats = idle_stats,
+    .dump = idle_dump,
+    .flush = idle_flush,
     .describe = odd_describe,
 };

@@ -16,6 +16,7 @@
 #include "hal/hal.h"
 #include "lib/clock.h"
 #include "lib/counters.h"
+#include "tests/unit/idle_driver.h"
 
 /* --- the device ----------------------------------------------------------------------- */
 
@@ -87,22 +88,6 @@ fake_probe(void *device, struct hal_caps *caps)
         .capacity = fake.capacity } };
     memset(caps->table[0].field, FIELD_MASK_ANY, sizeof caps->table[0].field);
     return 0;
-}
-
-static int
-fake_port(void *device, const struct hal_port *port, char *error)
-{
-    (void) device;
-    (void) port;
-    (void) error;
-    return 0;
-}
-
-static void
-fake_port_del(void *device, uint16_t port)
-{
-    (void) device;
-    (void) port;
 }
 
 static size_t
@@ -183,8 +168,8 @@ fake_flush(void *device)
 
 static const struct hal_driver fake_driver = {
     .abi = HAL_DRIVER_ABI, .name = "fake", .summary = "for tests", .options_help = "",
-    .open = fake_open, .close = fake_close, .probe = fake_probe, .port_add = fake_port,
-    .port_change = fake_port, .port_del = fake_port_del, .submit = fake_submit, .fence = fake_fence,
+    .open = fake_open, .close = fake_close, .probe = fake_probe, .port_add = idle_port_add,
+    .port_change = idle_port_add, .port_del = idle_port_del, .submit = fake_submit, .fence = fake_fence,
     .stats = fake_stats, .dump = fake_dump, .flush = fake_flush,
 };
 

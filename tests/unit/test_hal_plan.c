@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "hal/hal.h"
+#include "tests/unit/idle_driver.h"
 
 enum { CAPACITY = 4 };
 
@@ -26,13 +27,6 @@ fake_open(const struct hal_open *open, char *error)
     return &n_ops;
 }
 
-static void
-fake_close(void *device, bool keep)
-{
-    (void) device;
-    (void) keep;
-}
-
 static int
 fake_probe(void *device, struct hal_caps *caps)
 {
@@ -44,22 +38,6 @@ fake_probe(void *device, struct hal_caps *caps)
     };
     memset(caps->table[0].field, FIELD_MASK_ANY, N_FIELDS);
     return 0;
-}
-
-static int
-fake_port(void *device, const struct hal_port *port, char *error)
-{
-    (void) device;
-    (void) port;
-    (void) error;
-    return 0;
-}
-
-static void
-fake_port_del(void *device, uint16_t port)
-{
-    (void) device;
-    (void) port;
 }
 
 static size_t
@@ -130,8 +108,8 @@ fake_check(const void *device, const struct hal_entry *entry, struct hal_verdict
 
 static const struct hal_driver fake = {
     .abi = HAL_DRIVER_ABI, .name = "fake", .summary = "", .options_help = "", .open = fake_open,
-    .close = fake_close, .probe = fake_probe, .port_add = fake_port, .port_change = fake_port,
-    .port_del = fake_port_del, .check = fake_check, .submit = fake_submit, .fence = fake_fence,
+    .close = idle_close, .probe = fake_probe, .port_add = idle_port_add, .port_change = idle_port_add,
+    .port_del = idle_port_del, .check = fake_check, .submit = fake_submit, .fence = fake_fence,
     .stats = fake_stats, .dump = fake_dump, .flush = fake_flush,
 };
 

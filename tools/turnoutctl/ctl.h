@@ -106,7 +106,11 @@ int ctl_trace(struct ctl *), ctl_log_level(struct ctl *), ctl_version(struct ctl
  * to free. CTL_OK, or the error is printed. */
 int ctl_call(struct ctl *, const char *method, json_t *params, json_t **result);
 
-/* The same, but errors begin with 'what' (NULL: nothing). */
+/* The same for one who prints the result: with --json that is done, and *result is NULL, as it is after
+ * an error. */
+int ctl_ask(struct ctl *, const char *method, json_t *params, json_t **result);
+
+/* Like ctl_call(), but errors begin with 'what' (NULL: nothing). */
 int ctl_call_about(struct ctl *, const char *what, const char *method, json_t *params,
                    json_t **result);
 

@@ -6,19 +6,6 @@
 
 #include "tools/turnoutctl/ctl.h"
 
-/* Calls, and prints the result as JSON if that was asked for; else it is the caller's. */
-static int
-call(struct ctl *ctl, const char *method, json_t *params, json_t **result)
-{
-    int status = ctl_call(ctl, method, params, result);
-    if (!status && ctl->json) {
-        ctl_print_json(ctl, *result);
-        json_decref(*result);
-        *result = NULL;
-    }
-    return status;
-}
-
 int
 ctl_add_port(struct ctl *ctl)
 {
@@ -40,8 +27,8 @@ ctl_add_port(struct ctl *ctl)
         json_object_set_new(params, "driver", json_string(ctl->driver));
     }
     json_t *result;
-    int status = call(ctl, "add-port", params, &result);
-    if (!status && result) {
+    int status = ctl_ask(ctl, "add-port", params, &result);
+    if (result) {
         printf("bridge %s: %s is port %lld\n", ctl_text(result, "bridge"),
                ctl_text(result, "device"), (long long) ctl_number(result, "number"));
         json_decref(result);
@@ -54,8 +41,8 @@ ctl_del_port(struct ctl *ctl)
 {
     json_t *params = ctl_params(ctl), *result;
     json_object_set_new(params, "port", json_string(ctl->args[0]));
-    int status = call(ctl, "del-port", params, &result);
-    if (!status && result) {
+    int status = ctl_ask(ctl, "del-port", params, &result);
+    if (result) {
         printf("bridge %s: port %lld removed\n", ctl_text(result, "bridge"),
                (long long) ctl_number(result, "number"));
         json_decref(result);
@@ -114,8 +101,8 @@ ctl_trace(struct ctl *ctl)
 {
     json_t *params = ctl_params(ctl), *result;
     json_object_set_new(params, "flow", json_string(ctl->args[0]));
-    int status = call(ctl, "trace", params, &result);
-    if (!status && result) {
+    int status = ctl_ask(ctl, "trace", params, &result);
+    if (result) {
         print_trace(result);
         json_decref(result);
     }
@@ -126,10 +113,8 @@ int
 ctl_log_level(struct ctl *ctl)
 {
     json_t *result;
-    int status = call(ctl, "log-level", json_pack("{s:s}", "level", ctl->args[0]), &result);
-    if (!status) {
-        json_decref(result);
-    }
+    int status = ctl_ask(ctl, "log-level", json_pack("{s:s}", "level", ctl->args[0]), &result);
+    json_decref(result);
     return status;
 }
 
@@ -137,8 +122,8 @@ int
 ctl_version(struct ctl *ctl)
 {
     json_t *result;
-    int status = call(ctl, "version", NULL, &result);
-    if (!status && result) {
+    int status = ctl_ask(ctl, "version", NULL, &result);
+    if (result) {
         printf("turnoutd %s, protocol %lld, process %lld, up for %lld s\n",
                ctl_text(result, "version"), (long long) ctl_number(result, "protocol"),
                (long long) ctl_number(result, "pid"), (long long) ctl_number(result, "uptime_s"));

@@ -36,6 +36,20 @@ ctl_call_about(struct ctl *ctl, const char *what, const char *method, json_t *pa
     return code == RPC_INVALID_PARAMS ? CTL_USAGE : CTL_FAILED;
 }
 
+int
+ctl_ask(struct ctl *ctl, const char *method, json_t *params, json_t **result)
+{
+    int status = ctl_call(ctl, method, params, result);
+    if (status) {
+        *result = NULL;
+    } else if (ctl->json) {
+        ctl_print_json(ctl, *result);
+        json_decref(*result);
+        *result = NULL;
+    }
+    return status;
+}
+
 json_t *
 ctl_params(const struct ctl *ctl)
 {

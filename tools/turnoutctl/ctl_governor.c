@@ -119,17 +119,12 @@ ctl_governor(struct ctl *ctl)
     if (ctl->args[0]) {
         json_object_set_new(params, "port", json_string(ctl->args[0]));
     }
-    int status = ctl_call(ctl, "governor", params, &result);
-    if (status) {
-        return status;
-    }
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-    } else {
+    int status = ctl_ask(ctl, "governor", params, &result);
+    if (result) {
         print_settings(result);
         print_ports(ctl, json_object_get(result, "ports"));
         print_sources(json_object_get(result, "ports"));
+        json_decref(result);
     }
-    json_decref(result);
-    return CTL_OK;
+    return status;
 }

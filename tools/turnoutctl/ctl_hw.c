@@ -120,17 +120,12 @@ hw_show(struct ctl *ctl, const char *const args[], unsigned n)
     (void) args;
     (void) n;
     json_t *result;
-    int status = ctl_call(ctl, "hw-show", NULL, &result);
-    if (status) {
-        return status;
-    }
+    int status = ctl_ask(ctl, "hw-show", NULL, &result);
     const json_t *devices = json_object_get(result, "devices"), *device, *bridge;
     size_t i;
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-    } else if (!json_array_size(devices)) {
+    if (result && !json_array_size(devices)) {
         puts("No offload driver (turnoutd --driver).");
-    } else {
+    } else if (result) {
         json_array_foreach(devices, i, device) {
             print_device(device);
         }
@@ -139,7 +134,7 @@ hw_show(struct ctl *ctl, const char *const args[], unsigned n)
         }
     }
     json_decref(result);
-    return CTL_OK;
+    return status;
 }
 
 /* --- entries ----------------------------------------------------------------------- */
@@ -181,18 +176,13 @@ hw_fault(struct ctl *ctl, const char *const args[], unsigned n)
 {
     (void) n;
     json_t *result;
-    int status = ctl_call(ctl, "hw-fault", json_pack("{s:s, s:s}", "driver", args[0],
+    int status = ctl_ask(ctl, "hw-fault", json_pack("{s:s, s:s}", "driver", args[0],
                                                 "what", args[1]), &result);
-    if (status) {
-        return status;
-    }
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-    } else {
+    if (result) {
         printf("driver %s: %s\n", args[0], args[1]);
+        json_decref(result);
     }
-    json_decref(result);
-    return CTL_OK;
+    return status;
 }
 
 static int

@@ -50,13 +50,11 @@ int
 ctl_set_port(struct ctl *ctl)
 {
     json_t *params = set_port_params(ctl), *result;
-    int status = params ? ctl_call(ctl, "set-port", params, &result) : CTL_USAGE;
-    if (status) {
-        return status;
+    if (!params) {
+        return CTL_USAGE;
     }
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-    } else {
+    int status = ctl_ask(ctl, "set-port", params, &result);
+    if (result) {
         const json_t *port = json_object_get(result, "port");
         char number[CTL_PORT_SIZE], config[128];
         const char *stp = ctl_text(port, "stp_state");
@@ -64,9 +62,9 @@ ctl_set_port(struct ctl *ctl)
         printf("bridge %s: port %s (%s): config %s%s%s\n", ctl_text(result, "bridge"),
                ctl_port_text(ctl_number(port, "number"), number), ctl_text(port, "name"),
                config[0] ? config : "none", stp[0] ? "; spanning tree " : "", stp);
+        json_decref(result);
     }
-    json_decref(result);
-    return CTL_OK;
+    return status;
 }
 
 int
@@ -76,16 +74,11 @@ ctl_flush_fdb(struct ctl *ctl)
     if (ctl->args[0]) {
         json_object_set_new(params, "port", json_string(ctl->args[0]));
     }
-    int status = ctl_call(ctl, "flush-fdb", params, &result);
-    if (status) {
-        return status;
-    }
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-    } else {
+    int status = ctl_ask(ctl, "flush-fdb", params, &result);
+    if (result) {
         printf("bridge %s: %lld addresses forgotten\n", ctl_text(result, "bridge"),
                (long long) ctl_number(result, "flushed"));
+        json_decref(result);
     }
-    json_decref(result);
-    return CTL_OK;
+    return status;
 }

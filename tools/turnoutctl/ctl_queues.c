@@ -50,19 +50,14 @@ int
 ctl_queues(struct ctl *ctl)
 {
     json_t *result;
-    int status = ctl_call(ctl, "queues", ctl_params(ctl), &result);
-    if (status) {
-        return status;
-    }
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-    } else if (json_array_size(json_object_get(result, "queues"))) {
+    int status = ctl_ask(ctl, "queues", ctl_params(ctl), &result);
+    if (json_array_size(json_object_get(result, "queues"))) {
         print_queues(ctl, json_object_get(result, "queues"));
-    } else {
+    } else if (result) {
         puts("No port has queues.");
     }
     json_decref(result);
-    return CTL_OK;
+    return status;
 }
 
 static int
@@ -86,19 +81,14 @@ call(struct ctl *ctl, const char *method, json_t *params, const char *done)
     json_object_set_new(params, "port", json_string(ctl->args[0]));
     json_object_set_new(params, "queue", json_integer((json_int_t) id));
     json_t *result;
-    int status = ctl_call(ctl, method, params, &result);
-    if (status) {
-        return status;
-    }
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-    } else {
+    int status = ctl_ask(ctl, method, params, &result);
+    if (result) {
         printf("bridge %s: port %lld: queue %lld %s\n", ctl_text(result, "bridge"),
                (long long) ctl_number(result, "port"), (long long) ctl_number(result, "queue"),
                done);
+        json_decref(result);
     }
-    json_decref(result);
-    return CTL_OK;
+    return status;
 }
 
 static int

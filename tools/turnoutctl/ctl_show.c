@@ -97,21 +97,16 @@ int
 ctl_show(struct ctl *ctl)
 {
     json_t *result;
-    int status = ctl_call(ctl, "show", ctl_params(ctl), &result);
-    if (status) {
-        return status;
-    }
-    const json_t *bridge;
-    size_t i;
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-    } else {
+    int status = ctl_ask(ctl, "show", ctl_params(ctl), &result);
+    if (result) {
+        const json_t *bridge;
+        size_t i;
         json_array_foreach(json_object_get(result, "bridges"), i, bridge) {
             print_bridge(ctl, bridge);
         }
+        json_decref(result);
     }
-    json_decref(result);
-    return CTL_OK;
+    return status;
 }
 
 /* Why ports don't forward, a line each. */
@@ -169,14 +164,9 @@ ctl_ports(struct ctl *ctl)
         { "TX-ERR", TABLE_RIGHT }, { "CONFIG", TABLE_LEFT, 8 },
     };
     json_t *result;
-    int status = ctl_call(ctl, "ports", ctl_params(ctl), &result);
-    if (status) {
+    int status = ctl_ask(ctl, "ports", ctl_params(ctl), &result);
+    if (!result) {
         return status;
-    }
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-        json_decref(result);
-        return CTL_OK;
     }
     struct table *table = ctl_table_new(ctl, columns, N_COLUMNS(columns));
     const json_t *ports = json_object_get(result, "ports"), *port;
@@ -325,15 +315,10 @@ ctl_controllers(struct ctl *ctl)
         { "LAST ERROR", TABLE_LEFT, 10 },
     };
     json_t *result;
-    int status = ctl_call(ctl, "controllers", ctl_params(ctl), &result);
-    if (status) {
-        return status;
-    }
-    const json_t *bridge;
-    size_t i;
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-    } else {
+    int status = ctl_ask(ctl, "controllers", ctl_params(ctl), &result);
+    if (result) {
+        const json_t *bridge;
+        size_t i;
         struct table *table = ctl_table_new(ctl, columns, N_COLUMNS(columns));
         json_array_foreach(json_object_get(result, "bridges"), i, bridge) {
             add_connections(table, bridge);
@@ -344,9 +329,9 @@ ctl_controllers(struct ctl *ctl)
             print_drops(bridge);
         }
         print_modes(ctl, json_object_get(result, "bridges"));
+        json_decref(result);
     }
-    json_decref(result);
-    return CTL_OK;
+    return status;
 }
 
 int
@@ -357,14 +342,9 @@ ctl_counters(struct ctl *ctl)
         { "WHAT IT COUNTS", TABLE_LEFT, 10 },
     };
     json_t *result;
-    int status = ctl_call(ctl, "counters", NULL, &result);
-    if (status) {
+    int status = ctl_ask(ctl, "counters", NULL, &result);
+    if (!result) {
         return status;
-    }
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-        json_decref(result);
-        return CTL_OK;
     }
     struct table *table = ctl_table_new(ctl, columns, N_COLUMNS(columns));
     const json_t *row;

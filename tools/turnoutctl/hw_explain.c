@@ -129,15 +129,10 @@ hw_explain(struct ctl *ctl, const char *const args[], unsigned n)
         json_object_set_new(params, ctl->cookie ? "cookie" : "flow",
                             json_string(ctl->cookie ? ctl->cookie : args[0]));
     }
-    int status = ctl_call(ctl, "hw-explain", params, &result);
-    if (status) {
-        return status;
-    }
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-    } else {
+    int status = ctl_ask(ctl, "hw-explain", params, &result);
+    if (result) {
         print_explanation(ctl, result);
+        json_decref(result);
     }
-    json_decref(result);
-    return CTL_OK;
+    return status;
 }

@@ -39,13 +39,8 @@ show(struct ctl *ctl)
     json_t *result;
     const json_t *bridge;
     size_t i;
-    int status = ctl_call(ctl, "hw-policy", ctl_params(ctl), &result);
-    if (status) {
-        return status;
-    }
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-    } else {
+    int status = ctl_ask(ctl, "hw-policy", ctl_params(ctl), &result);
+    if (result) {
         json_array_foreach(json_object_get(result, "bridges"), i, bridge) {
             if (!json_array_size(json_object_get(bridge, "policies"))) {
                 printf("policy of bridge %s: prefer-hw, as nothing else is set\n",
@@ -53,9 +48,9 @@ show(struct ctl *ctl)
             }
             hw_print_policies(bridge);
         }
+        json_decref(result);
     }
-    json_decref(result);
-    return CTL_OK;
+    return status;
 }
 
 static int
@@ -65,17 +60,12 @@ change(struct ctl *ctl, const char *method, const char *name, const char *value)
     if (value) {
         json_object_set_new(params, name, json_string(value));
     }
-    int status = ctl_call(ctl, method, params, &result);
-    if (status) {
-        return status;
-    }
-    if (ctl->json) {
-        ctl_print_json(ctl, result);
-    } else {
+    int status = ctl_ask(ctl, method, params, &result);
+    if (result) {
         hw_print_policies(result);
+        json_decref(result);
     }
-    json_decref(result);
-    return CTL_OK;
+    return status;
 }
 
 static int
