@@ -27,6 +27,7 @@ struct shown {
 
 struct dump {
     struct hal_job job;
+    uint32_t audit;              /* number of the device's audit that it is for; 0: the start */
     uint64_t position;
     const struct hal_caps *caps;
     const char *broken;          /* how the driver broke its contract; NULL: it did not */
@@ -102,12 +103,13 @@ free_dump(struct dump *dump)
 }
 
 static bool
-ask(struct hal_device *device, uint64_t position,
+ask(struct hal_device *device, uint32_t audit, uint64_t position,
     void (*done)(struct hal_job *, struct hal_device *))
 {
     struct dump *dump = calloc(1, sizeof *dump);
     if (dump) {
         dump->job = (struct hal_job) { NULL, run_dump, done };
+        dump->audit = audit;
         dump->caps = &device->caps;
         dump->position = position;
         device_run_job(device, &dump->job);
@@ -179,7 +181,7 @@ limbo_shown(struct hal_job *job, struct hal_device *device)
                  strerror(-dump->error));
     }
     if (!dump->end && !dump->error && !device->gone
-        && !ask(device, dump->position, limbo_shown)) {
+        && !ask(device, 0, dump->position, limbo_shown)) {
         log_warn("%s: no memory to read what it has from before", device->driver->name);
     }
     free_dump(dump);
@@ -190,7 +192,7 @@ hal_start(struct hal *hal)
 {
     for (unsigned i = 0; i < hal->n_devices; i++) {
         hal->devices[i]->audited_ms = clock_ms();    /* not while this goes on */
-        if (!ask(hal->devices[i], 0, limbo_shown)) {
+        if (!ask(hal->devices[i], 0, 0, limbo_shown)) {
             log_warn("%s: no memory to read what it has from before", hal->devices[i]->driver->name);
         }
     }
@@ -374,28 +376,27 @@ compared(struct hal_job *job, struct hal_device *device)
 {
     struct dump *dump = (struct dump *) job;
     struct hal_audit_run *run = device->audit;
-    if (!run) {                      /* abandoned */
+    if (!run || dump->audit != device->n_audits) {   /* abandoned */
         free_dump(dump);
         return;
     }
+    /* The device goes on while these are compared. */
+    bool over = device->gone || device->fenced, again = dump->error == -EINTR;
+    bool more = again || (!dump->end && !dump->error);
+    bool goes_on = !over && more && ask(device, dump->audit, again ? 0 : dump->position, compared);
     for (size_t i = 0; !device->gone && !device->fenced && i < dump->n; i++) {
         compare_one(run, device, &dump->shown[i]);
     }
-    bool over = device->gone || device->fenced;
-    if (!over && dump->error == -EINTR) {
-        over = !ask(device, 0, compared);
-    } else if (!over && !dump->end && !dump->error) {
-        over = !ask(device, dump->position, compared);
-    } else {
-        if (!over && !dump->error) {
+    if (!goes_on && !device->gone && !device->fenced) {
+        if (!dump->error && !more) {
             find_missing(run, device);
-        } else if (!over) {
+        } else {
             log_warn("%s: what it has can't be read, for an audit: %s", device->driver->name,
-                     strerror(-dump->error));
+                     strerror(more ? ENOMEM : -dump->error));
             run->failed = true;
         }
-        over = true;
     }
+    over = !goes_on || device->gone || device->fenced;
     if (over) {
         if (run->total) {
             *run->total = run->failed || *run->total == UINT_MAX ? UINT_MAX
@@ -421,7 +422,7 @@ begin(struct hal_device *device, struct hal_audit_run *run)
         }
     }
     device->audit = run;
-    if (!ask(device, 0, compared)) {
+    if (!ask(device, ++device->n_audits, 0, compared)) {
         device->audit = NULL;
         return false;
     }

@@ -141,6 +141,7 @@ struct hal_device {
     struct hal_audit_run *audit_next;    /* asked for meanwhile; one at most */
     bool audit_again;            /* losses were told of, and not repaired since */
     uint64_t audited_ms;
+    uint32_t n_audits;           /* that were begun */
     uint32_t loss_debt;          /* the account that waits for the losses to be repaired */
     struct hal_said heard;       /* being handled */
 };

@@ -234,12 +234,13 @@ struct shown {
 static void
 tell_more(const struct flower_filter *filter, const char *more, struct shown *s)
 {
+    s->more[0] = '\0';
     if (strcmp(filter->kind, "flower")) {
         snprintf(s->more, sizeof s->more, "a %s filter", filter->kind);
-        return;
+    } else if (filter->more[0] || more[0]) {
+        snprintf(s->more, sizeof s->more, "%s%s%s%s%s", filter->more[0] ? "also matches " : "",
+                 filter->more, filter->more[0] && more[0] ? "; " : "", more[0] ? "also does " : "", more);
     }
-    snprintf(s->more, sizeof s->more, "%s%s%s%s%s", filter->more[0] ? "also matches " : "",
-             filter->more, filter->more[0] && more[0] ? "; " : "", more[0] ? "also does " : "", more);
 }
 
 /* The rule that a filter of ours has; NULL: it is not known of. */
