@@ -230,6 +230,38 @@ def what_somebody_replaces_is_theirs(lab):
     in_chip(lab)
 
 
+def a_learnt_one_in_its_place_is_theirs(lab):
+    """The same port, but the kernel may forget it when it likes."""
+    before = lab.switch.counters()["switchdev_entry_changed"]
+    run_command("bridge", "fdb", "replace", M2, "dev", "swp2", "vlan", "10", "master", "dynamic")
+    count_of(lab, "switchdev_entry_changed", before + 1)
+    wait_for(lambda: lab.entries("refused"), "the rule is software's")
+    run_command("bridge", "fdb", "del", M2, "dev", "swp2", "vlan", "10", "master")
+    in_chip(lab)
+
+
+def a_burst_hides_nothing(lab):
+    """More happens to another bridge than the daemon reads in time, while an entry of ours goes."""
+    run_command("ip", "link", "add", "theirs", "type", "bridge")
+    run_command("ip", "link", "add", "many", "up", "master", "theirs", "type", "dummy")
+    batch = lab.path("burst")
+    with open(batch, "w", encoding="ascii") as out:
+        for _ in range(3):
+            for what in ("add", "del"):
+                for i in range(2000):
+                    out.write("fdb %s 02:00:01:00:%02x:%02x dev many master static\n"
+                              % (what, i >> 8, i & 255))
+    lab.switch.process.send_signal(signal.SIGSTOP)
+    run_command("bridge", "-batch", batch)
+    run_command("bridge", "fdb", "del", M2, "dev", "swp2", "vlan", "10", "master", "static")
+    lab.switch.process.send_signal(signal.SIGCONT)
+    count_of(lab, "switchdev_overrun", 1)
+    wait_for(lambda: fdb() == [(M2, 10, "swp2", True)], "the entry is there again")
+    in_chip(lab)
+    run_command("ip", "link", "del", "theirs")
+    run_command("ip", "link", "del", "many")
+
+
 def a_port_that_is_taken_out_comes_back(lab):
     run_command("ip", "link", "set", "swp2", "nomaster")
     count_of(lab, "switchdev_port_left", 1)
@@ -314,6 +346,7 @@ def main():
         another_flow_on_one_port_takes_it_out, a_rule_of_one_port_stays_in_software,
         a_barrier_waits_for_the_chip, a_change_of_the_port_moves_it, why_others_stay,
         what_somebody_deletes_is_put_back, what_somebody_replaces_is_theirs,
+        a_learnt_one_in_its_place_is_theirs, a_burst_hides_nothing,
         a_port_that_is_taken_out_comes_back, a_strangers_entry_stays, what_a_killed_process_left_is_adopted,
         a_restart_keeps_what_is_asked_for, a_port_that_goes_down_leaves,
         somebody_elses_bridge_is_left_alone, the_end_leaves_nothing_behind)
