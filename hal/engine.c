@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "hal/internal.h"
+#include "lib/clock.h"
 #include "lib/counters.h"
 
 void
@@ -24,6 +25,7 @@ engine_set_verdict(struct hal *hal, struct entry *e, const struct hal_verdict *v
             hal->free_verdict = e->verdict;
         }
         e->verdict = 0;
+        e->reason = 0;
         e->flags &= (uint16_t) ~ENTRY_REFUSED;
     }
     if (!verdict) {
@@ -48,6 +50,13 @@ engine_set_verdict(struct hal *hal, struct entry *e, const struct hal_verdict *v
     }
     hal->verdicts[v] = *verdict;
     e->verdict = v;
+}
+
+bool
+engine_is_refused_yet(const struct entry *e)
+{
+    uint32_t ms = e->reason == HAL_REASON_IDLE ? HAL_IDLE_RETRY_MS : HAL_REFUSED_MS;
+    return e->flags & ENTRY_REFUSED && (uint32_t) clock_ms() - e->used_ms <= ms;
 }
 
 void
@@ -75,6 +84,8 @@ engine_at_rest(struct hal *hal, uint32_t index)
     if (is_out && e->flags & ENTRY_AGAIN) {
         e->flags &= (uint16_t) ~ENTRY_AGAIN;
         engine_rederive(hal, index);
+    } else if (is_out && e->reason == HAL_REASON_IDLE && !(e->flags & ENTRY_REFUSED)) {
+        idle_is_out(hal, index);
     } else if (is_out && !(e->flags & ENTRY_REFUSED)) {
         entry_free(hal->store, index);
     }

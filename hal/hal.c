@@ -181,6 +181,7 @@ hal_free(struct hal *hal, bool keep)
     }
     accounts_fini(hal);
     whole_fini(hal);
+    idle_fini(hal);
     for (unsigned i = 0; i < HAL_MAX_BRIDGES; i++) {
         if (hal->bridges[i]) {
             free(hal->bridges[i]->ports);

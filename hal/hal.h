@@ -207,8 +207,9 @@ void hal_capture(struct hal_bridge *, const struct flow_match *match);
 
 /* --- the stream --------------------------------------------------------------------- */
 
-/* Packets with this key were seen so often a second: derives, and places what is worth it.
- * Says in *verdict (may be NULL) why not. */
+/* Packets with this key were seen so often a second, by software: derives, and places what is worth
+ * it. 0: for a rule's sake, no packet was. An entry that should have taken them is watched: see
+ * hal/idle.c. Says in *verdict (may be NULL) why not. */
 void hal_offer(struct hal_bridge *, const struct flow_key *, uint32_t packets_per_s,
                struct hal_verdict *);
 

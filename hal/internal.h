@@ -38,6 +38,8 @@ enum {
     HAL_FENCE_OP_MS = 100,       /* ... before it fences, or shows */
     HAL_STOP_MS = 3000,          /* ... at the end */
     HAL_NO_WHOLE_SLOTS = 1024,
+    HAL_REFUSED_MS = 1000,       /* what was refused is not tried again sooner */
+    HAL_IDLE_RETRY_MS = 30000,   /* ... nor what its device did not use */
     HAL_FULL_MS = 5000,          /* how long a table is held for full at what it had then */
 };
 
@@ -273,6 +275,7 @@ struct hal {
     struct hal_unguarded *unguarded;
     uint32_t n_unguarded, max_unguarded;
     bool unguarded_lost;                     /* there was no memory for one */
+    struct hal_suspect *suspects;            /* see hal/idle.c; NULL: there were none */
     uint16_t boot;                           /* in cookies: tells this run's from others' */
     uint64_t tick_ms;
     uint64_t limbo_ends_ms;                  /* 0: not begun */
@@ -301,6 +304,8 @@ void engine_set_has(struct hal_device *, struct entry *, uint32_t actions);
 void engine_set_verdict(struct hal *, struct entry *, const struct hal_verdict *);
 /* Derives an entry again, and settles it. */
 void engine_rederive(struct hal *, uint32_t index);
+/* True if the entry was refused, and it is too early to try again. */
+bool engine_is_refused_yet(const struct entry *);
 /* Takes over what the entry depends on. */
 void engine_note_dependencies(struct entry *, const struct hal_derivation *);
 /* The entry leaves its device; 'again': then it is derived and offered again. */
@@ -382,6 +387,17 @@ void whole_rule_above(struct hal *, uint32_t index, const void *owner, uint32_t 
  * rule gets them nevertheless, since it is above, in the device too. */
 bool whole_stays_in_limbo(struct hal *, uint32_t index, const void *owner, uint32_t rank);
 void whole_fini(struct hal *);
+
+/* --- entries that are not used (hal/idle.c) ------------------------------------------------------ */
+
+/* Packets of the entry came to software. */
+void idle_offered(struct hal *, uint32_t index);
+/* The entry's counters were read. True: it is a suspect, or is on its way out now as idle; if so,
+ * nothing else is to be concluded from how few packets it has. */
+bool idle_counted(struct hal *, uint32_t index, uint64_t now_ms);
+/* An entry that was idle has left its device: it stays, to say why. */
+void idle_is_out(struct hal *, uint32_t index);
+void idle_fini(struct hal *);
 
 /* --- order (hal/order.c) ----------------------------------------------------------------------- */
 

@@ -94,6 +94,9 @@ credit_one(struct hal_device *device, uint64_t cookie, const struct hal_counters
         return;
     }
     ledger_credit(hal, e, counters, now_ms);
+    if (idle_counted(hal, index, now_ms)) {
+        return;
+    }
     bool slow = e->pps < hal->config.demote_pps
                 && (uint32_t) now_ms - e->created_ms >= 1000;
     if (slow && e->wanted && !(e->flags & (ENTRY_EXACT_RULE | ENTRY_WHOLE | ENTRY_LIMBO))

@@ -289,6 +289,17 @@ offer_whole(struct hal_bridge *bridge, const struct hal_derivation *d, struct ha
     return hal_offer_whole(bridge, &whole, priority, verdict);
 }
 
+/* The entry of that match, of which software got packets, if it was offered for these. */
+static uint32_t
+note_packets(struct hal_bridge *bridge, const struct flow_match *match, uint32_t pps)
+{
+    uint32_t index = entry_find(bridge->hal->store, bridge->id, match);
+    if (index && pps) {
+        idle_offered(bridge->hal, index);
+    }
+    return index;
+}
+
 void
 hal_offer(struct hal_bridge *bridge, const struct flow_key *key, uint32_t pps,
           struct hal_verdict *verdict)
@@ -309,9 +320,10 @@ hal_offer(struct hal_bridge *bridge, const struct flow_key *key, uint32_t pps,
     }
     if (d.has_whole && hal_takes_whole(bridge, key->in_port, d.cookie)
         && offer_whole(bridge, &d, verdict)) {
+        note_packets(bridge, &d.whole, pps);
         return;
     }
-    uint32_t index = entry_find(hal->store, bridge->id, &d.match);
+    uint32_t index = note_packets(bridge, &d.match, pps);
     if (!index) {
         offer_new(bridge, &d, pps, verdict);
         return;
@@ -322,7 +334,7 @@ hal_offer(struct hal_bridge *bridge, const struct flow_key *key, uint32_t pps,
     if (e->flags & ENTRY_REFUSED && e->verdict) {
         *verdict = hal->verdicts[e->verdict];
     }
-    bool retry = e->flags & ENTRY_REFUSED && (uint32_t) clock_ms() - e->used_ms > 1000;
+    bool retry = e->flags & ENTRY_REFUSED && !engine_is_refused_yet(e);
     if (retry || (!e->has && !e->wanted && !(e->flags & (ENTRY_IN_FLIGHT | ENTRY_REFUSED)))) {
         engine_rederive(hal, index);
     }

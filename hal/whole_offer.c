@@ -142,7 +142,7 @@ make_way(struct hal *hal, uint32_t index, bool *wanted)
         e->flags |= e->wanted ? 0 : ENTRY_AGAIN;     /* once it is out */
         return false;
     }
-    if (e->flags & ENTRY_REFUSED && (uint32_t) clock_ms() - e->used_ms <= 1000) {
+    if (engine_is_refused_yet(e)) {
         return false;
     }
     engine_set_verdict(hal, e, NULL);

@@ -10,7 +10,7 @@ enum { SIM_QUEUE = 4096, SIM_PORTS = PORT_MAX };
 
 /* What goes wrong next, and how often or until when. */
 struct sim_faults {
-    uint32_t refuse, lose_ack, ack_only, lose_entry, io_error;
+    uint32_t refuse, lose_ack, ack_only, lose_entry, io_error, idle;
     uint64_t stall_until_ms, late_until_ms;
 };
 

@@ -276,7 +276,8 @@ sim_process(void *device, uint16_t port, struct hal_packet packets[], size_t n, 
     bool open = !atomic_load(&sim->fenced) && atomic_load(&sim->ports[port]) == 1;
     for (size_t i = 0; i < n; i++) {
         struct sim_entry *e = open ? sim_lookup(&sim->tables, packets[i].key) : NULL;
-        miss[i] = !e || would_overtake(e, packets, miss, i);
+        bool hit = e && !atomic_load_explicit(&e->idle, memory_order_relaxed);
+        miss[i] = !hit || would_overtake(e, packets, miss, i);
         if (!miss[i]) {
             struct sim_count *count = &e->counts[out->worker];
             atomic_fetch_add_explicit(&count->packets, packets[i].n_segments, memory_order_relaxed);

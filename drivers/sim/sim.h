@@ -35,6 +35,7 @@ enum sim_fault {
     SIM_LOSE_ENTRY,              /* an entry gets lost with a change; the device says so */
     SIM_LOSE_NOW,                /* entries get lost now */
     SIM_IO_ERROR,                /* additions are done, and reported as failed */
+    SIM_IDLE,                    /* entries are added, and shown, and no packet hits them */
     SIM_STALL,                   /* nothing is done for so long */
     SIM_COUNT_LATE,              /* counters stay as they are for so long */
     SIM_RESET,                   /* all is forgotten, what waits too */
@@ -83,6 +84,7 @@ struct sim_entry {
     struct flow_match match;
     uint16_t priority;
     uint8_t table, mask;         /* index into sim_tables.masks: exact table */
+    _Atomic bool idle;           /* packets miss it */
     struct hal_counters base;    /* counted by what it replaced, or before a restart */
     struct hal_counters shown;   /* what stats() says, with a lag */
     uint32_t place;              /* exact: bucket * SIM_WAYS + way; TCAM: index */

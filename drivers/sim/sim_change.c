@@ -56,6 +56,7 @@ add(struct sim *sim, const struct hal_change *change, struct hal_completion *c)
         return error;
     }
     c->handle = e->handle;
+    atomic_store_explicit(&e->idle, sim_happens(&sim->faults.idle), memory_order_relaxed);
     sim_file_store(sim->file, &sim->tables, e);
     return 0;
 }
@@ -67,6 +68,8 @@ change_actions(struct sim *sim, struct sim_entry *old, const struct hal_change *
     if (!e) {
         return -EAGAIN;
     }
+    atomic_store_explicit(&e->idle, atomic_load_explicit(&old->idle, memory_order_relaxed),
+                          memory_order_relaxed);
     sim_replace(&sim->tables, old, e);
     sim_quiesce(&sim->tables);
     sim_entry_free(old, false);

@@ -58,6 +58,7 @@ let_happen(struct sim *sim, enum sim_fault fault, uint32_t n)
     case SIM_ACK_ONLY: sim->faults.ack_only += n; break;
     case SIM_LOSE_ENTRY: sim->faults.lose_entry += n; break;
     case SIM_IO_ERROR: sim->faults.io_error += n; break;
+    case SIM_IDLE: sim->faults.idle += n; break;
     case SIM_STALL: sim->faults.stall_until_ms = clock_ms() + n; break;
     case SIM_COUNT_LATE:
         sim_take_counters(sim);

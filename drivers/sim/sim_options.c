@@ -22,13 +22,14 @@ const char sim_options_help[] =
     "file=yes|no|PATH: keep the tables in a file that stays (default no)\n"
     "faults=N: percent of the changes that go wrong (default 0)\n"
     "plan=FAULT:N+...: of a thousand changes N bring the fault: refuse,\n"
-    "  lose-ack, ack-only, lose-entry, lose-now, io-error, stall (20 ms),\n"
-    "  count-late (200 ms), reset (default none)\n"
+    "  lose-ack, ack-only, lose-entry, lose-now, io-error, idle,\n"
+    "  stall (20 ms), count-late (200 ms), reset (default none)\n"
     "seed=N: of what is random (default 1)\n";
 
 const char *const sim_fault_names[SIM_N_FAULTS] = {
     [SIM_REFUSE] = "refuse", [SIM_LOSE_ACK] = "lose-ack", [SIM_ACK_ONLY] = "ack-only",
     [SIM_LOSE_ENTRY] = "lose-entry", [SIM_LOSE_NOW] = "lose-now", [SIM_IO_ERROR] = "io-error",
+    [SIM_IDLE] = "idle",
     [SIM_STALL] = "stall", [SIM_COUNT_LATE] = "count-late", [SIM_RESET] = "reset",
 };
 
@@ -156,7 +157,8 @@ set_plan(const char *value, struct sim_options *o, char *error)
         unsigned long n = *one == ':' && one[1] >= '0' && one[1] <= '9' ? strtoul(one + 1, &end, 10) : 0;
         if (fault == SIM_N_FAULTS || !end || (*end && *end != '+') || n > 1000) {
             return bad(error, "plan", value, "FAULT:N+...: N from 0 to 1000, FAULT one of refuse, "
-                       "lose-ack, ack-only, lose-entry, lose-now, io-error, stall, count-late, reset");
+                       "lose-ack, ack-only, lose-entry, lose-now, io-error, idle, stall, count-late, "
+                       "reset");
         }
         o->plan[fault] = (uint16_t) n;
         more = *end == '+';

@@ -370,6 +370,15 @@ def it_fails(lab):
         check(words in why["reason"]["words"], why)
 
 
+def it_does_nothing(lab):
+    """Packets come to software although the device has the entry."""
+    sim(lab)
+    fault(lab, "idle=1")
+    add_exact(lab, 1)
+    expect(lab, "idle", exact_packet(1), "refused", device="sim", table="exact",
+           meanwhile=lambda: send(lab, data=udp_frame((0, 1), 1)))
+
+
 def it_says_too_much(lab):
     lab.provoked.add("no-memory")
     if "__asan_" in run_command("nm", "-D", program("turnoutd")).stdout:
@@ -462,7 +471,8 @@ def main():
     run(lab, what_the_table_lacks, what_the_odd_device_lacks, where_it_goes,
         what_turnoutd_never_asks, a_full_table, a_moment_of_limits,
         on_its_way, entries_are_lost, policy_forbids, the_governor_holds_back,
-        packets_are_captured, flows_are_not_whole, it_refuses, it_fails, it_says_too_much,
+        packets_are_captured, flows_are_not_whole, it_refuses, it_fails, it_does_nothing,
+        it_says_too_much,
         flows_of_a_rule_are_counted, bad_questions_are_refused, every_reason_was_provoked)
 
 

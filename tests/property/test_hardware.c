@@ -60,6 +60,7 @@ static struct hardware kinds[] = {
       .faults = FAULT(LOSE_ENTRY) | FAULT(RESET) },
     { .name = "lying", .driver = "sim:seed=16", .plain_percent = 97, .min_hit_percent = 40,
       .faults = FAULT(ACK_ONLY) },
+    { .name = "idle", .driver = "sim:plan=idle:300,seed=28", .plain_percent = 97 },
     { .name = "mute", .driver = "sim:seed=17", .plain_percent = 97, .min_hit_percent = 20,
       .faults = FAULT(LOSE_ACK) | FAULT(STALL) },
     { .name = "bad", .driver = "sim:exact=64,tcam=16,latency-us=1000,changes=no,seed=18",

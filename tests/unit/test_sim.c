@@ -16,6 +16,7 @@
 #include "drivers/sim/sim.h"
 #include "hal/hal.h"
 #include "lib/clock.h"
+#include "lib/counters.h"
 
 enum { N_RULES = 8, N_FLOWS = 32, PORTS_USED = 4, LOG_MAX = 1 << 20 };
 
@@ -566,6 +567,74 @@ unknown_faults_are_refused(void **state)
     end();
 }
 
+/* Software gets packets of flow 0 for so long, ten times a second. */
+static void
+software_gets_packets(unsigned ms)
+{
+    struct flow_key key = key_of(0);
+    for (; ms >= 100; ms -= 100) {
+        if (!send(0)) {
+            hal_offer(bridge, &key, 1000, NULL);
+        }
+        run_ms(100);
+    }
+}
+
+static unsigned
+reason_of_flow_0(void)
+{
+    struct flow_key key = key_of(0);
+    struct hal_entry_info info;
+    return hal_find(bridge, &key, &info) ? info.verdict.reason : HAL_REASON_TABLE_MISS;
+}
+
+static void
+what_is_not_used_goes(void **state)
+{
+    (void) state;
+    begin("lag-ms=200", 1);
+    set_rule(0, 2);
+    let_happen("idle=1");
+    uint64_t idle = counter_read(COUNTER_hal_idle);
+    software_gets_packets(1500);             /* it is given time */
+    assert_int_equal(device_info().table[0].entries, 1);
+    assert_int_equal(reason_of_flow_0(), 0);
+    software_gets_packets(1500);
+    assert_int_equal(device_info().table[0].entries, 0);
+    assert_int_equal(reason_of_flow_0(), HAL_REASON_IDLE);
+    assert_int_equal(counter_read(COUNTER_hal_idle), idle + 1);
+    software_gets_packets(28000);
+    assert_int_equal(reason_of_flow_0(), HAL_REASON_IDLE);
+    software_gets_packets(3000);             /* it was tried again, and is used */
+    assert_int_equal(reason_of_flow_0(), 0);
+    assert_int_equal(send(0), 2);
+    assert_int_equal(counter_read(COUNTER_hal_idle), idle + 1);
+    set_rule(0, 0);
+    end();
+}
+
+/* Software gets some packets of the flow, for whatever reason. */
+static void
+what_counts_now_and_then_is_used(void **state)
+{
+    struct flow_key key = key_of(0);
+    (void) state;
+    begin("lag-ms=200", 1);
+    set_rule(0, 2);
+    hal_offer(bridge, &key, 1000, NULL);
+    run_ms(600);
+    for (unsigned i = 0; i < 100; i++) {
+        hal_offer(bridge, &key, 1000, NULL);
+        run_ms(100);
+        if (i % 10 == 0) {
+            assert_int_equal(send(0), 2);
+        }
+    }
+    assert_int_equal(reason_of_flow_0(), 0);
+    set_rule(0, 0);
+    end();
+}
+
 /* --- plans ----------------------------------------------------------------------------------------- */
 
 /* Random changes and packets, with everything going wrong that the device tells of. */
@@ -733,6 +802,8 @@ main(void)
         cmocka_unit_test(a_stall_delays_and_a_long_one_fences),
         cmocka_unit_test(late_counters_lose_nothing),
         cmocka_unit_test(after_a_reset_all_comes_back),
+        cmocka_unit_test(what_is_not_used_goes),
+        cmocka_unit_test(what_counts_now_and_then_is_used),
         cmocka_unit_test(unknown_faults_are_refused),
         cmocka_unit_test(whatever_is_planned_barriers_hold),
         cmocka_unit_test(a_seed_is_a_run),

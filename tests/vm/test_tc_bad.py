@@ -3,7 +3,7 @@
 """The tc driver with a chip that is full, forgets, or breaks down: packets go on in software, once
 each, and what can be said of it is."""
 
-from netns.lib import Capture, check_equal, run, wait_for
+from netns.lib import Capture, check, check_equal, run, wait_for
 from vm.frames import udp_frame
 from vm.lab import ChipLab
 from vm.lib import enter
@@ -88,6 +88,27 @@ def a_chip_that_breaks_down(lab):
     forwarded(lab, range(2000, 2008), "by both")
 
 
+def a_chip_that_does_nothing(lab):
+    """It takes the filters, and its counters can be read; frames come up all the same."""
+    lab.chip.reset()
+    lab.start_switch(driver="tc:lag-ms=100")
+    lab.switch.ofctl("add-flow", "priority=5,udp,tp_src=1,actions=flood")
+    lab.chip.set(inert=1)
+    add(lab, range(2000, 2004))
+    in_hardware(lab, 4, "taken")
+
+    def taken_out():
+        lab.hosts[0].send("eth0", *[udp_frame(1000, flow) for flow in range(2000, 2002)] * 32)
+        return [e for e in entries(lab, "refused") if e["reason"]["name"] == "idle"]
+    wait_for(lambda: len(taken_out()) == 2, "what is not used is taken out")
+    in_hardware(lab, 2, "of the others nothing is known")
+    check_equal(lab.chip.used(), 2, "rules in the chip")
+    check_equal(lab.switch.counters()["hal_idle"], 2, "counter")
+    check("does not use it: its packets come to software" in lab.logs(), "it is said")
+    lab.chip.set(inert=0)
+    forwarded(lab, range(2000, 2004), "by software, and by a chip that works again")
+
+
 def the_end_leaves_nothing_behind(lab):
     lab.switch.stop()
     check_equal(lab.chip.used(), 0, "rules in the chip")
@@ -96,7 +117,8 @@ def the_end_leaves_nothing_behind(lab):
 def main():
     enter()
     run(ChipLab(), a_table_that_is_full, a_change_when_the_table_is_full,
-        what_the_chip_forgets_goes_to_software, a_chip_that_breaks_down, the_end_leaves_nothing_behind)
+        what_the_chip_forgets_goes_to_software, a_chip_that_breaks_down,
+        a_chip_that_does_nothing, the_end_leaves_nothing_behind)
 
 
 if __name__ == "__main__":
