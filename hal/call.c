@@ -34,12 +34,8 @@ static bool
 wait_for(struct call *call, unsigned ms)
 {
     struct hal_device *device = call->device;
-    struct timespec until = device_deadline(ms);
-    int error = 0;
     pthread_mutex_lock(&device->lock);
-    while (!call->over && !error) {
-        error = pthread_cond_timedwait(&device->call_ended, &device->lock, &until);
-    }
+    device_wait(device, &device->call_ended, &call->over, true, ms);
     bool over = call->over;
     call->left = !over;
     pthread_mutex_unlock(&device->lock);

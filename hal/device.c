@@ -112,6 +112,15 @@ host_clock_ms(struct hal_host *host)
     return clock_ms();
 }
 
+/* Told of by whom waits for the op, see device_wait(), and by engine_check_mute(). */
+static void
+host_working(struct hal_host *host)
+{
+    struct hal_device *device = device_of(host);
+    atomic_store(&device->sign_ms, clock_ms());
+    atomic_fetch_add(&device->n_signs, 1);
+}
+
 void
 device_init(struct hal_device *device)
 {
@@ -125,7 +134,8 @@ device_init(struct hal_device *device)
     pthread_mutex_init(&device->lock, NULL);
     device->jobs_tail = &device->jobs;
     device->finished_tail = &device->finished;
-    device->host = (struct hal_host) { host_complete, host_event, host_log, host_clock_ms };
+    device->host = (struct hal_host) { host_complete, host_event, host_log, host_clock_ms,
+                                       host_working };
 }
 
 /* --- the device's thread ---------------------------------------------------------------- */
@@ -139,6 +149,33 @@ device_deadline(unsigned ms)
     until.tv_sec += (time_t) (ns / 1000000000);
     until.tv_nsec = (long) (ns % 1000000000);
     return until;
+}
+
+static bool
+is_over(const struct timespec *t)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec > t->tv_sec || (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
+}
+
+void
+device_wait(struct hal_device *device, pthread_cond_t *cond, const bool *flag, bool value, unsigned ms)
+{
+    struct timespec last = device_deadline(ms > HAL_WORKING_MS ? ms : HAL_WORKING_MS);
+    struct timespec until = device_deadline(ms);
+    uint32_t signs = atomic_load(&device->n_signs);
+    while (*flag != value) {
+        if (!pthread_cond_timedwait(cond, &device->lock, &until)) {
+            continue;
+        }
+        uint32_t now = atomic_load(&device->n_signs);
+        if (now == signs || is_over(&last)) {
+            return;
+        }
+        signs = now;
+        until = device_deadline(ms);
+    }
 }
 
 static bool
@@ -289,11 +326,9 @@ wait_for_work(struct hal_device *device, int ms)
 bool
 device_enter(struct hal_device *device, unsigned ms, char *error)
 {
-    struct timespec until = device_deadline(ms);
-    int timed_out = device->hung;
     pthread_mutex_lock(&device->lock);
-    while (device->in_op && !timed_out) {
-        timed_out = pthread_cond_timedwait(&device->op_ended, &device->lock, &until);
+    if (!device->hung) {
+        device_wait(device, &device->op_ended, &device->in_op, false, ms);
     }
     bool entered = !device->in_op && !device->hung;
     device->in_op |= entered;
@@ -353,14 +388,10 @@ free_jobs(struct hal_device *device, struct hal_job *job)
 static bool
 end_thread(struct hal_device *device)
 {
-    struct timespec until = device_deadline(device->hung ? 0 : HAL_STOP_MS);
-    int error = 0;
     pthread_mutex_lock(&device->lock);
     device->stop = true;
     pthread_cond_broadcast(&device->work);
-    while (!device->ended && !error) {
-        error = pthread_cond_timedwait(&device->work, &device->lock, &until);
-    }
+    device_wait(device, &device->work, &device->ended, true, device->hung ? 0 : HAL_STOP_MS);
     bool ended = device->ended;
     pthread_mutex_unlock(&device->lock);
     return ended && !pthread_join(device->thread, NULL);

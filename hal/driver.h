@@ -20,7 +20,8 @@
  *
  * Time. Each op says how long it may take. A driver that needs longer for a change accepts
  * it and completes it later. One that does not complete in time (HAL_COMPLETE_MS) is
- * *mute*: the HAL fences the ports, and takes them down if that fails too.
+ * *mute*: the HAL fences the ports, and takes them down if that fails too. An op whose work grows
+ * with the number of entries, such as flush(), says host->working() now and then.
  *
  * Errors are 0 or a negative errno. What each means is said with the op; any other value
  * means that the driver is broken, and fences it off. So does what else is no truth: a
@@ -49,6 +50,7 @@
 enum {
     HAL_SUBMIT_MAX = 256,        /* most changes in one submit() */
     HAL_COMPLETE_MS = 2000,      /* a change that was accepted completes within this time */
+    HAL_WORKING_MS = 10000,      /* the longest that an op may take that gives signs of life */
     HAL_ERROR_SIZE = 256,
 };
 
@@ -164,6 +166,9 @@ struct hal_host {
     void (*log)(struct hal_host *, int level, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
     uint64_t (*clock_ms)(struct hal_host *);    /* may be an injected one */
+    /* Inside an op that has much to do: it goes on. Its time begins anew with each such sign, up to
+     * HAL_WORKING_MS in all. Never NULL. */
+    void (*working)(struct hal_host *);
 };
 
 /* --- packets ---------------------------------------------------------------------- */

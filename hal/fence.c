@@ -135,12 +135,21 @@ bridge_has_entries(const struct hal *hal, unsigned bridge)
 
 /* --- fences ------------------------------------------------------------------------------------ */
 
+/* What began then should be over: a driver that says that it goes on has more time. */
+static bool
+is_late(const struct hal_device *device, uint64_t began_ms, uint64_t now_ms)
+{
+    uint64_t sign_ms = atomic_load(&device->sign_ms);
+    bool goes_on = now_ms <= sign_ms + HAL_COMPLETE_MS && now_ms <= began_ms + HAL_WORKING_MS;
+    return now_ms > began_ms + HAL_COMPLETE_MS && !goes_on;
+}
+
 void
 engine_check_mute(struct hal_device *device, uint64_t now_ms)
 {
     uint32_t seen = 0;
     uint64_t began_ms = atomic_load(&device->op_began_ms);
-    if (began_ms && now_ms > began_ms + HAL_COMPLETE_MS && !device->fenced) {
+    if (began_ms && is_late(device, began_ms, now_ms) && !device->fenced) {
         engine_fence(device, HAL_REASON_DEVICE_MUTE, "it does not return from what it was asked");
         return;
     }
@@ -149,7 +158,7 @@ engine_check_mute(struct hal_device *device, uint64_t now_ms)
             continue;
         }
         seen++;
-        if (now_ms - device->slots[slot].sent_ms > HAL_COMPLETE_MS) {
+        if (is_late(device, device->slots[slot].sent_ms, now_ms)) {
             char why[HAL_WORDS_SIZE];
             snprintf(why, sizeof why, "no answer to a change for %llu ms",
                      (unsigned long long) (now_ms - device->slots[slot].sent_ms));

@@ -100,6 +100,8 @@ struct hal_device {
     bool in_op;                  /* a thread is in the driver; under 'lock' */
     pthread_cond_t op_ended, call_ended;
     _Atomic uint64_t op_began_ms;    /* the device's thread's; 0: it is in none */
+    _Atomic uint64_t sign_ms;        /* when the driver last said host->working() */
+    _Atomic uint32_t n_signs;
     pthread_t thread;
     bool threaded;
 
@@ -169,6 +171,9 @@ void device_leave(struct hal_device *);
 void device_leave_unless_hung(struct hal_device *);
 /* CLOCK_MONOTONIC in so many ms. */
 struct timespec device_deadline(unsigned ms);
+/* Waits until the flag, which 'lock' guards, has the value, or so long after the driver last said
+ * host->working(), up to HAL_WORKING_MS. Holding 'lock'. */
+void device_wait(struct hal_device *, pthread_cond_t *, const bool *flag, bool value, unsigned ms);
 /* An op that is called by the control thread, in the device; and what it said. */
 struct hal_call {
     void (*run)(struct hal_call *, struct hal_device *);

@@ -305,6 +305,23 @@ def an_end_that_does_not_return(lab):
         lab.switch = None
 
 
+WORKS = "usleep(50000); bad.host->working(bad.host);"
+
+
+def an_end_that_takes_its_time(lab):
+    start(lab, FLUSH="for (unsigned i = 0; i < 50; i++) { %s }" % WORKS)
+    begun = time.monotonic()
+    lab.switch.stop()
+    check(time.monotonic() - begun >= 2, "it waits for who gives signs of life")
+    check("does not return" not in log_of(lab), log_of(lab))
+    start(lab, FLUSH="for (;;) { %s }" % WORKS)
+    begun = time.monotonic()
+    lab.switch.stop()
+    check(9 < time.monotonic() - begun < 20, "not for ever")
+    check("does not return from flush()" in log_of(lab), log_of(lab))
+    lab.switch = None
+
+
 def counters_that_go_back(lab):
     start(lab, STATS="bad.count = bad.count ? 3 : 1000; out[0] = "
           "(struct hal_counters) { bad.count, bad.count * 60 }")
@@ -327,4 +344,5 @@ if __name__ == "__main__":
         entries_that_cannot_be, a_table_without_an_end, capabilities_that_change_to_nonsense,
         no_answer, an_op_that_does_not_return, a_start_that_does_not_return,
         a_port_op_that_does_not_return, a_fence_that_does_not_return, an_end_that_does_not_return,
+        an_end_that_takes_its_time,
         counters_that_go_back)

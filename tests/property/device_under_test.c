@@ -120,6 +120,13 @@ host_clock_ms(struct hal_host *host)
 }
 
 static void
+host_working(struct hal_host *host)
+{
+    (void) host;
+    dut.outer->working(dut.outer);
+}
+
+static void
 say_late(bool all)
 {
     for (unsigned i = dut.n_late; i-- > 0;) {
@@ -150,7 +157,8 @@ wrap_open(const struct hal_open *open, char *error)
 {
     struct hal_open inner = *open;
     dut.outer = open->host;
-    dut.host = (struct hal_host) { host_complete, host_event, host_log, host_clock_ms };
+    dut.host = (struct hal_host) { host_complete, host_event, host_log, host_clock_ms,
+                                    host_working };
     inner.host = &dut.host;
     dut.state = dut.inner->open(&inner, error);
     return dut.state ? &dut : NULL;

@@ -4,11 +4,11 @@
 lost meanwhile; or a controller deletes all first, and nothing forwards until it says so again."""
 
 from netns import rawof as of
-from netns.lib import LONG, check, check_equal, run, wait_for
+from netns.lib import check, check_equal, run, wait_for
 from vm.lab import PATIENCE, ChipLab, Crowd, Stream, all_once, barrier, reaches
 from vm.lib import enter
 
-FLOWS = Crowd(10000 if LONG else 2000)
+FLOWS = Crowd(10000)
 KEEP = ("--on-exit", "keep", "--restart-grace", "600")
 
 
