@@ -167,12 +167,14 @@ load(void *arg)
 
 struct tally {
     uint32_t round;              /* the first probe of this one */
+    uint32_t given_up;           /* the last one that was not waited for any longer */
     unsigned right, wrong, lost, late;
     uint64_t *barrier_ns;
 };
 
-/* Takes in what has arrived at a (0) and b (1). Probe n belongs to output n % 2. Returns
- * true when probe 'number' was among it. */
+/* Takes in what has arrived at a (0) and b (1). Probe n belongs to output n % 2, unless it was given
+ * up: taken by the switch in a later round, it goes where the flow goes then. Returns true when probe
+ * 'number' was among it. */
 static bool
 take_arrivals(struct tally *tally, uint32_t number)
 {
@@ -189,7 +191,7 @@ take_arrivals(struct tally *tally, uint32_t number)
                            | (uint32_t) p[2] << 8 | p[3];
             if (got % 2 == side) {
                 tally->right++;
-            } else if (!overtakes || got >= tally->round) {
+            } else if (got > tally->given_up && (!overtakes || got >= tally->round)) {
                 tally->wrong++;
                 printf("# probe %u left by the old port\n", got);
             }
@@ -223,6 +225,7 @@ probe(struct tally *tally, uint32_t number)
         uint64_t now = time_ns();
         if (now >= end) {
             tally->lost++;
+            tally->given_up = number;
             return;
         }
         poll(fds, 2, (int) ((end - now) / 1000000) + 1);

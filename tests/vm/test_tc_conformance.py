@@ -11,7 +11,7 @@ from netns.lib import BUILD
 from vm.lib import Simnic, enter, kernel_log, run_command
 
 PORTS = range(1, 7)
-STEPS = 10000
+STEPS = 14000                    # and 6,000 more by test_tc_attached.py
 
 
 def main():
