@@ -3,6 +3,7 @@
  * thread waits so long and no longer. A driver that does not return keeps what it was given, and the
  * op that it is in: nobody enters it again, but fence(). */
 #include <stdlib.h>
+#include <string.h>
 
 #include "hal/internal.h"
 
@@ -24,6 +25,7 @@ call_main(void *aux)
     pthread_cond_broadcast(&device->call_ended);
     pthread_mutex_unlock(&device->lock);
     if (left) {
+        facts_free(call->ask.facts);
         free(call);
     }
     return NULL;
@@ -79,6 +81,59 @@ device_leave_unless_hung(struct hal_device *device)
     }
 }
 
+/* --- what describe() says ------------------------------------------------------------------- */
+
+/* Names and values in turn, each with its 0. */
+struct hal_facts {
+    char *text;
+    size_t len, room;
+};
+
+static struct hal_facts *
+facts_new(void)
+{
+    return calloc(1, sizeof(struct hal_facts));
+}
+
+void
+facts_free(struct hal_facts *facts)
+{
+    if (facts) {
+        free(facts->text);
+        free(facts);
+    }
+}
+
+static void
+facts_add(const char *name, const char *value, void *aux)
+{
+    struct hal_facts *facts = aux;
+    size_t name_size = strlen(name) + 1, value_size = strlen(value) + 1;
+    if (facts->len + name_size + value_size > facts->room) {
+        size_t room = 2 * facts->room + name_size + value_size + 512;
+        char *text = realloc(facts->text, room);
+        if (!text) {
+            return;
+        }
+        facts->text = text;
+        facts->room = room;
+    }
+    memcpy(facts->text + facts->len, name, name_size);
+    memcpy(facts->text + facts->len + name_size, value, value_size);
+    facts->len += name_size + value_size;
+}
+
+void
+facts_visit(const struct hal_facts *facts,
+            void (*fact)(const char *name, const char *value, void *aux), void *aux)
+{
+    for (size_t at = 0; facts && at < facts->len;) {
+        const char *name = facts->text + at, *value = name + strlen(name) + 1;
+        fact(name, value, aux);
+        at = (size_t) (value + strlen(value) + 1 - facts->text);
+    }
+}
+
 /* --- the ops -------------------------------------------------------------------------------- */
 
 static void
@@ -121,6 +176,27 @@ static void
 run_open(struct hal_call *c, struct hal_device *d)
 {
     c->state = d->driver->open(&c->open, c->error);
+}
+
+static void
+run_occupancy(struct hal_call *c, struct hal_device *d)
+{
+    d->driver->occupancy(d->state, c->occupied);
+}
+
+static void
+run_fault(struct hal_call *c, struct hal_device *d)
+{
+    c->result = d->driver->fault(d->state, c->what, c->error);
+}
+
+static void
+run_describe(struct hal_call *c, struct hal_device *d)
+{
+    c->facts = facts_new();
+    if (c->facts) {
+        d->driver->describe(d->state, facts_add, c->facts);
+    }
 }
 
 static void
@@ -170,4 +246,24 @@ struct hal_call
 call_probe(void)
 {
     return (struct hal_call) { .run = run_probe, .op = "probe" };
+}
+
+struct hal_call
+call_occupancy(void)
+{
+    return (struct hal_call) { .run = run_occupancy, .op = "occupancy" };
+}
+
+struct hal_call
+call_fault(const char *what)
+{
+    struct hal_call call = { .run = run_fault, .op = "fault" };
+    snprintf(call.what, sizeof call.what, "%s", what);
+    return call;
+}
+
+struct hal_call
+call_describe(void)
+{
+    return (struct hal_call) { .run = run_describe, .op = "describe" };
 }

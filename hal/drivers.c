@@ -275,7 +275,15 @@ hal_fault(struct hal_device *device, const char *what, char *error)
     if (!device_enter(device, HAL_OP_MS, error)) {
         return -EBUSY;
     }
-    int result = device->driver->fault(device->state, what, error);
+    struct hal_call call = call_fault(what);
+    if (!device_call(device, HAL_OP_MS, &call)) {
+        engine_fence(device, HAL_REASON_DEVICE_MUTE, call.error);
+        snprintf(error, HAL_ERROR_SIZE, "%s", call.error);
+        return -EBUSY;
+    }
     device_leave(device);
-    return result;
+    if (call.result) {
+        snprintf(error, HAL_ERROR_SIZE, "%s", call.error);
+    }
+    return call.result;
 }

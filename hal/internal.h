@@ -185,6 +185,9 @@ struct hal_call {
     void *state;                 /* what open() made */
     struct hal_open open;
     struct hal_caps caps;
+    uint32_t occupied[HAL_MAX_TABLES];
+    char what[HAL_ERROR_SIZE];   /* of fault() */
+    struct hal_facts *facts;     /* from describe(): facts_free() them */
 };
 /* The control thread has entered the driver (or it is fence()). Waits for the op so many ms; without
  * threads, as long as it takes. False: it does not return. Then the device is hung, call->error says
@@ -197,6 +200,14 @@ struct hal_call call_fence(bool on);
 struct hal_call call_close(bool keep);
 struct hal_call call_open(const struct hal_open *);
 struct hal_call call_probe(void);
+struct hal_call call_occupancy(void);
+struct hal_call call_fault(const char *what);
+/* NULL facts: there was no memory for them. */
+struct hal_call call_describe(void);
+void facts_visit(const struct hal_facts *, void (*fact)(const char *name, const char *value, void *aux), void *aux);
+void facts_free(struct hal_facts *);
+/* Reads device->occupied anew, if it can. */
+void device_read_occupancy(struct hal_device *);
 /* The driver broke its contract: the control thread will fence it. Any thread. */
 void device_broken(struct hal_device *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -16,18 +16,37 @@ hal_describe(struct hal_device *device,
         return;
     }
     if (device_enter(device, HAL_FENCE_OP_MS, NULL)) {
-        device->driver->describe(device->state, fact, aux);
+        struct hal_call call = call_describe();
+        if (device_call(device, HAL_OP_MS, &call)) {
+            device_leave(device);
+            facts_visit(call.facts, fact, aux);
+            facts_free(call.facts);
+        } else {
+            engine_fence(device, HAL_REASON_DEVICE_MUTE, call.error);
+        }
+    }
+}
+
+void
+device_read_occupancy(struct hal_device *device)
+{
+    if (device->gone || !device->driver->occupancy || !device_enter(device, HAL_FENCE_OP_MS, NULL)) {
+        return;
+    }
+    struct hal_call call = call_occupancy();
+    memcpy(call.occupied, device->occupied, sizeof call.occupied);
+    if (device_call(device, HAL_OP_MS, &call)) {
         device_leave(device);
+        memcpy(device->occupied, call.occupied, sizeof device->occupied);
+    } else {
+        engine_fence(device, HAL_REASON_DEVICE_MUTE, call.error);
     }
 }
 
 void
 hal_occupancy(struct hal_device *device, uint32_t entries[HAL_MAX_TABLES])
 {
-    if (!device->gone && device->driver->occupancy && device_enter(device, HAL_FENCE_OP_MS, NULL)) {
-        device->driver->occupancy(device->state, device->occupied);
-        device_leave(device);
-    }
+    device_read_occupancy(device);
     memcpy(entries, device->occupied, sizeof device->occupied);
 }
 

@@ -170,6 +170,7 @@ hal_visit_devices(const struct hal *hal, void (*visit)(struct hal_device *,
 {
     for (unsigned i = 0; i < hal->n_devices; i++) {
         struct hal_device *d = hal->devices[i];
+        device_read_occupancy(d);
         struct hal_device_info info = {
             .driver = d->driver->name, .options = d->options, .caps = &d->caps, .added = d->added,
             .changed = d->changed, .removed = d->removed, .refused = d->refused, .lost = d->lost,
@@ -177,10 +178,6 @@ hal_visit_devices(const struct hal *hal, void (*visit)(struct hal_device *,
             .demoted = d->demoted, .packets = d->packets, .fenced = d->fenced,
         };
         const uint32_t *occupied = d->occupied;
-        if (!d->gone && d->driver->occupancy && device_enter(d, HAL_FENCE_OP_MS, NULL)) {
-            d->driver->occupancy(d->state, d->occupied);
-            device_leave(d);
-        }
         for (unsigned t = 0; t < d->caps.n_tables; t++) {
             uint32_t foreign = occupied[t] > d->entries[t] ? occupied[t] - d->entries[t] : 0;
             info.table[t] = (struct hal_table_info) { &d->caps.table[t], d->entries[t], foreign };

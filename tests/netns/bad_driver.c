@@ -167,6 +167,29 @@ bad_flush(void *device)
     return 0;
 }
 
+#if defined DESCRIBE || defined OCCUPANCY
+static void
+bad_describe(void *device, void (*fact)(const char *name, const char *value, void *aux), void *aux)
+{
+    (void) device;
+    fact("depth", "1", aux);
+#ifdef DESCRIBE
+    DESCRIBE;
+#endif
+}
+
+static void
+bad_occupancy(const void *device, uint32_t entries[HAL_MAX_TABLES])
+{
+    (void) device;
+    entries[0] = 0;
+#ifdef OCCUPANCY
+    OCCUPANCY;
+#endif
+}
+#define LACKS .options_help = "depth=N: how deep\n", .describe = bad_describe, .occupancy = bad_occupancy
+#endif
+
 #ifndef NAME
 #define NAME "bad"
 #endif

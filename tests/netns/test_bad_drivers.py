@@ -285,6 +285,18 @@ def a_port_op_that_does_not_return(lab):
     lab.switch = None
 
 
+def a_look_that_does_not_return(lab):
+    for op, command in (("DESCRIBE", ["hw", "probe"]), ("OCCUPANCY", ["hw", "show"])):
+        start(lab, **{op: HANG})
+        begun = time.monotonic()
+        lab.switch.ctl(*command)
+        fenced(lab, "does not return from %s()" % op.lower(), reason="device-mute", contract=False)
+        check(time.monotonic() - begun < 10, "turnoutctl is answered")
+        forwards(lab)
+        lab.switch.stop()
+        lab.switch = None
+
+
 def a_fence_that_does_not_return(lab):
     start(lab, COMPLETE="(void) c", FENCE=HANG)
     wait_for(lambda: (lab.hosts[0].send("eth0", *[FRAME] * 100), device(lab)["fenced"])[1],
@@ -343,6 +355,7 @@ if __name__ == "__main__":
         wild_errors, words_without_an_end, more_accepted_than_offered, an_event_that_is_none,
         entries_that_cannot_be, a_table_without_an_end, capabilities_that_change_to_nonsense,
         no_answer, an_op_that_does_not_return, a_start_that_does_not_return,
-        a_port_op_that_does_not_return, a_fence_that_does_not_return, an_end_that_does_not_return,
+        a_port_op_that_does_not_return, a_look_that_does_not_return,
+        a_fence_that_does_not_return, an_end_that_does_not_return,
         an_end_that_takes_its_time,
         counters_that_go_back)
