@@ -422,6 +422,7 @@ begin(struct hal_device *device, struct hal_audit_run *run)
         }
     }
     device->audit = run;
+    ledger_yield(device);
     if (!ask(device, ++device->n_audits, 0, compared)) {
         device->audit = NULL;
         return false;

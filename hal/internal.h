@@ -28,6 +28,7 @@ enum {
     HAL_MAX_BRIDGES = 1024,
     HAL_WINDOW = 1024,           /* changes on their way to one device */
     HAL_STATS_BATCH = 1000,
+    HAL_YIELD_MS = 5000,         /* longest time that counters wait for an audit */
     HAL_TICK_MS = 50,
     HAL_RETRY_MS = 20,
     HAL_DRAIN_MS = 10,           /* an entry waits so long for packets before it to leave */
@@ -145,6 +146,8 @@ struct hal_device {
     struct hal_audit_run *audit_next;    /* asked for meanwhile; one at most */
     bool audit_again;            /* losses were told of, and not repaired since */
     uint64_t audited_ms;
+    bool has_yielded;            /* the round of the counters under way has waited for an audit */
+    uint64_t yielded_ms;         /* when it began to */
     uint32_t n_audits;           /* that were begun */
     uint32_t loss_debt;          /* the account that waits for the losses to be repaired */
     struct hal_said heard;       /* being handled */
@@ -469,6 +472,8 @@ void show_entry(const struct hal *, uint32_t index, struct hal_entry_info *);
 void ledger_credit(struct hal *, struct entry *, const struct hal_counters *, uint64_t now_ms);
 /* Asks devices for counters, in turn. */
 void ledger_tick(struct hal_device *);
+/* An audit begins: its reading goes first for a while, once in a round of the counters'. */
+void ledger_yield(struct hal_device *);
 /* The step to 'now' from *before, which becomes 'now'; a counter that goes back is not believed. */
 uint64_t ledger_step(const struct hal_device *, uint64_t *before, uint64_t now);
 /* Asks a device for the counters of its ports. */

@@ -126,6 +126,7 @@ reading_done(struct hal_job *job, struct hal_device *device)
         device->read_hand = 0;       /* the round begins again */
     } else if (r->last) {
         device->counted_ms = device->round_ms;
+        device->has_yielded = false;
     }
     for (size_t i = 0; !r->error && !device->gone && !device->fenced && i < r->n; i++) {
         credit_one(device, r->cookies[i], &r->counters[i], now_ms);
@@ -157,9 +158,24 @@ fill_reading(struct hal_device *device, struct reading *r)
 }
 
 void
+ledger_yield(struct hal_device *device)
+{
+    if (!device->has_yielded) {
+        device->has_yielded = true;
+        device->yielded_ms = clock_ms();
+    }
+}
+
+static bool
+yields(const struct hal_device *device)
+{
+    return device->audit && clock_ms() - device->yielded_ms < HAL_YIELD_MS;
+}
+
+void
 ledger_tick(struct hal_device *device)
 {
-    if (device->reading || device->fenced || device->gone) {
+    if (yields(device) || device->reading || device->fenced || device->gone) {
         return;
     }
     struct reading *r = malloc(sizeof *r);
@@ -171,6 +187,7 @@ ledger_tick(struct hal_device *device)
     fill_reading(device, r);
     if (!r->n) {
         device->counted_ms = device->round_ms;
+        device->has_yielded = false;
         free(r);
         return;
     }

@@ -524,7 +524,6 @@ send_deletes(struct tc *tc)
 {
     struct deleting deleting = { tc, 0 };
     int result = tc_exchange(tc->nl, &tc->batch, was_deleted, &deleting);
-    tc->host->working(tc->host);
     tc_batch_clear(&tc->batch);
     return result ? result : deleting.error;
 }

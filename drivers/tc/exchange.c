@@ -16,6 +16,8 @@ struct tc_socket {
     struct mnl_socket *nl;
     unsigned portid;
     uint32_t seq;                /* of the latest request */
+    void (*received)(void *aux); /* NULL: nobody wants to know */
+    void *aux;
     const struct nlmsghdr *next; /* of a dump: the next message, in 'left' bytes */
     int left;
     bool interrupted;            /* it was not one state */
@@ -81,6 +83,13 @@ tc_socket_free(struct tc_socket *s)
         }
         free(s);
     }
+}
+
+void
+tc_socket_notify(struct tc_socket *s, void (*received)(void *aux), void *aux)
+{
+    s->received = received;
+    s->aux = aux;
 }
 
 /* --- batches ---------------------------------------------------------------------------------- */
@@ -159,6 +168,9 @@ receive(struct tc_socket *s, int flags)
     do {
         n = recv(mnl_socket_get_fd(s->nl), s->buffer, sizeof s->buffer, flags);
     } while (n < 0 && errno == EINTR);
+    if (n > 0 && s->received) {
+        s->received(s->aux);
+    }
     return n < 0 ? -errno : (int) n;
 }
 

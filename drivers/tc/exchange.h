@@ -24,6 +24,8 @@ struct tc_socket;
  * CAP_NET_ADMIN. Extended acknowledgements are on; strict checking of dumps, too. */
 struct tc_socket *tc_socket_new(size_t receive_size);
 void tc_socket_free(struct tc_socket *);
+/* From now on received(aux) is called with each piece of an answer: what was asked for goes on. */
+void tc_socket_notify(struct tc_socket *, void (*received)(void *aux), void *aux);
 
 enum {
     TC_BATCH_SIZE = 256 << 10,   /* most bytes of a batch */

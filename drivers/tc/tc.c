@@ -79,6 +79,22 @@ tc_free(struct tc *tc)
     free(tc);
 }
 
+static void
+go_on(void *aux)
+{
+    struct tc *tc = aux;
+    tc->host->working(tc->host);
+}
+
+/* The kernel answers, bit by bit: a table of 100,000 filters, or a busy machine, takes its time. */
+static void
+listen_for_signs(struct tc *tc)
+{
+    tc_socket_notify(tc->nl, go_on, tc);
+    tc_socket_notify(tc->looks, go_on, tc);
+    tc_socket_notify(tc->slow, go_on, tc);
+}
+
 static void *
 tc_open(const struct hal_open *open, char *error)
 {
@@ -105,6 +121,7 @@ tc_open(const struct hal_open *open, char *error)
         tc_free(tc);
         return NULL;
     }
+    listen_for_signs(tc);
     int result = open->read_only ? tc_look_around(tc) : 0;
     if (result) {
         snprintf(error, HAL_ERROR_SIZE, "the filters can't be read: %s", strerror(-result));
