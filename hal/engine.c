@@ -52,6 +52,12 @@ engine_set_verdict(struct hal *hal, struct entry *e, const struct hal_verdict *v
     e->verdict = v;
 }
 
+uint32_t
+engine_demote_pps(const struct hal *hal)
+{
+    return hal->keep_used_ms ? 0 : hal->config.demote_pps;
+}
+
 bool
 engine_is_refused_yet(const struct entry *e)
 {
@@ -285,7 +291,7 @@ engine_rederive(struct hal *hal, uint32_t index)
     }
     /* Out of the device: a new beginning, possibly under another mask. */
     uint32_t pps = e->pps;
-    if (pps >= hal->config.demote_pps && pps < hal->config.promote_pps) {
+    if (pps >= engine_demote_pps(hal) && pps < hal->config.promote_pps) {
         pps = hal->config.promote_pps;   /* it was worth its place, and keeps it */
     }
     uint16_t priority = e->priority;

@@ -153,6 +153,12 @@ hal_step(struct hal *hal)
 }
 
 void
+hal_keep_while_used(struct hal *hal, uint32_t ms)
+{
+    hal->keep_used_ms = ms;
+}
+
+void
 hal_hold(struct hal *hal)
 {
     hal->held = true;

@@ -124,6 +124,9 @@ struct hal *hal_new(const struct hal_config *);
 /* From now on no change goes to devices: what they have stays, whatever is said about it.
  * Before bridges are freed, when hal_free() is to keep entries. */
 void hal_hold(struct hal *);
+/* From now on an entry keeps its place as long as it has had a packet within so many ms, however slow
+ * its flow is; 0 (as at first): down to demote_pps. Control thread. */
+void hal_keep_while_used(struct hal *, uint32_t ms);
 /* Closes the devices. 'keep': entries stay in them. What a driver that does not return may still
  * look at is not freed. */
 void hal_free(struct hal *, bool keep);

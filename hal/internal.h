@@ -298,6 +298,7 @@ struct hal {
     uint16_t boot;                           /* in cookies: tells this run's from others' */
     uint64_t tick_ms;
     uint64_t limbo_ends_ms;                  /* 0: not begun */
+    uint32_t keep_used_ms;                   /* see hal_keep_while_used() */
     uint32_t moves_left;
     uint64_t moves_ms;
     uint64_t random;
@@ -321,6 +322,8 @@ void engine_at_rest(struct hal *, uint32_t index);
 void engine_set_wanted(struct hal *, struct entry *, uint32_t actions);
 void engine_set_has(struct hal_device *, struct entry *, uint32_t actions);
 void engine_set_verdict(struct hal *, struct entry *, const struct hal_verdict *);
+/* A flow with fewer packets a second does not keep its entry for its rate. */
+uint32_t engine_demote_pps(const struct hal *);
 /* Derives an entry again, and settles it. */
 void engine_rederive(struct hal *, uint32_t index);
 /* True if the entry was refused, and it is too early to try again. */

@@ -83,6 +83,14 @@ is_unknown(const struct hal_counters *c)
     return c->packets == UINT64_MAX && c->bytes == UINT64_MAX;
 }
 
+static bool
+is_slow(const struct hal *hal, const struct entry *e, uint32_t now_ms)
+{
+    uint32_t age_ms = now_ms - e->created_ms, unused_ms = e->used_ms ? now_ms - e->used_ms : age_ms;
+    return hal->keep_used_ms ? unused_ms >= hal->keep_used_ms && age_ms >= hal->keep_used_ms
+                             : e->pps < hal->config.demote_pps && age_ms >= 1000;
+}
+
 static void
 credit_one(struct hal_device *device, uint64_t cookie, const struct hal_counters *counters,
            uint64_t now_ms)
@@ -97,9 +105,7 @@ credit_one(struct hal_device *device, uint64_t cookie, const struct hal_counters
     if (idle_counted(hal, index, now_ms)) {
         return;
     }
-    bool slow = e->pps < hal->config.demote_pps
-                && (uint32_t) now_ms - e->created_ms >= 1000;
-    if (slow && e->wanted && !(e->flags & (ENTRY_EXACT_RULE | ENTRY_WHOLE | ENTRY_LIMBO))
+    if (is_slow(hal, e, (uint32_t) now_ms) && e->wanted && !(e->flags & (ENTRY_EXACT_RULE | ENTRY_WHOLE | ENTRY_LIMBO))
         && engine_may_move(hal)) {
         counter_inc(COUNTER_hal_demoted);
         device->moves++;

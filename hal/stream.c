@@ -115,7 +115,7 @@ place(struct hal_bridge *bridge, const struct hal_derivation *d, uint32_t pps,
         .policy = policy->policy, .allow_uncounted = policy->allow_uncounted,
         .exact_rule = d->exact_rule, .whole = d->is_whole, .whole_rules = policy->whole_rules,
         .placed = at != NULL, .may_move = plan || engine_may_move(hal),
-        .pps = pps, .promote_pps = hal->config.promote_pps, .demote_pps = hal->config.demote_pps,
+        .pps = pps, .promote_pps = hal->config.promote_pps, .demote_pps = engine_demote_pps(hal),
     };
     hal_place(&in, out);
     return out->table >= 0 && out->evict ? rooms.cold[out->table] : ENTRY_NONE;

@@ -70,6 +70,7 @@ struct worker {
     _Atomic(struct rx_list *) ports;
     _Atomic bool stop;
     _Atomic bool notify;                /* a barrier waits for this worker */
+    _Atomic uint32_t drain_rounds;      /* an entry waits for so many rounds in which nothing came; 0: none */
     struct heat *heat;                  /* NULL without offload, as the next */
     struct ring *offers;                /* to the control thread: busy flows (offload.c) */
     struct packet packets[PACKET_BATCH_MAX];

@@ -12,6 +12,7 @@
 enum {
     HELD_SLOTS = 1024,
     ADAPT_MS = 100,
+    KEEP_USED_MS = 10000,
     WAIT_PART = 4,       /* devices are late if a quarter of a second's entries wait */
     REFUSED_PART = 4,    /* or if they refuse one in so many */
 };
@@ -43,6 +44,13 @@ struct offers {
     struct held held[HELD_SLOTS];
 };
 
+/* Who is worth an entry with its first packet is not out of it for a slow second. */
+static void
+keep_used(struct offers *offers, enum governor_mode mode)
+{
+    hal_keep_while_used(offers->hal, mode == GOVERNOR_FIRST_PACKET ? KEEP_USED_MS : 0);
+}
+
 struct offers *
 offers_new(struct dp *dp, struct hal *hal, struct action_list *room)
 {
@@ -53,6 +61,7 @@ offers_new(struct dp *dp, struct hal *hal, struct action_list *room)
         offers->room = room;
         offers->adapted_ms = clock_ms();
         governor_budget_init(&offers->budget, &dp_get_governor(dp)->entries, offers->adapted_ms);
+        keep_used(offers, dp_get_governor(dp)->mode);
     }
     return offers;
 }
@@ -64,9 +73,10 @@ offers_free(struct offers *offers)
 }
 
 void
-offers_set_bounds(struct offers *offers, const struct governor_bounds *bounds)
+offers_set_config(struct offers *offers, const struct governor_config *config)
 {
-    governor_budget_set_bounds(&offers->budget, bounds);
+    governor_budget_set_bounds(&offers->budget, &config->entries);
+    keep_used(offers, config->mode);
 }
 
 uint32_t

@@ -17,7 +17,8 @@ enum { OFFERS_RING_BYTES = 1 << 18 };
 /* NULL without memory. Control thread, as the rest but where it is said. */
 struct offers *offers_new(struct dp *, struct hal *, struct action_list *room);
 void offers_free(struct offers *);
-void offers_set_bounds(struct offers *, const struct governor_bounds *);
+/* Takes over what the configuration says about entries. */
+void offers_set_config(struct offers *, const struct governor_config *);
 /* Entries a second that the budget has now. */
 uint32_t offers_rate(const struct offers *);
 

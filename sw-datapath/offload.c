@@ -72,12 +72,26 @@ queued(void *aux, uint16_t port_no)
 /* The first time that the worker found nothing more may have begun before the mark. A worker that
  * sleeps has nothing. */
 static bool
+is_drained(const struct dp_port *port, uint32_t mark)
+{
+    return !atomic_load(&port->worker->reader->seen)
+           || atomic_load_explicit(&port->emptied, memory_order_acquire) - mark >= 2;
+}
+
+/* A worker that has not is asked to say when. It has by the end of the third round in which nothing
+ * came, the first of which may have looked at the port already; or before it sleeps. */
+static bool
 drained(void *aux, uint16_t port_no, uint32_t mark)
 {
+    enum { ROUNDS = 3 };
     const struct dp_bridge *bridge = aux;
     const struct dp_port *port = port_map_find(atomic_load(&bridge->map), port_no);
-    return !port || !port->worker || !atomic_load(&port->worker->reader->seen)
-           || atomic_load_explicit(&port->emptied, memory_order_acquire) - mark >= 2;
+    if (!port || !port->worker || is_drained(port, mark)) {
+        return true;
+    }
+    uint32_t none = 0;
+    atomic_compare_exchange_strong(&port->worker->drain_rounds, &none, ROUNDS);
+    return is_drained(port, mark);
 }
 
 static const struct hal_source source = {
@@ -508,7 +522,7 @@ dp_set_governor(struct dp *dp, const struct governor_config *config)
 {
     int error = govern_settings_publish(dp, config);
     if (!error && dp->offload) {
-        offers_set_bounds(dp->offload->offers, &config->entries);
+        offers_set_config(dp->offload->offers, config);
     }
     return error;
 }

@@ -174,6 +174,10 @@ worker_round(struct worker *w)
         && atomic_exchange(&w->notify, false)) {
         dp_notify(w->thread.dp);
     }
+    if (!n && atomic_load_explicit(&w->drain_rounds, memory_order_relaxed)
+        && atomic_fetch_sub(&w->drain_rounds, 1) == 1) {
+        dp_notify(w->thread.dp);
+    }
     return n;
 }
 
@@ -273,7 +277,8 @@ worker_sleep(struct worker *w, struct poll_set *set, uint64_t *swept_ms)
     bool entries = idle_sweep(w, swept_ms);
     unsigned n = poll_set_fill(set, w);
     epoch_offline(w->reader);
-    if (atomic_exchange(&w->notify, false)) {
+    bool barrier = atomic_exchange(&w->notify, false), drain = atomic_exchange(&w->drain_rounds, 0);
+    if (barrier || drain) {
         dp_notify(w->thread.dp);
     }
     int timeout = !set->complete ? BLIND_MS : govern_is_busy(w) ? GOVERNOR_WINDOW_MS

@@ -265,6 +265,28 @@ promotion_and_demotion_lose_nothing(void **state)
     end();
 }
 
+/* By order an entry stays while its flow is used, however slow that is. */
+static void
+used_entries_are_kept(void **state)
+{
+    (void) state;
+    begin("sim", 5);
+    hal_keep_while_used(hal, 10000);
+    struct test_rule *rule = put_rule(2);
+    offer(0);
+    pass(0);
+    for (unsigned i = 1; i <= 4; i++) {      /* a packet in 8 s */
+        assert_int_equal(send_packets(0, 1), 1);
+        pass(8000);
+        check_credit(rule, i);
+    }
+    assert_int_equal(n_in_device(), 1);
+    pass(3000);
+    assert_int_equal(n_in_device(), 0);
+    check_credit(rule, 4);
+    end();
+}
+
 static void
 changed_actions_go_on_counting(void **state)
 {
@@ -539,6 +561,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(promotion_and_demotion_lose_nothing),
+        cmocka_unit_test(used_entries_are_kept),
         cmocka_unit_test(changed_actions_go_on_counting),
         cmocka_unit_test(a_flow_added_again_begins_at_zero),
         cmocka_unit_test(the_last_reading_comes_before_the_barrier),
