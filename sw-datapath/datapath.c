@@ -28,6 +28,7 @@ enum {
     UPCALLS_A_TURN = 64,          /* of each worker, before other events have their turn */
     OFFERS_A_TURN = 64,
     TICK_MS = 100,
+    MEND_TICKS = 5,
     TICKS_A_SECOND = 10,
 };
 
@@ -146,6 +147,16 @@ on_again(evutil_socket_t fd, short what, void *aux)
 }
 
 static void
+mend(struct dp_port *port, void *aux)
+{
+    struct pktio *io = atomic_load(&port->io);
+    (void) aux;
+    if (io) {
+        pktio_mend(io);
+    }
+}
+
+static void
 on_tick(evutil_socket_t fd, short what, void *aux)
 {
     (void) fd;
@@ -157,7 +168,10 @@ on_tick(evutil_socket_t fd, short what, void *aux)
     if (dp->rx_incomplete) {
         dp_publish_rx(dp);
     }
-    if (++n % TICKS_A_SECOND == 0) {
+    if (++n % MEND_TICKS == 0) {
+        dp_visit_ports(dp, mend, NULL);
+    }
+    if (n % TICKS_A_SECOND == 0) {
         uint64_t now_ms = clock_ms();
         port_retry_locals(dp);
         for (struct dp_bridge *b = dp->bridges; b; b = b->next) {

@@ -257,6 +257,14 @@ pktio_get_stats(struct pktio *io, struct pktio_stats *out)
     };
 }
 
+void
+pktio_mend(struct pktio *io)
+{
+    if (io->ops->mend) {
+        io->ops->mend(io);
+    }
+}
+
 /* ---- Queues ---- */
 
 int

@@ -168,6 +168,10 @@ int pktio_queue_change(struct pktio_queue *, const struct pktio_queue_config *, 
  * and before pktio_close(). NULL does nothing. */
 void pktio_queue_free(struct pktio_queue *);
 
+/* Puts back what others took away from the device: the filter that keeps its frames from the host's stack.
+ * Control thread, now and then. */
+void pktio_mend(struct pktio *);
+
 /* Asks the device for what its queues have sent: one request for all of them. Then
  * pktio_queue_get_stats() tells that; it never goes back while the queue is there. */
 void pktio_queues_collect(struct pktio *);

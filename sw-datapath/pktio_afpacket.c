@@ -250,6 +250,22 @@ afpacket_set_up(struct pktio *io, bool up, struct errmsg *err)
     return isolation_set_up(afpacket_cast(io)->isolation, up, err);
 }
 
+void
+afpacket_mend(struct pktio *io)
+{
+    static struct log_limit limit;
+    struct errmsg err = { "" };
+    int rc = isolation_mend(afpacket_cast(io)->isolation, &err);
+    if (rc > 0) {
+        counter_inc(COUNTER_isolation_mended);
+        log_warn_limited(&limit, "%s: somebody deleted the filter that keeps its frames from the host's stack; it is "
+                         "there again", io->name);
+    } else if (rc) {
+        log_warn_limited(&limit, "%s: the filter that keeps its frames from the host's stack is gone, and can't be "
+                         "made: %s", io->name, err.text);
+    }
+}
+
 static const struct pktio_ops afpacket_ops = {
     .rx = afpacket_rx,
     .rx_release = afpacket_rx_release,
@@ -257,6 +273,7 @@ static const struct pktio_ops afpacket_ops = {
     .collect = afpacket_collect,
     .error = afpacket_error,
     .set_up = afpacket_set_up,
+    .mend = afpacket_mend,
     .close = afpacket_close,
     .queue_new = afpacket_queue_new,
     .queue_change = afpacket_queue_change,

@@ -53,6 +53,7 @@ void afpacket_close_sockets(_Atomic int tx_socket[]);
 
 /* pktio_ops of the kind. */
 void afpacket_error(struct pktio *);
+void afpacket_mend(struct pktio *);
 int afpacket_set_up(struct pktio *, bool up, struct errmsg *);
 int afpacket_queue_new(struct pktio *, const struct pktio_queue_config *, struct pktio_queue **out,
                        struct errmsg *);

@@ -114,6 +114,7 @@ static const struct pktio_ops behind_ops = {
     .mtu_changed = behind_mtu_changed,
     .error = afpacket_error,
     .set_up = afpacket_set_up,
+    .mend = afpacket_mend,
     .close = behind_close,
     .queue_new = afpacket_queue_new,
     .queue_change = afpacket_queue_change,

@@ -34,7 +34,8 @@ struct pktio_queue {
 
 /* A backend. 'tx' sends n frames for 'port', all through one queue or none, in order and counts those that it could not
  * send; 'collect' brings the statistics up to date and may be NULL, as may 'mtu_changed', 'error', which
- * looks whether the device still exists, and 'set_up'. 'close' frees the pktio. */
+ * looks whether the device still exists, 'set_up', and 'mend', which puts back what others took away from the
+ * device. 'close' frees the pktio. */
 struct pktio_ops {
     unsigned (*rx)(struct pktio *, struct packet *, unsigned max);
     void (*rx_release)(struct pktio *);
@@ -43,6 +44,7 @@ struct pktio_ops {
     void (*mtu_changed)(struct pktio *, unsigned mtu);
     void (*error)(struct pktio *);
     int (*set_up)(struct pktio *, bool up, struct errmsg *);
+    void (*mend)(struct pktio *);
     void (*close)(struct pktio *);
     /* As the functions of pktio.h; all NULL where there are no queues. */
     int (*queue_new)(struct pktio *, const struct pktio_queue_config *, struct pktio_queue **,

@@ -184,10 +184,12 @@ overrun(void *watch)
 {
     struct tc *tc = ((struct tc_watch *) watch)->tc;
     counter_inc(COUNTER_tc_overrun);
+    tc->has_missed = true;           /* strangers' are counted anew, too */
     for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
         struct tc_port *port = &tc->ports[i];
         if (port->no && !port->gone) {
             feature_switched(tc, port);
+            tc_watch_mend_qdisc(tc, port);
             port->gone = tc_read_port(tc, port) == -ENODEV;
             if (port->gone) {
                 tc_forget_port(tc, port);

@@ -176,6 +176,16 @@ ingress_drop_find(int ifindex, struct ingress_filters *out, struct errmsg *err)
     return find_filters(ifindex, PARENT_INGRESS, out, err);
 }
 
+int
+ingress_drop_is_there(int ifindex)
+{
+    struct ingress_filters filters = { 0 };
+    int rc = rtnl_request(tc_msg(RTM_GETTFILTER, 0, ifindex, PARENT_INGRESS, FILTER_HANDLE, filter_info()),
+                          got_filter, &filters, NULL);
+    /* EINVAL: there is no qdisc, or the priority is another kind's. */
+    return rc == -ENOENT || rc == -EINVAL ? 0 : rc ? rc : filters.found;
+}
+
 /* The action that gives a frame, its tag, checksum and segments as they are, to a device. */
 static void
 put_redirect(struct nl_msg *msg, int to)

@@ -39,6 +39,10 @@ struct ingress_filters {
 /* Looks at the device's ingress. 0 or -errno (none of ours and no qdisc is 0). */
 int ingress_drop_find(int ifindex, struct ingress_filters *out, struct errmsg *);
 
+/* Whether our filter is there, without a look at others, of which there may be very many: 1, 0, or
+ * -errno. */
+int ingress_drop_is_there(int ifindex);
+
 /* Makes a clsact qdisc: 0, -EEXIST if there is a qdisc of this kind, or another -errno. */
 int ingress_drop_add_qdisc(int ifindex, struct errmsg *);
 

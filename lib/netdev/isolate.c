@@ -152,6 +152,22 @@ isolation_redirect(struct isolation *isolation, int ifindex, struct errmsg *err)
 }
 
 int
+isolation_mend(struct isolation *isolation, struct errmsg *err)
+{
+    int there = ingress_drop_is_there(isolation->ifindex);
+    if (there) {
+        return there == 1 || there == -ENODEV ? 0 : there;
+    }
+    struct ingress_drop drop;
+    int rc = add_qdisc(isolation, err);
+    ingress_drop_self(&drop);
+    drop.changes = isolation->changes;
+    drop.redirect_to = isolation->redirect_to;
+    rc = rc ? rc : ingress_drop_put(isolation->ifindex, &drop, false, err);
+    return rc == -ENODEV ? 0 : rc ? rc : 1;
+}
+
+int
 isolation_set_up(struct isolation *isolation, bool up, struct errmsg *err)
 {
     int rc = 0;

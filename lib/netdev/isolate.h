@@ -40,6 +40,10 @@ const char *isolation_note(const struct isolation *);
  * -errno, and all is as it was. */
 int isolation_redirect(struct isolation *, int ifindex, struct errmsg *);
 
+/* Puts our filter back where somebody has taken it away, with or without the qdisc: 1. 0 if it is there, or
+ * the device is not, or -errno. One small request to the kernel. */
+int isolation_mend(struct isolation *, struct errmsg *);
+
 /* Takes the device down or brings it up. Undoing brings up what was taken down, and so does
  * port_isolate() after a crash. 0 or -errno. */
 int isolation_set_up(struct isolation *, bool up, struct errmsg *);

@@ -132,6 +132,14 @@ def reaches(lab, capture):
         capture.passed.append(frame)
 
 
+def what_somebody_deletes_is_put_back(lab):
+    for words, n in ((("qdisc", "del", "dev", "p1", "clsact"), 1),
+                     (("filter", "del", "dev", "p1", "ingress"), 2)):
+        lab.switch_ns.run("tc", *words)
+        wait_for(lambda n=n: lab.switch.counters()["isolation_mended"] >= n, "it is put back")
+        arp_is_not_answered(lab)
+
+
 def the_daemon_keeps_few_privileges(lab):
     with open("/proc/%d/status" % lab.switch.process.pid) as source:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in source if ":\t" in line)
@@ -155,4 +163,4 @@ def everything_is_undone_at_exit(lab):
 if __name__ == "__main__":
     run(Lab(hosts=3, ipv6=True), ports_with_addresses_and_a_router, arp_is_not_answered,
         echo_requests_are_not_answered, nothing_is_routed, the_stack_learns_nothing,
-        ports_do_not_speak_ipv6, the_daemon_keeps_few_privileges, everything_is_undone_at_exit)
+        ports_do_not_speak_ipv6, what_somebody_deletes_is_put_back, the_daemon_keeps_few_privileges, everything_is_undone_at_exit)

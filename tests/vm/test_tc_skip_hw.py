@@ -5,7 +5,7 @@ The kernel forwards hits, turnoutd misses, and each frame is forwarded once."""
 
 from netns import rawof as of
 from netns.lib import Lab, Switch, check, check_equal, run, run_command, wait_for
-from vm.lab import PATIENCE, Crowd, Stream, all_once, barrier
+from vm.lab import PATIENCE, Crowd, Stream, all_once, barrier, reaches
 from vm.lib import enter
 
 N_FLOWS = 8
@@ -101,6 +101,25 @@ def actions_change_under_traffic(lab):
     check(heard[2] and heard[3], "frames went both ways")
 
 
+def a_qdisc_that_is_deleted_comes_back(lab):
+    """With it go the filters, and the way by which misses come."""
+    start(lab)
+    below(lab, of.output(3))
+    lab.crowd.tell(lab.peer, of.output(2), flows=range(1))
+    all_in(lab, 1)
+    before = lab.switch.counters()
+    lab.switch_ns.run("tc", "qdisc", "del", "dev", "p1", "clsact")
+
+    def mended():
+        now = lab.switch.counters()
+        return all(now[name] > before[name] for name in ("isolation_mended", "tc_qdisc_lost"))
+    wait_for(mended, "filters and misses are back", PATIENCE)
+    all_in(lab, 1)
+    reaches(lab, lab.crowd, range(1), 2, "a hit")
+    reaches(lab, lab.crowd, range(1, N_FLOWS), 3, "misses")
+    check("deleted the filter that keeps its frames from the host's stack" in lab.logs(), "it is said")
+
+
 def the_end_leaves_nothing_behind(lab):
     lab.peer.close()
     lab.switch.stop()
@@ -116,7 +135,7 @@ def main():
     lab.switch = None
     run(lab, hits_are_counted_with_their_headers, flows_come_and_go_under_traffic,
         traffic_promotes_and_its_end_demotes, actions_change_under_traffic,
-        the_end_leaves_nothing_behind)
+        a_qdisc_that_is_deleted_comes_back, the_end_leaves_nothing_behind)
 
 
 if __name__ == "__main__":

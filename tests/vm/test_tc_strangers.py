@@ -5,6 +5,7 @@ go on in software, each thing has its counter and its words, and all is as it wa
 
 import json
 import re
+import signal
 import threading
 
 from netns import rawof as of
@@ -19,6 +20,7 @@ EXACT = ("priority=10,in_port=1,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:0
 FRAME = udp_frame(1000, 2000)
 PACKET = (EXACT % (2000, "")).split(",", 1)[1].split(",actions")[0]
 OURS = 16384
+STRANGERS = 12000
 CACHE = "%s/tc-probe.json"
 
 
@@ -148,6 +150,32 @@ def a_burst_hides_nothing(lab):
     wait_for(lambda: "0 filters of strangers" in lab.switch.ctl("hw", "show").stdout, "it is gone")
 
 
+def more_than_can_be_heard(lab):
+    """turnoutd stands still while strangers make more filters than its socket holds news of, and delete
+    one of ours: it reads all again."""
+    ours, = [f for f in filters(lab) if f["kind"] == "flower"]
+    batch = lab.path("batch")
+    with open(batch, "w", encoding="ascii") as file:
+        for i in range(STRANGERS):
+            file.write("filter add dev p1 ingress prio 9 handle %d protocol ip flower skip_hw src_ip 192.0.%d.%d "
+                       "action drop\n" % (i + 1, i >> 8, i & 255))
+        file.write("filter del dev p1 ingress prio %s handle %s protocol ip flower\n"
+                   % (ours["pref"], ours["options"]["handle"]))
+
+    def nobody_listens():
+        lab.switch.process.send_signal(signal.SIGSTOP)
+        tc(lab, "-batch", batch)
+        check_equal(lab.chip.used(), 0, "ours is deleted")
+        lab.switch.process.send_signal(signal.SIGCONT)
+    counter_rises(lab, "tc_overrun", nobody_listens)
+    wait_for(lambda: lab.chip.used() == 1, "ours is there again")
+    in_hardware(lab, 1, "again")
+    wait_for(lambda: "%d filters of strangers" % STRANGERS in lab.switch.ctl("hw", "show").stdout, "all are counted")
+    forwarded(lab, "by the chip")
+    tc(lab, "filter del dev p1 ingress prio 9")
+    wait_for(lambda: "0 filters of strangers" in lab.switch.ctl("hw", "show").stdout, "all are gone")
+
+
 def a_qdisc_that_is_deleted_comes_back(lab):
     counter_rises(lab, "tc_qdisc_lost", lambda: tc(lab, "qdisc del dev p1 clsact"))
     wait_for(lambda: lab.chip.used() == 1, "the filter is there again")
@@ -201,7 +229,7 @@ def main():
     enter()
     run(ChipLab(), what_the_chip_takes_is_tried, another_firmware_is_tried_again,
         a_strangers_filter_stays, a_filter_that_is_deleted_comes_back,
-        a_burst_hides_nothing, a_qdisc_that_is_deleted_comes_back,
+        a_burst_hides_nothing, more_than_can_be_heard, a_qdisc_that_is_deleted_comes_back,
         the_feature_is_followed, a_port_that_is_down_forwards_nothing,
         a_port_that_vanishes_comes_back, the_end_leaves_nothing_behind)
 
