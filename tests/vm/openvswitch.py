@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Open vSwitch in a lab's switch namespace, on the devices that turnoutd would have."""
 
+import contextlib
 import os
 
 from netns.lib import run_command, wait_for
@@ -16,6 +17,9 @@ class OpenVSwitch:
         self.env = dict(os.environ, OVS_RUNDIR=lab.tmp, OVS_LOGDIR=lab.tmp, OVS_DBDIR=lab.tmp)
         self.socket = "unix:" + lab.path("db.sock")
         run_command("modprobe", "-a", "openvswitch", "act_skbedit", "act_police")
+        for name in ("conf.db", ".conf.db.~lock~", "db.sock"):
+            with contextlib.suppress(FileNotFoundError):     # of one before
+                os.unlink(lab.path(name))
         run_command("ovsdb-tool", "create", lab.path("conf.db"), SCHEMA)
         self.processes = [lab.start("ovsdb-server", lab.switch_ns, "ovsdb-server", lab.path("conf.db"),
                                     "--remote=p" + self.socket, env=self.env)]

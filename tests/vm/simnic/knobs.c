@@ -202,6 +202,29 @@ static const struct kernel_param_ops used_ops = { .get = used_get };
 module_param_cb(used, &used_ops, NULL, 0444);
 MODULE_PARM_DESC(used, "rules that are in tables now");
 
+static void add_inserted(struct simnic_asic *asic, void *aux)
+{
+	u64 *sums = aux;
+
+	rtnl_lock();
+	sums[0] += asic->table.n_inserted;
+	sums[1] = max(sums[1], asic->table.inserted_ns);
+	rtnl_unlock();
+}
+
+static int inserted_get(char *out, const struct kernel_param *param)
+{
+	u64 sums[2] = { 0, 0 };
+
+	for_each_asic(add_inserted, sums);
+	return sysfs_emit(out, "%llu %llu\n", sums[0], sums[1]);
+}
+
+static const struct kernel_param_ops inserted_ops = { .get = inserted_get };
+
+module_param_cb(inserted, &inserted_ops, NULL, 0444);
+MODULE_PARM_DESC(inserted, "rules that were inserted so far, and when the last was, in ns of CLOCK_MONOTONIC");
+
 static void lose(struct simnic_asic *asic, void *n)
 {
 	rtnl_lock();

@@ -95,6 +95,7 @@ struct simnic_rule {
 };
 
 struct simnic_table {
+	u64 n_inserted, inserted_ns;	/* so far; when the last one was (CLOCK_MONOTONIC) */
 	struct hlist_head *by_key;
 	struct hlist_head *by_cookie;
 	struct list_head masks;

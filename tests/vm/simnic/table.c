@@ -149,6 +149,8 @@ int simnic_table_insert(struct simnic_table *table, struct simnic_rule *rule,
 	rule->used = rule->read_at = jiffies;
 	rule->lost = is_to_be_lost();
 	table->n_rules++;
+	table->n_inserted++;
+	table->inserted_ns = ktime_get_ns();
 	list_add_tail(&rule->node, &table->rules);
 	hlist_add_head(&rule->by_cookie, cookie_bucket(table, rule->cookie));
 	hlist_add_head_rcu(&rule->by_key, key_bucket(table, &rule->key, rule->mask));
