@@ -224,16 +224,20 @@ static void
 sum_abilities(struct tc *tc)
 {
     struct tc_abilities all;
+    struct tc_limits limits = { 0 };
     bool tried = true;
     tc_abilities_of_software(&all);
     for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
         if (tc->ports[i].no) {
             tc_abilities_both(&all, &tc->ports[i].able);
+            tc_limits_both(&limits, &tc->ports[i].limits);
             tried &= tc->ports[i].tried;
         }
     }
-    if (tried != tc->tried || memcmp(&all, &tc->able, sizeof all)) {
+    if (tried != tc->tried || memcmp(&all, &tc->able, sizeof all)
+        || memcmp(&limits, &tc->limits, sizeof limits)) {
         tc->able = all;
+        tc->limits = limits;
         tc->num_of_vlans = all.num_of_vlans;
         tc->tried = tried;
         tc->host->event(tc->host, HAL_EVENT_CAPS, "the ports are others");
@@ -259,6 +263,16 @@ find_abilities(struct tc *tc, struct tc_port *port, char *error)
     return 0;
 }
 
+/* What the driver does not say when it is tried. */
+static void
+look_up_limits(const struct tc *tc, struct tc_port *port)
+{
+    struct driver_info info;
+    if (tc->mode == TC_SKIP_SW && !driver_info_get(port->name, &info, NULL)) {
+        port->limits = tc_limits_of(info.driver, info.firmware);
+    }
+}
+
 /* --- life --------------------------------------------------------------------------------------------- */
 
 static int
@@ -282,6 +296,7 @@ prepare(struct tc *tc, struct tc_port *port, char *error)
         snprintf(error, HAL_ERROR_SIZE, "%s: its filters can't be read: %s", port->name, strerror(-result));
         return -EOPNOTSUPP;
     }
+    look_up_limits(tc, port);
     result = find_abilities(tc, port, error);
     if (result) {
         return result;

@@ -153,14 +153,17 @@ static int
 tc_probe(void *device, struct hal_caps *caps)
 {
     const struct tc *tc = device;
+    uint32_t lag_ms = tc->mode == TC_SKIP_HW ? 0
+                      : tc->limits.lag_ms > tc->counter_lag_ms ? tc->limits.lag_ms : tc->counter_lag_ms;
     *caps = (struct hal_caps) { .n_tables = TC_N_TABLES, .misses_behind = tc->mode == TC_SKIP_HW };
     struct hal_table_caps *table = &caps->table[0];
     *table = (struct hal_table_caps) {
         .name = "exact", .learnt = tc->tried ? HAL_PROBED : HAL_DECLARED,
-        .counters = HAL_COUNT_BOTH, .outputs = tc->able.outputs, .changes = true,
+        .counters = tc->limits.uncounted ? HAL_COUNT_NONE : HAL_COUNT_BOTH, .outputs = tc->able.outputs, .changes = true,
         .required = 1u << FIELD_IN_PORT | 1u << FIELD_DL_TYPE | 1u << FIELD_VLAN,
         .actions = tc->able.actions,
-        .counter_lag_ms = TC_MAX_LAG_MS + (tc->mode == TC_SKIP_HW ? 0 : tc->counter_lag_ms),
+        .max_actions = tc->limits.max_actions, .max_outputs = tc->limits.max_outputs,
+        .counter_lag_ms = TC_MAX_LAG_MS + lag_ms,
     };
     table->ordered = table->actions;
     for (unsigned f = 0; f < N_FIELDS; f++) {

@@ -79,6 +79,14 @@ struct tc_abilities {
     uint32_t actions;            /* 1 << enum action_type */
 };
 
+/* What is known of a NIC's driver and can't be found out by trying (drivers/quirks), of which some is never
+ * said: actions are left out, or counters come late. 0: nothing. */
+struct tc_limits {
+    uint16_t max_actions, max_outputs;   /* of an entry */
+    uint32_t lag_ms;                     /* of counters */
+    bool uncounted;
+};
+
 struct tc_port {
     uint16_t no;                 /* 0: free */
     int ifindex;
@@ -95,6 +103,7 @@ struct tc_port {
     bool off;                    /* somebody switched hw-tc-offload off */
     bool tried;                  /* 'able' was found out by trying */
     struct tc_abilities able;
+    struct tc_limits limits;
 };
 
 static_assert(sizeof(struct tc_cookie) == FLOWER_COOKIE_SIZE, "TC_COOKIE_MAX_SIZE");
@@ -121,6 +130,7 @@ struct tc {
     bool looks_only;
     bool kernel_has_terse, num_of_vlans;
     bool hw_has_header;          /* hardware counts the Ethernet header */
+    struct tc_limits limits;     /* of all ports together */
     uint32_t counter_lag_ms;
     struct tc_port ports[TC_MAX_PORTS];
     struct tc_rule *rules;       /* by handle; [0] is none */
@@ -222,6 +232,10 @@ uint64_t tc_print(const struct flower_ops *);
 
 int tc_check(const void *device, const struct hal_entry *, struct hal_verdict *);
 size_t tc_submit(void *device, const struct hal_change *, size_t n);
+/* Those of a driver and its firmware, as ETHTOOL_GDRVINFO tells. Pure. */
+struct tc_limits tc_limits_of(const char *driver, const char *firmware);
+/* Makes 'all' those of both. */
+void tc_limits_both(struct tc_limits *all, const struct tc_limits *);
 int tc_flush(void *device);
 /* Removes the filters of a port that are ours. */
 void tc_flush_port(struct tc *, struct tc_port *);

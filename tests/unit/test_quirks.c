@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "drivers/quirks/quirks.h"
+#include "drivers/tc/tc.h"
 
 static void
 versions_are_compared_by_numbers(void **state)
@@ -112,6 +113,27 @@ the_page_has_all_rows(void **state)
     free(page);
 }
 
+/* What the tc driver makes of them. */
+static void
+the_tc_driver_keeps_to_them(void **state)
+{
+    (void) state;
+    struct tc_limits none = tc_limits_of("simnic", ""), all = none;
+    assert_true(!none.max_actions && !none.max_outputs && !none.lag_ms && !none.uncounted);
+    struct tc_limits bnxt = tc_limits_of("bnxt_en", "1"), mlx5 = tc_limits_of("mlx5e_rep", "16.35.1012");
+    struct tc_limits mlxsw = tc_limits_of("mlxsw_spectrum2", "29.2010"), dpaa2 = tc_limits_of("fsl_dpaa2_switch", "");
+    assert_int_equal(bnxt.max_outputs, 1);
+    assert_int_equal(mlxsw.max_outputs, 2);
+    assert_int_equal(mlx5.lag_ms, 1000);
+    assert_true(dpaa2.uncounted && dpaa2.max_actions == 1 && !mlx5.uncounted);
+    tc_limits_both(&all, &mlxsw);
+    assert_int_equal(all.max_outputs, 2);
+    tc_limits_both(&all, &bnxt);
+    tc_limits_both(&all, &mlx5);
+    tc_limits_both(&all, &none);
+    assert_true(all.max_outputs == 1 && all.lag_ms == 1000 && !all.uncounted && !all.max_actions);
+}
+
 int
 main(void)
 {
@@ -121,6 +143,7 @@ main(void)
         cmocka_unit_test(quirks_are_found_by_driver_and_effect),
         cmocka_unit_test(rows_are_in_order),
         cmocka_unit_test(the_page_has_all_rows),
+        cmocka_unit_test(the_tc_driver_keeps_to_them),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
