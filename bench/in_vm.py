@@ -136,18 +136,17 @@ def bench_driver():
     """The driver and 'tc -batch', beside the loop."""
     chip = Simnic(table_size=3 * FLOWS)
     figures = {}
+    said = run_command(program("bench_tc"), "p0", "p1", str(FLOWS // 2), str(2 * ROUNDS + 1), timeout=300).stdout
+    for thing, driver, loop in re.findall(r"tc (\w+) +driver +(\d+)/s +bare loop +(\d+)/s", said):
+        figures[thing] = ([float(driver)], [float(loop)])
     for _ in range(ROUNDS):
-        for line in run_command(program("bench_tc"), "p0", "p1", str(FLOWS // 2), "1").stdout.splitlines():
-            said = re.match(r"tc (\w+) +driver +(\d+)/s +bare loop +(\d+)/s", line)
-            driver, loop = figures.setdefault(said[1], ([], []))
-            driver.append(float(said[2]))
-            loop.append(float(said[3]))
         for command, thing in (("add", "add"), ("del", "remove")):
             batch_file("/tmp/batch", command, FLOWS // 2)
             begin = time.monotonic()
             run_command("tc", "-batch", "/tmp/batch")
-            figures.setdefault("tc -batch " + thing, ([], figures[thing][1]))[0].append(
-                FLOWS / 2 / (time.monotonic() - begin))
+            batch, loop = figures.setdefault("tc -batch " + thing, ([], []))
+            batch.append(FLOWS / 2 / (time.monotonic() - begin))
+            loop += figures[thing][1]
     bars = {"add": ">= 0.85", "remove": ">= 0.85", "counters": ">= 0.85"}
     for thing, (driver, loop) in figures.items():
         say("%s, beside a bare loop" % (thing if thing.startswith("tc") else "tc driver: " + thing), "/s", "more",
