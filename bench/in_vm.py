@@ -82,7 +82,7 @@ def rules(lab):
 
 
 def new_flows(lab, *words):
-    return lab.hosts[0].run(program("new_flows"), "eth0", *map(str, words), ok=False, timeout=120).stdout
+    return lab.hosts[0].run(program("new_flows"), "eth0", *map(str, words), timeout=150).stdout
 
 
 def one(lab, contender, path, rate, delays):

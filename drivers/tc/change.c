@@ -88,12 +88,12 @@ judge(struct hal_completion *c, const struct tc_answer *said)
 /* --- messages ---------------------------------------------------------------------------------------- */
 
 static struct flower_options
-options_of(const struct tc *tc)
+options_of(const struct tc *tc, unsigned table)
 {
     return (struct flower_options) {
         .max_ops = tc->able.max_ops,
         .flags = tc->mode == TC_SKIP_HW ? TCA_CLS_FLAGS_SKIP_HW : TCA_CLS_FLAGS_SKIP_SW,
-        .num_of_vlans = tc->num_of_vlans,
+        .num_of_vlans = tc->num_of_vlans, .whole = table == TC_RULES,
     };
 }
 
@@ -116,7 +116,7 @@ put(struct run *run, struct doing *d, enum flower_command command, const struct 
     const struct tc_rule *rule, bool reading)
 {
     struct tc *tc = run->tc;
-    struct flower_options options = options_of(tc);
+    struct flower_options options = options_of(tc, d->change->entry.table);
     struct flower_place place = place_of(port, rule, d->handle);
     uint8_t cookie[FLOWER_COOKIE_SIZE];
     const struct hal_entry *entry = &d->change->entry;
@@ -313,9 +313,10 @@ static void
 add(struct run *run, struct doing *d)
 {
     struct tc *tc = run->tc;
-    const struct flow_match *match = d->change->entry.match;
+    const struct hal_entry *entry = &d->change->entry;
+    const struct flow_match *match = entry->match;
     struct tc_port *port = tc_port_find(tc, match->value.in_port);
-    struct flower_options options = options_of(tc);
+    struct flower_options options = options_of(tc, entry->table);
     struct hal_completion *c = &d->completion;
     uint16_t protocol, prio;
     if (!port || port->gone) {
@@ -330,13 +331,15 @@ add(struct run *run, struct doing *d)
         c->error = -EOPNOTSUPP;
         return;
     }
-    prio = tc_prio_exact(port, protocol);
+    prio = entry->table == TC_RULES ? tc_prio_rule(port, protocol, entry->priority)
+           : tc_prio_exact(port, protocol);
     d->handle = prio ? tc_rule_new(tc) : 0;
-    if (!d->handle || !tc_prio_hold(port, prio, protocol)) {
+    if (!d->handle || !tc_prio_hold(port, prio, protocol, entry->priority)) {
         if (d->handle) {
             tc_rule_free(tc, d->handle);
         }
         refuse(c, -ENOSPC, HAL_REASON_TABLE_FULL, prio ? "no memory for more filters"
+               : entry->table == TC_RULES ? "no tc priority is left between those of the rules above and below"
                : "no tc priority is left for one more ethertype on the port");
         return;
     }
@@ -388,7 +391,7 @@ undo(struct run *run)
         char buffer[1024] __attribute__((aligned(NLMSG_ALIGNTO)));
         const struct tc_rule *rule = &tc->rules[d->handle];
         struct tc_port *port = tc_port_find(tc, rule->port);
-        struct flower_options options = options_of(tc);
+        struct flower_options options = options_of(tc, TC_EXACT);
         struct flower_place place = place_of(port, rule, d->handle);
         struct flower_request request = { .command = FLOWER_DELETE, .place = &place, .options = &options };
         size_t size;
@@ -468,7 +471,7 @@ int
 tc_check(const void *device, const struct hal_entry *entry, struct hal_verdict *verdict)
 {
     const struct tc *tc = device;
-    struct flower_options options = options_of(tc);
+    struct flower_options options = options_of(tc, entry->table);
     uint16_t protocol;
     int error = flower_protocol(entry->match, &options, &protocol, verdict);
     error = error ? error : flower_check(entry, entry->match->value.in_port, &tc->view, &options, verdict);
@@ -481,7 +484,7 @@ static void
 put_delete(struct tc *tc, const struct tc_port *port, uint32_t handle)
 {
     const struct tc_rule *rule = &tc->rules[handle];
-    struct flower_options options = options_of(tc);
+    struct flower_options options = options_of(tc, TC_EXACT);
     struct flower_place place = place_of(port, rule, handle);
     struct flower_request request = { .command = FLOWER_DELETE, .place = &place, .options = &options,
                                       .nl_flags = NLM_F_ECHO };

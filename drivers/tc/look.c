@@ -366,8 +366,15 @@ void
 tc_occupancy(const void *device, uint32_t entries[HAL_MAX_TABLES])
 {
     const struct tc *tc = device;
-    entries[0] = tc->n_used;
+    entries[TC_EXACT] = tc->n_used;
+    entries[TC_RULES] = 0;
     for (unsigned i = 0; i < TC_MAX_PORTS; i++) {
-        entries[0] += tc->ports[i].no ? tc->ports[i].n_foreign : 0;
+        const struct tc_port *port = &tc->ports[i];
+        entries[TC_EXACT] += port->no ? port->n_foreign : 0;
+        for (unsigned k = 0; port->no && k < port->n_prios; k++) {
+            uint32_t rules = port->prio[k].prio >= TC_PRIO_RULES ? port->prio[k].n : 0;
+            entries[TC_EXACT] -= rules;
+            entries[TC_RULES] += rules;
+        }
     }
 }

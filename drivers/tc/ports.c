@@ -105,7 +105,7 @@ survey_filter(void *aux, const struct flower_filter *filter)
         return true;
     }
     struct tc_rule *rule = tc_rule_take(survey->tc, filter->place.handle);
-    if (rule && tc_prio_hold(port, filter->place.prio, filter->place.protocol)) {
+    if (rule && tc_prio_hold(port, filter->place.prio, filter->place.protocol, identity.priority)) {
         survey->n_ours++;
         *rule = (struct tc_rule) { .cookie = identity.cookie, .port = port->no, .prio = filter->place.prio,
                                    .protocol = filter->place.protocol,

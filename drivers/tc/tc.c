@@ -15,6 +15,8 @@ static const char options_help[] =
     "  hardware only)\n"
     "bytes=frame|payload: whether hardware counts the Ethernet header\n"
     "  (default frame)\n"
+    "rules=yes|no: whole rules by default, where they fit, instead of exact\n"
+    "  matches (default no: where a policy says whole-rules=yes)\n"
     "lag-ms=N: how late the device's counters are, at most 10000 (default 1000)\n";
 
 /* --- options ------------------------------------------------------------------------------------------ */
@@ -31,6 +33,10 @@ set_option(struct tc *tc, const char *name, const char *value, char *error)
         tc->hw_has_header = !strcmp(value, "frame");
         return 0;
     }
+    if (!strcmp(name, "rules") && (!strcmp(value, "yes") || !strcmp(value, "no"))) {
+        tc->whole_rules = !strcmp(value, "yes");
+        return 0;
+    }
     if (!strcmp(name, "lag-ms")) {
         unsigned long ms = strtoul(value, &end, 10);
         if (*value >= '0' && *value <= '9' && !*end && ms <= 10000) {
@@ -39,7 +45,7 @@ set_option(struct tc *tc, const char *name, const char *value, char *error)
         }
     }
     snprintf(error, HAL_ERROR_SIZE, "option %.40s=%.40s: there are skip_hw=yes|no, "
-             "bytes=frame|payload and lag-ms=0 to 10000", name, value);
+             "bytes=frame|payload, rules=yes|no and lag-ms=0 to 10000", name, value);
     return -EINVAL;
 }
 
@@ -148,6 +154,21 @@ tc_close(void *device, bool keep)
 
 /* --- what it can do -------------------------------------------------------------------------------------- */
 
+static struct hal_table_caps
+table_of(const struct tc *tc, const char *name, uint32_t lag_ms)
+{
+    struct hal_table_caps table = {
+        .learnt = tc->tried ? HAL_PROBED : HAL_DECLARED,
+        .counters = tc->limits.uncounted ? HAL_COUNT_NONE : HAL_COUNT_BOTH, .outputs = tc->able.outputs,
+        .changes = true, .required = 1u << FIELD_IN_PORT | 1u << FIELD_DL_TYPE | 1u << FIELD_VLAN,
+        .actions = tc->able.actions, .ordered = tc->able.actions,
+        .max_actions = tc->limits.max_actions, .max_outputs = tc->limits.max_outputs,
+        .counter_lag_ms = TC_MAX_LAG_MS + lag_ms,
+    };
+    snprintf(table.name, sizeof table.name, "%s", name);
+    return table;
+}
+
 /* What all ports can do, since an entry may be for any: they tell of more in port_add(). */
 static int
 tc_probe(void *device, struct hal_caps *caps)
@@ -156,19 +177,14 @@ tc_probe(void *device, struct hal_caps *caps)
     uint32_t lag_ms = tc->mode == TC_SKIP_HW ? 0
                       : tc->limits.lag_ms > tc->counter_lag_ms ? tc->limits.lag_ms : tc->counter_lag_ms;
     *caps = (struct hal_caps) { .n_tables = TC_N_TABLES, .misses_behind = tc->mode == TC_SKIP_HW };
-    struct hal_table_caps *table = &caps->table[0];
-    *table = (struct hal_table_caps) {
-        .name = "exact", .learnt = tc->tried ? HAL_PROBED : HAL_DECLARED,
-        .counters = tc->limits.uncounted ? HAL_COUNT_NONE : HAL_COUNT_BOTH, .outputs = tc->able.outputs, .changes = true,
-        .required = 1u << FIELD_IN_PORT | 1u << FIELD_DL_TYPE | 1u << FIELD_VLAN,
-        .actions = tc->able.actions,
-        .max_actions = tc->limits.max_actions, .max_outputs = tc->limits.max_outputs,
-        .counter_lag_ms = TC_MAX_LAG_MS + lag_ms,
-    };
-    table->ordered = table->actions;
+    caps->table[TC_EXACT] = table_of(tc, "exact", lag_ms);
+    caps->table[TC_RULES] = table_of(tc, "rules", lag_ms);
+    caps->table[TC_RULES].priorities = true;
+    caps->table[TC_RULES].whole_rules = tc->whole_rules;
     for (unsigned f = 0; f < N_FIELDS; f++) {
         bool can = tc->able.field[f] != FIELD_MASK_NONE;
-        table->field[f] = can ? FIELD_MASK_EXACT : FIELD_MASK_NONE;
+        caps->table[TC_EXACT].field[f] = can ? FIELD_MASK_EXACT : FIELD_MASK_NONE;
+        caps->table[TC_RULES].field[f] = tc->able.field[f];
     }
     return 0;
 }

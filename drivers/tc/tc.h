@@ -27,13 +27,14 @@ enum {
     TC_MAX_PRIOS = 256,          /* in use on a port */
     TC_MAX_TAKEN = 64,
     TC_FENCE_HANDLE = 1,
-    TC_N_TABLES = 1,
+    TC_EXACT = 0, TC_RULES,      /* tables */
+    TC_N_TABLES,
     /* Priorities of ours. Those of tc's own choice are 49152 and downwards, in their order. */
     TC_PRIO_FENCE = 16383,
     TC_PRIO_EXACT = 16384,       /* TC_N_EXACT of them, one for each ethertype */
     TC_N_EXACT = 256,
     TC_PRIO_PROBE = 16640,
-    TC_PRIO_RULES = 16641,       /* wildcarded rules: the higher their priority, the lower this */
+    TC_PRIO_RULES = 16641,       /* whole rules: the higher their priority, the lower this */
     TC_PRIO_LAST = 32767,
     TC_RECEIVE_SIZE = 16 << 20,
     TC_LAG_MS = 100,             /* counters are read again after this, at the soonest */
@@ -64,9 +65,9 @@ struct tc_rule {
     bool deleted;                /* with its port; the HAL has not asked for its last counts yet */
 };
 
-/* A priority of ours on a port: one protocol each. */
+/* A priority of ours on a port: one protocol each, and from TC_PRIO_RULES on one priority of OpenFlow's. */
 struct tc_prio {
-    uint16_t prio, protocol;
+    uint16_t prio, protocol, priority;
     uint32_t n;                  /* filters */
 };
 
@@ -128,6 +129,7 @@ struct tc {
     const char *state_dir;       /* NULL: nothing is remembered */
     enum tc_mode mode;
     bool looks_only;
+    bool whole_rules;            /* unless a policy says otherwise */
     bool kernel_has_terse, num_of_vlans;
     bool hw_has_header;          /* hardware counts the Ethernet header */
     struct tc_limits limits;     /* of all ports together */
@@ -173,8 +175,12 @@ int tc_check_outputs(const struct tc *, const struct hal_entry *, struct hal_ver
 
 /* The priority for exact filters of a protocol on a port; 0: there are none left. */
 uint16_t tc_prio_exact(struct tc_port *, uint16_t protocol);
-/* One filter more, or less, has it. hold() is false if too many are in use. */
-bool tc_prio_hold(struct tc_port *, uint16_t prio, uint16_t protocol);
+/* The one for whole rules of a protocol and a priority of OpenFlow's: behind those of higher priority that
+ * may match the same packets, and before those of lower; 0: there is none between. */
+uint16_t tc_prio_rule(struct tc_port *, uint16_t protocol, uint16_t priority);
+/* One filter more, or less, has it. hold() is false if too many are in use. 'priority' is OpenFlow's, of
+ * whole rules. */
+bool tc_prio_hold(struct tc_port *, uint16_t prio, uint16_t protocol, uint16_t priority);
 void tc_prio_release(struct tc_port *, uint16_t prio);
 bool tc_prio_is_taken(const struct tc_port *, uint16_t prio);
 /* A fence, or what keeps the host's stack from the port's frames: no entry. */

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The drivers' conformance body (tests/property/test_hardware) on the tc driver, over the simulated
-chip: random tables, frames and changes, against the naive switch."""
+chip, with whole rules where they fit: random tables, frames and changes, against the naive switch."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def main():
     for port in PORTS:
         for device in ("p%d", "w%d"):
             run_command("ip", "link", "set", device % port, "mtu", "2000")
-    env = dict(os.environ, TURNOUT_DRIVER="tc:lag-ms=100",
+    env = dict(os.environ, TURNOUT_DRIVER="tc:lag-ms=100,rules=yes",
                TURNOUT_PORTS=",".join("p%d:w%d" % (port, port) for port in PORTS))
     argv = sys.argv[1:] or ["--total-steps", str(STEPS)]
     status = subprocess.run([os.path.join(BUILD, "tests/property/test_hardware"), *argv], env=env,
