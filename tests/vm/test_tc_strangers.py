@@ -62,9 +62,9 @@ def what_the_chip_takes_is_tried(lab):
     lab.chip.set(keys="eth,vlan,ipv4,ports,frag,icmp,arp")
     lab.start_switch()
     probe = lab.switch.ctl("hw", "probe").stdout
-    check(re.search(r"field nw_tos +none\n", probe), "the type of service can't be matched")
+    check(re.search(r"field nw_tos +none +none\n", probe), "the type of service can't be matched")
     check("key num_of_vlans: not taken" in lab.switch.ctl("hw", "show").stdout, "nor can the number of tags")
-    check(re.search(r"field nw_src +exact\n", probe) and re.search(r"known +probed\n", probe), "addresses can")
+    check(re.search(r"field nw_src +exact +mask\n", probe) and re.search(r"known +probed +probed\n", probe), "addresses can")
     check_equal(lab.chip.used(), 0, "the tests are gone")
     lab.switch.ofctl("add-flow", EXACT % (2000, "output:2"))
     why = lab.switch.ctl_json("hw", "explain", PACKET)["reason"]
@@ -75,7 +75,7 @@ def what_the_chip_takes_is_tried(lab):
         keys = list(json.load(cache)["records"])
     check_equal([key.split(", ")[1:] for key in keys], [["driver simnic", "firmware 1.0.0"]], "remembered")
     lab.start_switch()
-    check(re.search(r"field nw_tos +none\n", lab.switch.ctl("hw", "probe").stdout), "... and believed")
+    check(re.search(r"field nw_tos +none +none\n", lab.switch.ctl("hw", "probe").stdout), "... and believed")
     lab.switch.stop()
 
 
@@ -164,9 +164,11 @@ def more_than_can_be_heard(lab):
 
     def nobody_listens():
         lab.switch.process.send_signal(signal.SIGSTOP)
-        tc(lab, "-batch", batch)
-        check_equal(lab.chip.used(), 0, "ours is deleted")
-        lab.switch.process.send_signal(signal.SIGCONT)
+        try:
+            tc(lab, "-batch", batch)
+            check_equal(lab.chip.used(), 0, "ours is deleted")
+        finally:
+            lab.switch.process.send_signal(signal.SIGCONT)
     counter_rises(lab, "tc_overrun", nobody_listens)
     wait_for(lambda: lab.chip.used() == 1, "ours is there again")
     in_hardware(lab, 1, "again")
