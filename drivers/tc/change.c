@@ -309,6 +309,20 @@ send_batch(struct run *run)
     tc_batch_clear(&tc->batch);
 }
 
+/* A rule without a priority says nothing of the table: others have room in it. */
+static void
+refuse_without_place(struct hal_completion *c, unsigned table, uint16_t prio)
+{
+    if (prio) {
+        refuse(c, -ENOSPC, HAL_REASON_TABLE_FULL, "no memory for more filters");
+    } else if (table == TC_RULES) {
+        refuse(c, -EOPNOTSUPP, HAL_REASON_DRIVER_REFUSED,
+               "no tc priority is left between those of the rules above and below");
+    } else {
+        refuse(c, -ENOSPC, HAL_REASON_TABLE_FULL, "no tc priority is left for one more ethertype on the port");
+    }
+}
+
 static void
 add(struct run *run, struct doing *d)
 {
@@ -338,9 +352,7 @@ add(struct run *run, struct doing *d)
         if (d->handle) {
             tc_rule_free(tc, d->handle);
         }
-        refuse(c, -ENOSPC, HAL_REASON_TABLE_FULL, prio ? "no memory for more filters"
-               : entry->table == TC_RULES ? "no tc priority is left between those of the rules above and below"
-               : "no tc priority is left for one more ethertype on the port");
+        refuse_without_place(c, entry->table, prio);
         return;
     }
     tc->rules[d->handle] = (struct tc_rule) {

@@ -5,7 +5,8 @@
  *
  * Whole rules overlap, so their tc priorities are in the order of OpenFlow's. Only those of one protocol need
  * be: a packet has one, and each filter of ours names it. OpenFlow's 65,536 share 16,127, so a rule leaves room
- * on both sides for those that may come. */
+ * on both sides for those that may come. However many there are, exact entries find theirs: they are what
+ * a rule that finds none is told instead. */
 #include <stdio.h>
 #include <syslog.h>
 
@@ -119,12 +120,22 @@ same_priority(const struct tc_port *port, uint16_t protocol, uint16_t priority)
     return 0;
 }
 
+static unsigned
+count_rules(const struct tc_port *port)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < port->n_prios; i++) {
+        n += port->prio[i].prio >= TC_PRIO_RULES;
+    }
+    return n;
+}
+
 uint16_t
 tc_prio_rule(struct tc_port *port, uint16_t protocol, uint16_t priority)
 {
     uint16_t same = same_priority(port, protocol, priority);
     struct gap gap = find_gap(port, protocol, priority);
-    if (same || port->n_prios == TC_MAX_PRIOS || gap.most < gap.least) {
+    if (same || count_rules(port) >= TC_N_RULES || gap.most < gap.least) {
         return same;
     }
     int middle = place_in(&gap, priority);

@@ -24,7 +24,6 @@
 enum {
     TC_MAX_PORTS = 256,
     TC_MAX_RULES = 1 << 22,
-    TC_MAX_PRIOS = 256,          /* in use on a port */
     TC_MAX_TAKEN = 64,
     TC_FENCE_HANDLE = 1,
     TC_EXACT = 0, TC_RULES,      /* tables */
@@ -33,6 +32,8 @@ enum {
     TC_PRIO_FENCE = 16383,
     TC_PRIO_EXACT = 16384,       /* TC_N_EXACT of them, one for each ethertype */
     TC_N_EXACT = 256,
+    TC_N_RULES = 256,            /* of whole rules, in use on a port */
+    TC_MAX_PRIOS = TC_N_EXACT + TC_N_RULES,
     TC_PRIO_PROBE = 16640,
     TC_PRIO_RULES = 16641,       /* whole rules: the higher their priority, the lower this */
     TC_PRIO_LAST = 32767,

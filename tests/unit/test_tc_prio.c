@@ -89,6 +89,28 @@ no_room_is_refused(void **state)
     check_order();
 }
 
+/* Rules with a priority each, as many as there may be: exact entries find theirs. */
+static void
+rules_leave_room_for_exact_entries(void **state)
+{
+    (void) state;
+    memset(&port, 0, sizeof port);
+    unsigned n = 0;
+    for (uint16_t priority = 100; priority < 100 + 2 * TC_N_RULES; priority++) {
+        n += put(ANY_TYPE, priority) != 0;
+    }
+    assert_int_equal(n, TC_N_RULES);
+    assert_int_equal(put(OTHER_TYPE, 7), 0);
+    for (unsigned i = 0; i < TC_N_EXACT; i++) {
+        uint16_t type = (uint16_t) (0x0800 + i), prio = tc_prio_exact(&port, type);
+        assert_in_range(prio, TC_PRIO_EXACT, TC_PRIO_EXACT + TC_N_EXACT - 1);
+        assert_true(tc_prio_hold(&port, prio, type, 0));
+    }
+    assert_int_equal(tc_prio_exact(&port, 0x0799), 0);
+    tc_prio_release(&port, tc_prio_rule(&port, ANY_TYPE, 100));
+    assert_true(put(OTHER_TYPE, 7));
+}
+
 int
 main(void)
 {
@@ -96,6 +118,7 @@ main(void)
         cmocka_unit_test(whole_rules_are_in_openflows_order),
         cmocka_unit_test(one_priority_is_one_place),
         cmocka_unit_test(no_room_is_refused),
+        cmocka_unit_test(rules_leave_room_for_exact_entries),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

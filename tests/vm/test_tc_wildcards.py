@@ -4,11 +4,14 @@
 name type and tag, and frames of another kind are right as well."""
 
 from netns import hw
+from netns import rawof as of
 from netns.lib import Capture, check, check_equal, run, wait_for
 from vm.frames import ethernet, ipv4, tcp, udp, udp_frame
-from vm.lab import ChipLab
+from vm.lab import PATIENCE, ChipLab, barrier, everything
 from vm.lib import enter
 
+N_PRIORITIES = 256               # of whole rules, on a port
+FIRST = 3000                     # their UDP ports
 PLAIN = udp_frame(1000, 2000)
 TAGGED = udp_frame(1000, 2000, tci=5)
 QINQ = ethernet(bytes.fromhex("00070800") + ipv4(udp(1000, 2000)), 0x8100, tci=5)
@@ -119,6 +122,32 @@ def what_stays_in_software_keeps_them_out(lab):
     hears(lab, lab.flow, 3)
 
 
+def more_priorities_than_there_is_room_for(lab):
+    """Rules that get no tc priority get exact matches, and the others stay."""
+    lab.start_switch("--hw-policy", "prefer-hw,whole-rules=yes")
+    peer, rules = lab.connect(), range(N_PRIORITIES + 4)
+    for n in rules:
+        peer.flow_mod(of.output(2), of.match(in_port=1, dl_vlan=0xffff, dl_type=0x0800, nw_proto=17, tp_dst=FIRST + n),
+                      priority=100 + n)
+    barrier(peer)
+    frames = [udp_frame(1000, FIRST + n) for n in rules]
+
+    def there():
+        lab.hosts[0].send("eth0", *frames[:N_PRIORITIES])
+        for _ in range(20):              # busy ones, and without a pause in which the rule is tried again
+            lab.hosts[0].send("eth0", *frames[N_PRIORITIES:] * 5)
+            barrier(peer)
+        in_chip = [e["whole"] for e in in_hardware(lab, "")]
+        return in_chip.count(True) == N_PRIORITIES and False in in_chip
+    wait_for(there, "exact matches of others are beside the rules", PATIENCE)
+    with Capture(lab.hosts[1]) as eye:
+        lab.hosts[0].send("eth0", *frames)
+        heard = [frame for frame in everything(eye) if frame in frames]
+    check_equal(sorted(heard), sorted(frames), "each frame, once")
+    check_equal(lab.switch.ctl("hw", "audit").stdout, "0 differences\n", "an audit")
+    peer.close()
+
+
 def a_restart_takes_them_up(lab):
     """With their priorities: what comes later goes between them."""
     keep = ("--hw-policy", "prefer-hw,whole-rules=yes", "--on-exit", "keep", "--restart-grace", "600")
@@ -147,7 +176,8 @@ def a_restart_takes_them_up(lab):
 def main():
     enter()
     run(ChipLab(), a_type_says_that_there_is_no_tag, a_tag_is_another_entry, rewrites_know_their_header,
-        whole_rules_are_in_their_order, what_stays_in_software_keeps_them_out, a_restart_takes_them_up)
+        whole_rules_are_in_their_order, what_stays_in_software_keeps_them_out,
+        more_priorities_than_there_is_room_for, a_restart_takes_them_up)
 
 
 if __name__ == "__main__":
